@@ -1,0 +1,136 @@
+/**
+ * A command is one table entry: its name, arity, keys, flags, and a function over a view of one partition.
+ * RESP, HTTP, shell and library all come from the table (as in Valkey's `commands/*.json`).
+ */
+import type { Bytes, Key } from "../core/bytes.js";
+import type { Reply } from "./reply.js";
+
+/** `json` values are documents in compact UTF-8 JSON; `string` values are bytes. */
+export type ValueType = "string" | "json";
+
+/** A key's value as the state machine keeps it. The value is `bytes[start, end)`: never change it. */
+export interface Entry {
+  readonly type: ValueType;
+  readonly bytes: Bytes;
+  readonly start: number;
+  readonly end: number;
+  /** Milliseconds since 1970 at which the key is gone; 0 for never. */
+  readonly expiresAtMs: number;
+  /** Grows with every write in the partition; never used twice for a key, not even after a delete. */
+  readonly version: number;
+}
+
+/**
+ * One partition of one keyspace at one moment. Expired keys are absent. Reads see the writes of the same
+ * command. A command with several keys in one partition sees and changes all of them at once.
+ */
+export interface KeyValueView {
+  /** The command's time in milliseconds since 1970: fixed by the leader, the same on every replica. */
+  readonly nowMs: number;
+  get(key: Key): Entry | undefined;
+  has(key: Key): boolean;
+  /** Stores `bytes[start, end)`, which the view keeps; returns the new version. */
+  set(key: Key, type: ValueType, bytes: Bytes, start: number, end: number, expiresAtMs: number): number;
+  /** Changes the expiry alone; the key exists. */
+  setExpiry(key: Key, expiresAtMs: number): number;
+  delete(key: Key): boolean;
+  clear(): void;
+  /** Keys of the partition, expired ones included. */
+  count(): number;
+  /** Keys in byte order after `after` (exclusive, when given), with this prefix; touches only what it yields. */
+  keys(options: { after?: Key | undefined; prefix?: Key | undefined }): IterableIterator<Key>;
+}
+
+/** A command's arguments: positions in a buffer that belongs to somebody else and may change after the call. */
+export class Args {
+  bytes: Bytes;
+  /** Start and end of argument i at `2i` and `2i + 1`. */
+  readonly offsets: number[] = [];
+  count = 0;
+
+  constructor(bytes: Bytes) {
+    this.bytes = bytes;
+  }
+
+  reset(bytes: Bytes): void {
+    this.bytes = bytes;
+    this.count = 0;
+  }
+
+  push(start: number, end: number): void {
+    this.offsets[2 * this.count] = start;
+    this.offsets[2 * this.count + 1] = end;
+    this.count += 1;
+  }
+
+  start(i: number): number {
+    return this.offsets[2 * i]!;
+  }
+
+  end(i: number): number {
+    return this.offsets[2 * i + 1]!;
+  }
+
+  lengthBytes(i: number): number {
+    return this.offsets[2 * i + 1]! - this.offsets[2 * i]!;
+  }
+
+  /** Argument i, one character a byte. */
+  key(i: number): Key {
+    return this.bytes.latin1Slice(this.offsets[2 * i], this.offsets[2 * i + 1]);
+  }
+
+  /** Argument i as UTF-8 text. */
+  text(i: number): string {
+    return this.bytes.utf8Slice(this.offsets[2 * i], this.offsets[2 * i + 1]);
+  }
+}
+
+/**
+ * Where the keys are, as Redis's `COMMAND` reports it: `first` and `last` count arguments (the name is 0), a
+ * negative `last` counts from the end, `step` is the distance. `first` 0: no keys.
+ */
+export interface KeyPositions {
+  readonly first: number;
+  readonly last: number;
+  readonly step: number;
+}
+
+/**
+ * How a command whose keys lie in several partitions is carried out.
+ * `single`: exactly one key. `sum`: split by partition, integer replies added up (DEL). `gather`: split, one
+ * reply a key put back in order, all from one moment (MGET). `transaction`: all partitions or none (MSET,
+ * RENAME). `all-sum`: asked of every partition, added up (DBSIZE). `all`: the node drives it (SCAN, KEYS).
+ * `local`: answered by the node or the connection without the data (PING).
+ */
+export type Spread = "single" | "sum" | "gather" | "transaction" | "all-sum" | "all" | "local";
+
+export interface CommandSpec {
+  /** Upper case; `CLIENT` has its subcommands inside. */
+  readonly name: string;
+  /** In the log: never changed, never used again for another command. 0 for commands that are never logged. */
+  readonly opcode: number;
+  /** As Redis: n exactly n arguments with the name; −n at least n. */
+  readonly arity: number;
+  readonly keys: KeyPositions;
+  readonly spread: Spread;
+  /** `write`: replicated. `read`: needs no log entry. `none`: `local`. */
+  readonly access: "write" | "read" | "none";
+  /** Redis's flags and categories, for `COMMAND`: `fast`, `denyoom`, `@string` … */
+  readonly flags: readonly string[];
+  readonly categories: readonly string[];
+  readonly group: "string" | "generic" | "connection" | "server" | "cluster" | "json" | "minikey";
+  readonly summary: string;
+  /** Not listed, not accepted from RESP clients: the node's own. */
+  readonly internal?: boolean;
+  /**
+   * Checks what can be checked without the data, on the node that received the command: throws `MinikeyError`
+   * (`SYNTAX`, `NOT_AN_INTEGER`, `OUT_OF_RANGE` …) with Redis's text, and nothing is replicated.
+   */
+  readonly check?: (args: Args) => void;
+  /**
+   * Carries the command out on one partition. Deterministic. May throw `MinikeyError`; then it has changed
+   * nothing. For `local` and `all`: absent.
+   */
+  readonly run?: (view: KeyValueView, args: Args) => Reply;
+}

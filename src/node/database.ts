@@ -1,0 +1,94 @@
+/**
+ * The node as its servers see it: one door for RESP, HTTP and embedded clients.
+ */
+
+import type { Reply } from "../commands/reply.js";
+import type { Args } from "../commands/types.js";
+import type { KeyspaceId, NodeId } from "../core/ids.js";
+
+export type ReadLevel = "linearizable" | "stale" | "one" | "quorum" | "all";
+export type WriteLevel = "one" | "quorum" | "all";
+
+/**
+ * What a connection (or an HTTP request) carries from command to command. Commands of one context are applied
+ * in the order submitted: a read sees the context's earlier writes.
+ */
+export interface RequestContext {
+  keyspace: KeyspaceId;
+  readLevel: ReadLevel;
+  writeLevel: WriteLevel;
+}
+
+/** Gets exactly one reply; errors are replies too (`MinikeyError`). `Slice`s in it are valid during the call only. */
+export interface ReplySink {
+  onReply(reply: Reply): void;
+}
+
+export interface KeyspaceInfo {
+  readonly id: KeyspaceId;
+  readonly name: string;
+  readonly consistency: "strong" | "eventual";
+  readonly storage: "disk" | "memory";
+  readonly replicas: number;
+  readonly partitions: number;
+}
+
+export interface MemberInfo {
+  readonly id: NodeId;
+  readonly incarnation: number;
+  readonly state: "active" | "suspect" | "inactive";
+  /** `host:port` of each door; empty when it is not known yet. */
+  readonly peerAddress: string;
+  readonly respAddress: string;
+  readonly httpAddress: string;
+  readonly self: boolean;
+}
+
+export interface PartitionInfo {
+  readonly keyspace: KeyspaceId;
+  readonly partition: number;
+  /** Inclusive ranges of the 16,384 slots. */
+  readonly slots: readonly (readonly [first: number, last: number])[];
+  readonly leader: NodeId | undefined;
+  readonly replicas: readonly {
+    readonly node: NodeId;
+    readonly role: "leader" | "follower" | "learner";
+    /** Entries behind the leader, as far as this node knows; −1 for unknown. */
+    readonly lag: number;
+  }[];
+}
+
+export interface ClusterStatus {
+  readonly clusterId: string;
+  readonly nodeId: NodeId;
+  readonly epoch: number;
+  readonly version: string;
+  readonly uptimeSeconds: number;
+  /** Every partition with a replica here has a leader, and this node has caught up with it. */
+  readonly ready: boolean;
+  readonly members: readonly MemberInfo[];
+  readonly keyspaces: readonly KeyspaceInfo[];
+  readonly partitions: readonly PartitionInfo[];
+}
+
+export interface Database {
+  /**
+   * Carries one command out. `args` may be reused as soon as this returns; the reply may come during the call
+   * or later. Commands of `spread` `local` are not taken here: the servers answer them.
+   */
+  submit(args: Args, context: RequestContext, sink: ReplySink): void;
+  /** Requests taken and not answered: servers stop reading from clients beyond a bound. */
+  readonly pendingRequests: number;
+  status(): ClusterStatus;
+  keyspaceByName(name: string): KeyspaceInfo | undefined;
+  keyspaceById(id: number): KeyspaceInfo | undefined;
+  /** Rejects with `MinikeyError` `KEYSPACE_EXISTS`, `UNSUPPORTED`, `NO_QUORUM` … */
+  createKeyspace(options: {
+    name: string;
+    consistency: "strong" | "eventual";
+    storage: "disk" | "memory";
+    replicas?: number;
+    partitions?: number;
+  }): Promise<KeyspaceInfo>;
+  dropKeyspace(name: string): Promise<void>;
+}

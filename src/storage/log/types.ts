@@ -1,0 +1,63 @@
+/**
+ * The write-ahead log's contract: one log a node, for all consensus groups and for the metadata group.
+ */
+
+import type { Entry, HardState, SnapshotMeta } from "../../codec/raft-types.js";
+import type { GroupId, LogIndex } from "../../core/ids.js";
+
+/** What one group adds to the log, all of it or nothing. */
+export interface LogAppend {
+  readonly group: GroupId;
+  readonly hardState: HardState | undefined;
+  /** Replaces the group's entries from `entries[0].index` on. */
+  readonly entries: readonly Entry[];
+  /** Set: the group's log now starts after `snapshot.index`, and earlier entries no longer count. */
+  readonly snapshot: SnapshotMeta | undefined;
+}
+
+/** What the log knows of a group after a restart. */
+export interface RecoveredGroup {
+  readonly hardState: HardState;
+  readonly snapshot: SnapshotMeta;
+  readonly entries: readonly Entry[];
+}
+
+export interface RecoveryReport {
+  readonly groups: ReadonlyMap<GroupId, RecoveredGroup>;
+  /** Where a torn tail was cut off, for the log of the node; undefined when there was none. */
+  readonly tornTail:
+    | { readonly file: string; readonly offsetBytes: number; readonly lostBytes: number }
+    | undefined;
+  readonly segments: number;
+  readonly records: number;
+}
+
+export interface LogPosition {
+  readonly segment: number;
+  readonly offsetBytes: number;
+}
+
+export interface WriteAheadLog {
+  /**
+   * Queues an append; `onDurable` runs, in the order of the appends, once it is on disk. All that is queued
+   * while a write is under way shares the next one: one append and one `fdatasync`.
+   */
+  append(append: LogAppend, onDurable: () => void): void;
+  /** Starts writing what is queued, if nothing is under way. Called by the host at the end of a turn. */
+  flush(): void;
+  /**
+   * The group's state machine is durable up to `snapshot.index`: its entries up to there are no longer needed.
+   * Recorded in the log with the next write; segments that no group needs are removed.
+   */
+  compact(group: GroupId, snapshot: SnapshotMeta): void;
+  /** Forgets a group (its keyspace was dropped). */
+  dropGroup(group: GroupId): void;
+  /** Bytes a restart would have to read. */
+  sizeBytes(): number;
+  /** Bytes queued or under way. */
+  pendingBytes(): number;
+  /** The group that keeps the oldest segment alive, and up to which index it must be checkpointed to free it. */
+  oldestNeeded(): { readonly group: GroupId; readonly index: LogIndex } | undefined;
+  /** Writes what is queued, then closes. */
+  close(): Promise<void>;
+}
