@@ -64,15 +64,15 @@ export class Args {
   }
 
   start(i: number): number {
-    return this.offsets[2 * i]!;
+    return this.offsets[2 * i];
   }
 
   end(i: number): number {
-    return this.offsets[2 * i + 1]!;
+    return this.offsets[2 * i + 1];
   }
 
   lengthBytes(i: number): number {
-    return this.offsets[2 * i + 1]! - this.offsets[2 * i]!;
+    return this.offsets[2 * i + 1] - this.offsets[2 * i];
   }
 
   /** Argument i, one character a byte. */
