@@ -5,6 +5,7 @@
 import type { Reply } from "../commands/reply.js";
 import type { Args } from "../commands/types.js";
 import type { KeyspaceId, NodeId } from "../core/ids.js";
+import type { ContextOrder } from "./context-order.js";
 
 export type ReadLevel = "linearizable" | "stale" | "one" | "quorum" | "all";
 export type WriteLevel = "one" | "quorum" | "all";
@@ -17,6 +18,8 @@ export interface RequestContext {
   keyspace: KeyspaceId;
   readLevel: ReadLevel;
   writeLevel: WriteLevel;
+  /** The node's own: what of this context is under way. Left out by whoever makes the context. */
+  order?: ContextOrder;
 }
 
 /** Gets exactly one reply; errors are replies too (`MinikeyError`). `Slice`s in it are valid during the call only. */
