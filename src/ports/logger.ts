@@ -1,3 +1,5 @@
+/** What a node tells the people who operate it. */
+
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** Structured log lines, for people who operate the node. */

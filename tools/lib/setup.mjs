@@ -1,0 +1,126 @@
+/**
+ * What `npm start` and `npm test` do before their own work: install what package-lock.json names, and build.
+ * Both are quick when there is nothing to do. Nothing here runs a package's install script.
+ */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readLayers } from "./layers.mjs";
+
+export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+export const mainPath = join(root, "dist/src/cli/main.js");
+
+/** A step of the set-up failed; the message is for people, and complete. */
+export class SetupError extends Error {}
+
+const readJson = (path) => JSON.parse(readFileSync(path, "utf8"));
+
+/** Whether node_modules holds every package in the version that package-lock.json names. */
+export function isInstalled(directory = root) {
+  const record = join(directory, "node_modules/.package-lock.json");
+  if (!existsSync(record)) return false;
+  const installed = readJson(record).packages;
+  const wanted = readJson(join(directory, "package-lock.json")).packages;
+  return Object.entries(wanted).every(([path, { version, optional }]) => {
+    if (path === "") return true;
+    return path in installed ? installed[path].version === version : optional === true;
+  });
+}
+
+/** Installs with `npm ci` when node_modules is not what package-lock.json asks for. Quiet unless it fails. */
+export function install({ note = () => {} } = {}) {
+  if (isInstalled()) return;
+  const modules = join(root, "node_modules");
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    throw new SetupError(
+      `${modules} is a link to packages other than package-lock.json names; run npm ci there.`,
+    );
+  }
+  note("Installing packages …");
+  const flags = ["ci", "--ignore-scripts", "--include=dev", "--include=optional", "--no-audit", "--no-fund"];
+  const npm = runNpm([...flags, "--loglevel=error"]);
+  if (npm.status === 0) return;
+  const reason = npm.error ? String(npm.error) : `${npm.stdout}${npm.stderr}`.trim();
+  throw new SetupError(
+    `${reason}\n\nThe packages could not be installed (npm ci failed, see above). ` +
+      "The first run needs the npm registry, or a filled npm cache; later runs work without a network.",
+  );
+}
+
+function runNpm(args) {
+  const options = { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] };
+  // Under `npm start` and `npm test`, this names the very npm that runs.
+  const cli = process.env.npm_execpath;
+  if (cli?.endsWith(".js")) return spawnSync(process.execPath, [cli, ...args], options);
+  return spawnSync("npm", args, { ...options, shell: process.platform === "win32" });
+}
+
+/** Runs one of the development tools in node_modules; returns its exit status and what it printed. */
+export function runTool(packageName, binName, args, { env = {} } = {}) {
+  const directory = join(root, "node_modules", packageName);
+  const { bin } = readJson(join(directory, "package.json"));
+  const script = join(directory, typeof bin === "string" ? bin : bin[binName]);
+  const result = spawnSync(process.execPath, [script, ...args], {
+    cwd: root,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    maxBuffer: 64 * 1024 * 1024,
+    env: { ...process.env, ...env },
+  });
+  if (result.error) throw new SetupError(`${binName} did not run: ${result.error.message}`);
+  return { status: result.status ?? 1, output: `${result.stdout}${result.stderr}`.trim() };
+}
+
+/** The projects of the product, in the order of their layers. */
+export function productProjects() {
+  const names = Object.keys(readLayers(root)).map((name) => `src/${name}`);
+  return existsSync(join(root, "src/tsconfig.json")) ? [...names, "src"] : names;
+}
+
+/** Compiles what changed. Returns the compiler's exit status and messages. */
+export function compile(projects) {
+  const result = runTool("typescript", "tsc", ["-b", ...projects]);
+  if (existsSync(mainPath)) makeRunnable();
+  return result;
+}
+
+/** Makes `dist/src/cli/main.js` a program, and `npx minikey` in this directory find it. */
+function makeRunnable() {
+  chmodSync(mainPath, 0o755);
+  const link = join(root, "node_modules/.bin/minikey");
+  if (process.platform === "win32" || lstatSync(join(root, "node_modules")).isSymbolicLink()) return;
+  const target = relative(dirname(link), mainPath);
+  const stat = lstatSync(link, { throwIfNoEntry: false });
+  if (stat?.isSymbolicLink() && readlinkSync(link) === target) return;
+  rmSync(link, { force: true });
+  mkdirSync(dirname(link), { recursive: true });
+  symlinkSync(target, link);
+}
+
+/** Installs and builds the product; throws `SetupError` with everything the user needs to see. */
+export function setUp({ projects = productProjects(), note = () => {} } = {}) {
+  install({ note });
+  if (!existsSync(mainPath)) note("Building …");
+  const { status, output } = compile(projects);
+  if (status !== 0) throw new SetupError(`${output}\n\nThe build failed (see above).`);
+}
+
+/** Runs a tool's main function; a `SetupError` is printed without a stack. */
+export async function runMain(main) {
+  try {
+    await main();
+  } catch (error) {
+    console.error(error instanceof SetupError ? error.message : error);
+    process.exitCode = 1;
+  }
+}
