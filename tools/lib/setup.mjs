@@ -66,7 +66,7 @@ function runNpm(args) {
 }
 
 /** Runs one of the development tools in node_modules; returns its exit status and what it printed. */
-export function runTool(packageName, binName, args, { env = {} } = {}) {
+export function runTool(packageName, binName, args) {
   const directory = join(root, "node_modules", packageName);
   const { bin } = readJson(join(directory, "package.json"));
   const script = join(directory, typeof bin === "string" ? bin : bin[binName]);
@@ -75,7 +75,7 @@ export function runTool(packageName, binName, args, { env = {} } = {}) {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
     maxBuffer: 64 * 1024 * 1024,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" }) },
   });
   if (result.error) throw new SetupError(`${binName} did not run: ${result.error.message}`);
   return { status: result.status ?? 1, output: `${result.stdout}${result.stderr}`.trim() };
