@@ -15,7 +15,7 @@ import { blankOut, importsOf, lineAt, listFiles } from "../lib/source.mjs";
 
 /** What a pure layer may not name, even where the compiler would let it. */
 const IMPURE =
-  /(?<![.\w$#])(Date|setTimeout|setInterval|setImmediate|queueMicrotask|performance|process|console|globalThis|require|fetch)\b(?!\s*\??:)|\bMath\s*(?:\.\s*|\[\s*)random\b|\bimport\s*\.\s*meta\b/g;
+  /(?<![.\w$#])(Date|setTimeout|setInterval|setImmediate|queueMicrotask|performance|process|console|globalThis|require|fetch)\b(?!\s*\??:)|\bMath\s*(?:\.\s*random\b|\[)|\bimport\s*\.\s*meta\b/g;
 
 /** Ambient declarations would let a pure layer reach anything; the one that bytes need is here. */
 const AMBIENT =

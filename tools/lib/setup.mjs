@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 import { readLayers } from "./layers.mjs";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -75,10 +76,15 @@ export function runTool(packageName, binName, args) {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
     maxBuffer: 64 * 1024 * 1024,
-    env: { ...process.env, ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" }) },
+    env: process.stdout.isTTY ? { ...process.env, FORCE_COLOR: "1" } : process.env,
   });
   if (result.error) throw new SetupError(`${binName} did not run: ${result.error.message}`);
-  return { status: result.status ?? 1, output: `${result.stdout}${result.stderr}`.trim() };
+  const output = `${result.stdout}${result.stderr}`.trim();
+  // Some tools colour what they print wherever CI is set, read or not.
+  return {
+    status: result.status ?? 1,
+    output: process.stdout.isTTY ? output : stripVTControlCharacters(output),
+  };
 }
 
 /** The projects of the product, in the order of their layers. */
