@@ -1,6 +1,12 @@
 /** Random consensus values for the codecs' property tests. */
 import * as fc from "fast-check";
-import type { Configuration, Entry, HardState, SnapshotMeta } from "../../../src/codec/raft-types.js";
+import type {
+  Configuration,
+  Entry,
+  HardState,
+  Message,
+  SnapshotMeta,
+} from "../../../src/codec/raft-types.js";
 import { asBytes } from "../../../src/core/bytes.js";
 import { logIndex, replicaId, term } from "../../../src/core/ids.js";
 
@@ -50,3 +56,88 @@ export function entriesFrom(first: number): fc.Arbitrary<Entry[]> {
     .array(body, { maxLength: 6 })
     .map((bodies) => bodies.map((rest, i) => ({ index: logIndex(first + i), ...rest })));
 }
+
+const envelope = {
+  from: u48.map(replicaId),
+  to: u48.map(replicaId),
+  term: u48.map(term),
+};
+
+const appends = fc.integer({ min: 0, max: 2 ** 47 }).chain((prevIndex) =>
+  record<Extract<Message, { type: "append" }>>({
+    type: fc.constant("append" as const),
+    ...envelope,
+    prevIndex: fc.constant(logIndex(prevIndex)),
+    prevTerm: u48.map(term),
+    entries: entriesFrom(prevIndex + 1),
+    commit: u48.map(logIndex),
+  }),
+);
+
+/** Messages of every type. */
+export const messages: fc.Arbitrary<Message> = fc.oneof(
+  appends,
+  record<Extract<Message, { type: "append-response" }>>({
+    type: fc.constant("append-response" as const),
+    ...envelope,
+    index: u48.map(logIndex),
+    reject: fc.boolean(),
+    hintIndex: u48.map(logIndex),
+    hintTerm: u48.map(term),
+  }),
+  record<Extract<Message, { type: "heartbeat" }>>({
+    type: fc.constant("heartbeat" as const),
+    ...envelope,
+    commit: u48.map(logIndex),
+    readRound: u48,
+  }),
+  record<Extract<Message, { type: "heartbeat-response" }>>({
+    type: fc.constant("heartbeat-response" as const),
+    ...envelope,
+    readRound: u48,
+  }),
+  record<Extract<Message, { type: "vote" }>>({
+    type: fc.constant("vote" as const),
+    ...envelope,
+    pre: fc.boolean(),
+    lastIndex: u48.map(logIndex),
+    lastTerm: u48.map(term),
+    transfer: fc.boolean(),
+  }),
+  record<Extract<Message, { type: "vote-response" }>>({
+    type: fc.constant("vote-response" as const),
+    ...envelope,
+    pre: fc.boolean(),
+    reject: fc.boolean(),
+  }),
+  record<Extract<Message, { type: "snapshot" }>>({
+    type: fc.constant("snapshot" as const),
+    ...envelope,
+    meta: metas,
+    offsetBytes: u48,
+    data,
+    done: fc.boolean(),
+  }),
+  record<Extract<Message, { type: "snapshot-response" }>>({
+    type: fc.constant("snapshot-response" as const),
+    ...envelope,
+    index: u48.map(logIndex),
+    offsetBytes: u48,
+    reject: fc.boolean(),
+  }),
+  record<Extract<Message, { type: "read-index" }>>({
+    type: fc.constant("read-index" as const),
+    ...envelope,
+    context: u48,
+  }),
+  record<Extract<Message, { type: "read-index-response" }>>({
+    type: fc.constant("read-index-response" as const),
+    ...envelope,
+    context: u48,
+    index: u48.map(logIndex),
+  }),
+  record<Extract<Message, { type: "timeout-now" }>>({
+    type: fc.constant("timeout-now" as const),
+    ...envelope,
+  }),
+);
