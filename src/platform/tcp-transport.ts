@@ -1,0 +1,304 @@
+/**
+ * The `Transport` port over TCP: one outgoing connection to each peer for this node's frames (`OutgoingLink`), and
+ * one incoming connection from each for theirs (`IncomingConnection`).
+ *
+ * - A peer is up while the outgoing connection is greeted. It goes down the moment either connection breaks: then
+ *   the outgoing one is closed too and dialled anew, so that each `onUp` stands for a fresh exchange of greetings.
+ *   Closing one connection for the loss of the other cannot go round in circles: a side only does so while it is
+ *   up, and it is not up again before a delay that is longer than the news takes.
+ * - When a peer dials again before its old connection is known to be gone, the newest counts and the old one is
+ *   closed without a word: its frames are lost, as frames under way are.
+ * - Nodes that nobody announced by `setPeers` may dial and send too: whether to listen to them is for the node.
+ */
+
+import { randomBytes } from "node:crypto";
+import { createServer, type Server, type Socket } from "node:net";
+import { assert } from "../core/assert.js";
+import type { Bytes } from "../core/bytes.js";
+import { MinikeyError } from "../core/errors.js";
+import type { NodeId } from "../core/ids.js";
+import type { CancelTimer, Clock } from "../ports/clock.js";
+import type { LogFields, Logger } from "../ports/logger.js";
+import type { Greeting, Transport, TransportEvents } from "../ports/transport.js";
+import { IncomingConnection, type IncomingOwner } from "./tcp-transport-incoming.js";
+import { type LinkOwner, OutgoingLink } from "./tcp-transport-link.js";
+import { type Hello, sameGreeting } from "./tcp-transport-opening.js";
+
+const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
+const KEEP_ALIVE_MS = 1_000;
+/** Incoming connections that have not greeted: more are refused, whoever dials. */
+const UNGREETED_MAX = 256;
+/** Complaints about strangers: one a kind in this time. */
+const COMPLAINT_PERIOD_MS = 10_000;
+
+export interface TcpTransportOptions {
+  readonly greeting: Greeting;
+  /** Port 0 takes any free one; see `port`. */
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Bytes waiting for one peer at most. Default: 64 MiB. */
+  readonly queueBytesMax?: number;
+}
+
+export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
+  readonly clock: Clock;
+  readonly queueBytesMax: number;
+  hello: Hello;
+  readonly #listen: TcpTransportOptions["listen"];
+  readonly #logger: Logger;
+  readonly #server: Server;
+  #state: "new" | "running" | "stopped" = "new";
+  #events: TransportEvents | undefined;
+  #stopped: Promise<void> | undefined;
+  #cancelTick: CancelTimer | undefined;
+  readonly #links = new Map<NodeId, OutgoingLink>();
+  /** The newest incoming connection of each peer that greeted. */
+  readonly #incoming = new Map<NodeId, IncomingConnection>();
+  readonly #ungreeted = new Set<IncomingConnection>();
+  /** What each peer said last, as long as there is a connection with it. */
+  readonly #hellos = new Map<NodeId, Hello>();
+  #flushing: OutgoingLink[] = [];
+  readonly #flushAll = (): void => this.#flush();
+  /** What was said of a peer's address since it was last up. */
+  readonly #dialProblems = new Map<NodeId, Set<string>>();
+  readonly #lastComplaintMs = new Map<string, number>();
+
+  constructor(options: TcpTransportOptions) {
+    this.clock = options.clock;
+    this.queueBytesMax = options.queueBytesMax ?? QUEUE_BYTES_MAX;
+    this.#listen = options.listen;
+    this.#logger = options.logger;
+    this.hello = { greeting: options.greeting, instance: randomBytes(6).readUIntLE(0, 6), sequence: 1 };
+    this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#onConnection(socket));
+  }
+
+  /** The port that is listened on; the real one for port 0. Only after `start`. */
+  get port(): number {
+    const address = this.#server.address();
+    assert(address !== null && typeof address === "object", "the transport does not listen");
+    return address.port;
+  }
+
+  async start(events: TransportEvents): Promise<void> {
+    assert(this.#state === "new", "a transport starts once");
+    this.#events = events;
+    this.#state = "running";
+    await this.#startListening();
+    if (!this.#isRunning()) return;
+    this.#cancelTick = this.clock.every(KEEP_ALIVE_MS, () => this.#tick());
+    for (const link of this.#links.values()) link.dial();
+  }
+
+  setPeers(addresses: ReadonlyMap<NodeId, string>): void {
+    for (const [peer, link] of this.#links) {
+      if (addresses.get(peer) !== link.address) this.#removeLink(link, !addresses.has(peer));
+    }
+    for (const [peer, address] of addresses) {
+      if (peer === this.hello.greeting.nodeId || this.#links.has(peer)) continue;
+      const link = new OutgoingLink(peer, address, this);
+      this.#links.set(peer, link);
+      if (this.#cancelTick !== undefined) link.dial();
+    }
+  }
+
+  updateGreeting(greeting: Greeting): void {
+    assert(greeting.nodeId === this.hello.greeting.nodeId, "a node keeps its name");
+    if (sameGreeting(greeting, this.hello.greeting)) return;
+    this.hello = { greeting, instance: this.hello.instance, sequence: this.hello.sequence + 1 };
+    for (const link of this.#links.values()) link.greet();
+    for (const connection of this.#incoming.values()) connection.greet();
+  }
+
+  send(peer: NodeId, parts: readonly Uint8Array[]): boolean {
+    const link = this.#links.get(peer);
+    return link !== undefined && link.send(parts);
+  }
+
+  isUp(peer: NodeId): boolean {
+    return this.#links.get(peer)?.isUp ?? false;
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  // What the links tell.
+
+  scheduleFlush(link: OutgoingLink): void {
+    this.#flushing.push(link);
+    if (this.#flushing.length === 1) this.clock.atTurnEnd(this.#flushAll);
+  }
+
+  onLinkHello(_link: OutgoingLink, hello: Hello): void {
+    this.#learn(hello);
+  }
+
+  onLinkUp(link: OutgoingLink): void {
+    this.#dialProblems.delete(link.peer);
+    this.#logger.info("connected to a peer", { peer: link.peer, address: link.address });
+    this.#events!.onUp(link.peer);
+  }
+
+  onLinkDown(link: OutgoingLink, reason: string): void {
+    this.#forgetHelloIfGone(link.peer);
+    this.#logger.warn("lost the connection to a peer", { peer: link.peer, address: link.address, reason });
+    this.#events!.onDown(link.peer);
+  }
+
+  onDialFailed(link: OutgoingLink, reason: string, lasting: boolean): void {
+    let known = this.#dialProblems.get(link.peer);
+    if (known === undefined) this.#dialProblems.set(link.peer, (known = new Set()));
+    if (known.has(reason)) return;
+    known.add(reason);
+    const fields = { peer: link.peer, address: link.address, reason };
+    if (lasting) this.#logger.error("cannot connect to a peer; the set-up looks wrong", fields);
+    else this.#logger.info("a peer is not reachable; trying on", fields);
+  }
+
+  // What the incoming connections tell.
+
+  onIncomingOpened(connection: IncomingConnection, hello: Hello): void {
+    this.#ungreeted.delete(connection);
+    const peer = hello.greeting.nodeId;
+    if (peer === this.hello.greeting.nodeId) {
+      connection.close();
+      if (hello.instance === this.hello.instance) return;
+      this.#complain("another node has this node's name", { name: peer, remote: connection.remote });
+      return;
+    }
+    const older = this.#incoming.get(peer);
+    if (older !== undefined) this.#replace(older, connection);
+    this.#incoming.set(peer, connection);
+    this.#learn(hello);
+    // Who dials us is there: no need to wait out the delay.
+    this.#links.get(peer)?.dial();
+  }
+
+  onIncomingHello(_connection: IncomingConnection, hello: Hello): void {
+    this.#learn(hello);
+  }
+
+  onIncomingFrame(from: NodeId, frame: Bytes): void {
+    this.#events!.onFrame(from, frame);
+  }
+
+  onIncomingClosed(connection: IncomingConnection, reason: string): void {
+    const { peer } = connection;
+    if (peer === undefined) {
+      this.#ungreeted.delete(connection);
+      this.#complain("refused a connection to the peer port", { remote: connection.remote, reason });
+      return;
+    }
+    if (this.#incoming.get(peer) !== connection) return;
+    this.#incoming.delete(peer);
+    this.#forgetHelloIfGone(peer);
+    const link = this.#links.get(peer);
+    if (link?.isUp) link.fail(reason);
+  }
+
+  async #startListening(): Promise<void> {
+    const { host, port } = this.#listen;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", (error: NodeJS.ErrnoException) => {
+        const inUse = error.code === "EADDRINUSE";
+        const message = inUse
+          ? `the peer port ${host}:${port} is in use`
+          : `cannot listen for peers on ${host}:${port}: ${error.message}`;
+        reject(new MinikeyError(inUse ? "PORT_IN_USE" : "BAD_CONFIG", message, { cause: error }));
+      });
+      this.#server.listen({ host, port }, resolve);
+    });
+    this.#server.removeAllListeners("error");
+    this.#server.on("error", (error) =>
+      this.#complain("cannot accept a connection", { reason: error.message }),
+    );
+  }
+
+  async #stop(): Promise<void> {
+    this.#state = "stopped";
+    this.#cancelTick?.();
+    this.#cancelTick = undefined;
+    for (const link of this.#links.values()) link.close();
+    for (const connection of this.#incoming.values()) connection.close();
+    for (const connection of this.#ungreeted) connection.close();
+    this.#links.clear();
+    this.#incoming.clear();
+    this.#ungreeted.clear();
+    this.#hellos.clear();
+    if (!this.#server.listening) return;
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+  }
+
+  #isRunning(): boolean {
+    return this.#state === "running";
+  }
+
+  #onConnection(socket: Socket): void {
+    if (this.#ungreeted.size >= UNGREETED_MAX) {
+      socket.destroy();
+      this.#complain("too many connections to the peer port that do not greet", { ungreeted: UNGREETED_MAX });
+      return;
+    }
+    this.#ungreeted.add(new IncomingConnection(socket, this));
+  }
+
+  #replace(older: IncomingConnection, newer: IncomingConnection): void {
+    const was = older.hello?.greeting.address;
+    const is = newer.hello?.greeting.address;
+    older.close();
+    if (was === is || older.hello?.instance === newer.hello?.instance) return;
+    this.#complain("two nodes with one name, or one that has moved", { peer: newer.peer, was, is });
+  }
+
+  /** Reports a greeting, unless it is known or older than what is known. */
+  #learn(hello: Hello): void {
+    const { nodeId } = hello.greeting;
+    const known = this.#hellos.get(nodeId);
+    const sameProcess = known !== undefined && known.instance === hello.instance;
+    if (sameProcess && hello.sequence <= known.sequence) return;
+    this.#hellos.set(nodeId, hello);
+    if (sameProcess && sameGreeting(known.greeting, hello.greeting)) return;
+    this.#events!.onGreeting(hello.greeting);
+  }
+
+  /** Without a connection the next greeting is a first contact again. */
+  #forgetHelloIfGone(peer: NodeId): void {
+    if (!this.#incoming.has(peer) && !this.isUp(peer)) this.#hellos.delete(peer);
+  }
+
+  #removeLink(link: OutgoingLink, andIncoming: boolean): void {
+    const wasUp = link.isUp;
+    link.close();
+    this.#links.delete(link.peer);
+    this.#dialProblems.delete(link.peer);
+    if (andIncoming) {
+      this.#incoming.get(link.peer)?.close();
+      this.#incoming.delete(link.peer);
+    }
+    this.#forgetHelloIfGone(link.peer);
+    if (wasUp) this.#events!.onDown(link.peer);
+  }
+
+  #flush(): void {
+    const links = this.#flushing;
+    this.#flushing = [];
+    for (const link of links) link.flush();
+  }
+
+  #tick(): void {
+    for (const link of this.#links.values()) link.tick();
+    for (const connection of this.#incoming.values()) connection.tick();
+  }
+
+  #complain(message: string, fields: LogFields): void {
+    const nowMs = this.clock.monotonicMs();
+    if (nowMs - (this.#lastComplaintMs.get(message) ?? Number.NEGATIVE_INFINITY) < COMPLAINT_PERIOD_MS)
+      return;
+    this.#lastComplaintMs.set(message, nowMs);
+    this.#logger.warn(message, fields);
+  }
+}
