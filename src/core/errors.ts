@@ -7,7 +7,7 @@
 export type Outcome = "none" | "not-applied" | "unknown";
 
 export interface ErrorClass {
-  /** First word of the RESP error. */
+  /** First word of the RESP error. `ERR` is certainly not applied: clients read nothing else back from it. */
   readonly resp: string;
   readonly http: number;
   readonly exit: number;
@@ -56,10 +56,10 @@ export const ERROR_CLASSES = {
   DATA_CORRUPT: row("ERR", 500, 1, false, "none"),
   DATA_NEWER: row("ERR", 500, 1, false, "none"),
   WRONG_CLUSTER: row("ERR", 500, 1, false, "none"),
-  DISK_FAILED: row("ERR", 500, 1, false, "unknown"),
-  CONNECTION_LOST: row("ERR", 503, 1, true, "unknown"),
-  STOPPING: row("ERR", 503, 1, true, "not-applied"),
-  INTERNAL: row("ERR", 500, 1, false, "unknown"),
+  DISK_FAILED: row("MISCONF", 500, 1, false, "unknown"),
+  CONNECTION_LOST: row("CONNLOST", 503, 1, true, "unknown"),
+  STOPPING: row("STOPPING", 503, 1, true, "not-applied"),
+  INTERNAL: row("INTERNAL", 500, 1, false, "unknown"),
 } as const satisfies Record<string, ErrorClass>;
 
 export type ErrorCode = keyof typeof ERROR_CLASSES;

@@ -1,0 +1,242 @@
+/**
+ * The library's client: typed methods over a `Channel`, so that a program talks the same way to a cluster
+ * (`connect`) and to a node inside itself (`node.client()`).
+ *
+ * Every method rejects with a `MinikeyError`, whose `code` is stable, whose `retryable` says whether trying
+ * again can help, and whose `outcome` says whether a write happened.
+ */
+import { Status } from "../commands/reply.js";
+import { MinikeyError } from "../core/errors.js";
+import { kindOf } from "./command-kinds.js";
+import {
+  expectArray,
+  expectBytes,
+  expectNumber,
+  expectText,
+  type KeyInput,
+  type PlainReply,
+  putCommand,
+  toPlain,
+  type ValueInput,
+} from "./values.js";
+import type { Argument, Channel, ReadLevel, WireReply, WriteLevel } from "./wire.js";
+
+export interface ReadOptions {
+  /** `linearizable` (a strong keyspace's default), `stale` (any replica, at once), or how many replicas to ask. */
+  readonly consistency?: ReadLevel;
+  /** For the whole call, retries included. */
+  readonly timeoutMs?: number;
+}
+
+export interface WriteOptions {
+  /** How many replicas must have it on disk before the answer; a strong keyspace never takes less than a majority. */
+  readonly consistency?: WriteLevel;
+  readonly timeoutMs?: number;
+}
+
+export interface PutOptions extends WriteOptions {
+  /** The key is deleted this long after. */
+  readonly ttlMs?: number;
+  /** Store only when the key is absent (`"absent"`) or present (`"present"`). */
+  readonly onlyIf?: "absent" | "present";
+}
+
+export interface ScanOptions extends ReadOptions {
+  readonly prefix?: string;
+  /** A glob pattern as `KEYS` takes it; instead of `prefix`. */
+  readonly match?: string;
+  /** Keys asked for at a time. */
+  readonly pageSize?: number;
+}
+
+export interface CommandOptions {
+  readonly readConsistency?: ReadLevel;
+  readonly writeConsistency?: WriteLevel;
+  readonly timeoutMs?: number;
+}
+
+export class Client {
+  readonly #channel: Channel;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+  }
+
+  /** Resolves when a node has answered; rejects with `CONNECTION_LOST` when none does. Calls need not wait for it. */
+  async ready(): Promise<void> {
+    await this.#channel.ready();
+  }
+
+  /**
+   * Stores a value: bytes from a string or `Uint8Array`, a document from any other JSON value.
+   * @returns whether it was stored; false only with `onlyIf`
+   */
+  async put(key: KeyInput, value: ValueInput, options: PutOptions = {}): Promise<boolean> {
+    const args = putCommand(key, value);
+    if (options.ttlMs !== undefined) args.push("PX", options.ttlMs);
+    if (options.onlyIf !== undefined) args.push(options.onlyIf === "absent" ? "NX" : "XX");
+    return (await this.#write(args, options)) !== null;
+  }
+
+  /** The same as `put`, by Redis's name. */
+  set(key: KeyInput, value: ValueInput, options: PutOptions = {}): Promise<boolean> {
+    return this.put(key, value, options);
+  }
+
+  /** The value's text, or null when there is none. */
+  async get(key: KeyInput, options: ReadOptions = {}): Promise<string | null> {
+    const bytes = expectBytes(await this.#read(["GET", key], options));
+    return bytes === null ? null : bytes.toString("utf8");
+  }
+
+  /** The value's bytes, or null when there is none. A document comes as compact JSON. */
+  async getBuffer(key: KeyInput, options: ReadOptions = {}): Promise<Buffer | null> {
+    const bytes = expectBytes(await this.#read(["GET", key], options));
+    return bytes === null ? null : Buffer.from(bytes);
+  }
+
+  /** Whether there was something to delete. */
+  async delete(key: KeyInput, options: WriteOptions = {}): Promise<boolean> {
+    return expectNumber(await this.#write(["DEL", key], options)) > 0;
+  }
+
+  /** How many of the keys there were. Each partition's keys are deleted at once, the partitions one by one. */
+  async deleteMany(keys: readonly KeyInput[], options: WriteOptions = {}): Promise<number> {
+    return keys.length === 0 ? 0 : expectNumber(await this.#write(["DEL", ...keys], options));
+  }
+
+  async exists(key: KeyInput, options: ReadOptions = {}): Promise<boolean> {
+    return expectNumber(await this.#read(["EXISTS", key], options)) > 0;
+  }
+
+  /** `string` (bytes), `json` (a document), or null when there is no such key. */
+  async type(key: KeyInput, options: ReadOptions = {}): Promise<"string" | "json" | null> {
+    const name = expectText(await this.#read(["TYPE", key], options));
+    return name === "none" ? null : (name as "string" | "json");
+  }
+
+  /** The texts of several values in the order asked for, all from one moment. */
+  async mget(keys: readonly KeyInput[], options: ReadOptions = {}): Promise<(string | null)[]> {
+    if (keys.length === 0) return [];
+    const replies = expectArray(await this.#read(["MGET", ...keys], options));
+    return replies.map((reply) => expectBytes(reply)?.toString("utf8") ?? null);
+  }
+
+  /** Stores several strings or bytes: all of them or none. */
+  async mset(
+    entries:
+      | Iterable<readonly [KeyInput, string | Uint8Array]>
+      | Readonly<Record<string, string | Uint8Array>>,
+    options: WriteOptions = {},
+  ): Promise<void> {
+    const pairs = Symbol.iterator in entries ? [...entries] : Object.entries(entries);
+    if (pairs.length > 0) await this.#write(["MSET", ...pairs.flat()], options);
+  }
+
+  /** Adds `by` (an integer within ±2^53) to the number stored as text, 0 when absent; returns the sum. */
+  async incr(key: KeyInput, by = 1, options: WriteOptions = {}): Promise<number> {
+    return expectNumber(await this.#write(["INCRBY", key, by], options));
+  }
+
+  async decr(key: KeyInput, by = 1, options: WriteOptions = {}): Promise<number> {
+    return expectNumber(await this.#write(["DECRBY", key, by], options));
+  }
+
+  /** Appends to the bytes; returns their new length. */
+  async append(key: KeyInput, value: string | Uint8Array, options: WriteOptions = {}): Promise<number> {
+    return expectNumber(await this.#write(["APPEND", key, value], options));
+  }
+
+  /** Deletes the key `ttlMs` from now; false when there is no such key. */
+  async expire(key: KeyInput, ttlMs: number, options: WriteOptions = {}): Promise<boolean> {
+    return expectNumber(await this.#write(["PEXPIRE", key, ttlMs], options)) === 1;
+  }
+
+  /** Takes the expiry away; false when there was none. */
+  async persist(key: KeyInput, options: WriteOptions = {}): Promise<boolean> {
+    return expectNumber(await this.#write(["PERSIST", key], options)) === 1;
+  }
+
+  /** Milliseconds left; `Infinity` without expiry; null when there is no such key. */
+  async ttl(key: KeyInput, options: ReadOptions = {}): Promise<number | null> {
+    const ttlMs = expectNumber(await this.#read(["PTTL", key], options));
+    if (ttlMs === -2) return null;
+    return ttlMs === -1 ? Number.POSITIVE_INFINITY : ttlMs;
+  }
+
+  /** Keys of the keyspace. */
+  async count(options: ReadOptions = {}): Promise<number> {
+    return expectNumber(await this.#read(["DBSIZE"], options));
+  }
+
+  /** Keys, page by page. A key that is there all the time comes at least once. */
+  async *scan(options: ScanOptions = {}): AsyncGenerator<string, void, undefined> {
+    const match = options.match ?? (options.prefix === undefined ? undefined : globOfPrefix(options.prefix));
+    const filter = match === undefined ? [] : ["MATCH", match];
+    let cursor = "0";
+    do {
+      const args = ["SCAN", cursor, ...filter, "COUNT", options.pageSize ?? 100];
+      const [next, keys] = expectArray(await this.#read(args, options));
+      cursor = expectText(next);
+      for (const key of expectArray(keys)) yield expectText(key);
+    } while (cursor !== "0");
+  }
+
+  async ping(options: ReadOptions = {}): Promise<void> {
+    await this.#read(["PING"], options);
+  }
+
+  /** Any command of the server, such as `command("SETRANGE", "k", 3, "x")`; bytes of the reply read as UTF-8. */
+  async command(...args: readonly Argument[]): Promise<PlainReply> {
+    return toPlain(await this.request(args));
+  }
+
+  /** Any command, its reply as the wire gave it. Rejects when the reply is an error. */
+  async request(args: readonly Argument[], options: CommandOptions = {}): Promise<WireReply> {
+    if (args.length === 0) throw new MinikeyError("BAD_REQUEST", "a command needs a name");
+    return this.#send(args, options.readConsistency, options.writeConsistency, options.timeoutMs);
+  }
+
+  /** A client of another keyspace, by name or number, with connections of its own: close it too. */
+  keyspace(keyspace: string | number): Client {
+    return new Client(this.#channel.forKeyspace(keyspace));
+  }
+
+  /** Refuses new calls, waits for those on their way (each has its timeout), and closes. */
+  async close(): Promise<void> {
+    await this.#channel.close();
+  }
+
+  #read(args: readonly Argument[], options: ReadOptions): Promise<WireReply> {
+    return this.#send(args, options.consistency, undefined, options.timeoutMs);
+  }
+
+  #write(args: readonly Argument[], options: WriteOptions): Promise<WireReply> {
+    return this.#send(args, undefined, options.consistency, options.timeoutMs);
+  }
+
+  #send(
+    args: readonly Argument[],
+    readLevel: ReadLevel | undefined,
+    writeLevel: WriteLevel | undefined,
+    timeoutMs: number | undefined,
+  ): Promise<WireReply> {
+    return new Promise((resolve, reject) => {
+      const onReply = (reply: WireReply): void => {
+        if (reply instanceof MinikeyError) reject(reply);
+        else resolve(reply);
+      };
+      this.#channel.submit({ args, kind: kindOf(args), readLevel, writeLevel, timeoutMs, onReply });
+    });
+  }
+}
+
+/** The pattern that matches exactly what starts with `prefix`. */
+export function globOfPrefix(prefix: string): string {
+  return `${prefix.replaceAll(/[\\*?[\]]/g, String.raw`\$&`)}*`;
+}
+
+/** Whether a reply is the status `OK`. */
+export function isOk(reply: WireReply): boolean {
+  return reply instanceof Status && reply.text === "OK";
+}

@@ -1,0 +1,320 @@
+/**
+ * A channel to a cluster: one connection to one of several nodes, and the next node when that one is lost.
+ *
+ * A command waits in `#queue` until a connection has room, then in the connection until it is answered. When
+ * the connection is lost, what may be sent again (reads, numbered writes, what never left) goes back to the
+ * front of the queue in its old order; the rest is answered "outcome unknown". Nothing waits beyond its
+ * deadline, and nothing is answered twice.
+ *
+ * A node that owes answers and sends nothing for `stallMs` counts as lost: a stopped process keeps its
+ * sockets open.
+ */
+import { MinikeyError } from "../core/errors.js";
+import { type Address, formatAddress } from "./address.js";
+import { backoffMs } from "./backoff.js";
+import { type ConnectionListener, NodeConnection } from "./node-connection.js";
+import { Outgoing } from "./outgoing.js";
+import { Queue } from "./queue.js";
+import { Session } from "./session.js";
+import type { Channel, WireReply, WireRequest } from "./wire.js";
+
+const SWEEP_EVERY_MS = 25;
+/** Before a command whose outcome a node did not know is asked again. */
+const RETRY_AFTER_MS = 50;
+
+export interface FailoverOptions {
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly keyspace?: string | number | undefined;
+  readonly timeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly stallMs: number;
+  readonly pendingMax: number;
+  /** Number writes, so that they can be sent again. */
+  readonly session: boolean;
+}
+
+export class FailoverChannel implements Channel {
+  readonly #addresses: readonly Address[];
+  readonly #options: FailoverOptions;
+  readonly #session = new Session();
+  readonly #queue = new Queue<Outgoing>();
+  readonly #readyWaiters: { resolve: () => void; reject: (error: MinikeyError) => void }[] = [];
+  readonly #closeWaiters: (() => void)[] = [];
+  #connection: NodeConnection | undefined;
+  /** The current connection takes nothing new; it is left when its last answer is in. */
+  #isRetiring = false;
+  #addressIndex = 0;
+  /** Addresses that failed since the last one that answered. */
+  #failures = 0;
+  #failureTexts: string[] = [];
+  #backoffTimer: NodeJS.Timeout | undefined;
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #isFlushScheduled = false;
+  #pending = 0;
+  #isClosing = false;
+
+  constructor(addresses: readonly Address[], options: FailoverOptions) {
+    this.#addresses = addresses;
+    this.#options = options;
+  }
+
+  /** The node that commands go to now, for people. */
+  get currentAddress(): string | undefined {
+    return this.#connection?.isReady === true ? formatAddress(this.#connection.address) : undefined;
+  }
+
+  submit(request: WireRequest): void {
+    if (this.#isClosing) {
+      request.onReply(new MinikeyError("BAD_REQUEST", "the client is closed"));
+      return;
+    }
+    if (this.#pending >= this.#options.pendingMax) {
+      request.onReply(
+        new MinikeyError("OVERLOADED", `${this.#pending} commands wait in this client already`),
+      );
+      return;
+    }
+    this.#pending += 1;
+    this.#sweepTimer ??= setInterval(() => this.#sweep(), SWEEP_EVERY_MS);
+    const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs;
+    this.#queue.push(new Outgoing(this.#counted(request), performance.now() + timeoutMs));
+    this.#scheduleFlush();
+  }
+
+  forKeyspace(keyspace: string | number): Channel {
+    return new FailoverChannel(this.#addresses, { ...this.#options, keyspace });
+  }
+
+  ready(): Promise<void> {
+    if (this.#connection?.isReady === true) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#readyWaiters.push({ resolve, reject });
+      this.#connectIfNeeded();
+    });
+  }
+
+  close(): Promise<void> {
+    this.#isClosing = true;
+    return new Promise((resolve) => {
+      this.#closeWaiters.push(resolve);
+      this.#finishCloseIfIdle();
+    });
+  }
+
+  /** The request with its answer counted. */
+  #counted(request: WireRequest): WireRequest {
+    const onReply = (reply: WireReply): void => {
+      this.#pending -= 1;
+      request.onReply(reply);
+      if (this.#pending === 0) this.#onIdle();
+    };
+    return { ...request, onReply };
+  }
+
+  #onIdle(): void {
+    clearInterval(this.#sweepTimer);
+    this.#sweepTimer = undefined;
+    this.#queue.takeAll();
+    this.#finishCloseIfIdle();
+  }
+
+  #finishCloseIfIdle(): void {
+    if (!this.#isClosing || this.#pending > 0) return;
+    clearTimeout(this.#backoffTimer);
+    const connection = this.#connection;
+    this.#connection = undefined;
+    connection?.destroy(new MinikeyError("CONNECTION_LOST", "the client is closed"));
+    this.#rejectReadyWaiters(new MinikeyError("BAD_REQUEST", "the client is closed"));
+    for (const resolve of this.#closeWaiters.splice(0)) resolve();
+  }
+
+  // Sending
+
+  /** After the caller's turn and the promises it settles, so that all of it leaves in one write. */
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    process.nextTick(() => {
+      this.#isFlushScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#queue.length === 0) return;
+    const connection = this.#connection;
+    if (connection === undefined || !connection.isReady) {
+      this.#connectIfNeeded();
+      return;
+    }
+    while (!this.#isRetiring && connection.hasRoom) {
+      const next = this.#queue.peek();
+      if (next === undefined || !this.#mayLeave(next)) break;
+      this.#queue.shift();
+      if (!next.isAnswered) connection.send(next);
+    }
+    connection.flush();
+  }
+
+  #mayLeave(next: Outgoing): boolean {
+    if (!this.#options.session || next.request.kind !== "write-once" || next.sequence !== 0) return true;
+    if (!this.#session.isOpen) return false;
+    this.#session.assign(next);
+    return true;
+  }
+
+  // Connections
+
+  #connectIfNeeded(): void {
+    if (this.#connection !== undefined || this.#backoffTimer !== undefined) return;
+    const address = this.#addresses[this.#addressIndex];
+    const { username, password, keyspace, connectTimeoutMs } = this.#options;
+    const setup = { username, password, keyspace, connectTimeoutMs, sessionId: this.#session.id };
+    const connection: NodeConnection = new NodeConnection(
+      address,
+      setup,
+      this.#listenerFor(() => connection),
+    );
+    this.#connection = connection;
+  }
+
+  #listenerFor(connection: () => NodeConnection): ConnectionListener {
+    return {
+      onReady: () => this.#onReady(),
+      onReply: (outgoing, reply) => this.#onReply(outgoing, reply),
+      onRoom: () => this.#onRoom(),
+      onClosed: (reason, unanswered, refused) =>
+        this.#onClosed(connection() === this.#connection, reason, unanswered, refused),
+    };
+  }
+
+  #onReady(): void {
+    this.#isRetiring = false;
+    for (const waiter of this.#readyWaiters.splice(0)) waiter.resolve();
+    this.#scheduleFlush();
+  }
+
+  #onRoom(): void {
+    const connection = this.#connection;
+    if (this.#isRetiring && connection?.inFlightCount === 0) {
+      connection.destroy(new MinikeyError("NOT_READY", `${formatAddress(connection.address)} is not ready`));
+    } else if (this.#queue.length > 0) {
+      this.#scheduleFlush();
+    }
+  }
+
+  #onClosed(
+    isCurrent: boolean,
+    reason: MinikeyError,
+    unanswered: readonly Outgoing[],
+    refused: boolean,
+  ): void {
+    if (isCurrent) this.#connection = undefined;
+    const again: Outgoing[] = [];
+    for (const outgoing of unanswered) {
+      outgoing.lastError = reason;
+      if (outgoing.isAnswered) continue;
+      if (outgoing.mayRetry && !refused) again.push(outgoing);
+      else outgoing.fail(`the connection was lost before the answer: ${reason.message}`);
+    }
+    this.#queue.prepend(again);
+    if (!isCurrent) return;
+    if (refused) this.#failEverything(reason);
+    else this.#tryNextAddress(reason);
+  }
+
+  #tryNextAddress(reason: MinikeyError): void {
+    this.#failures += 1;
+    this.#failureTexts.push(reason.message);
+    this.#addressIndex = (this.#addressIndex + 1) % this.#addresses.length;
+    const roundIsOver = this.#failures % this.#addresses.length === 0;
+    if (roundIsOver) {
+      this.#rejectReadyWaiters(this.#unreachable());
+      this.#failureTexts = this.#failureTexts.slice(-this.#addresses.length);
+    }
+    if (this.#queue.length === 0 && this.#readyWaiters.length === 0) return;
+    if (!roundIsOver) {
+      this.#connectIfNeeded();
+      return;
+    }
+    const waitMs = backoffMs(this.#failures / this.#addresses.length, Math.random());
+    this.#backoffTimer = setTimeout(() => {
+      this.#backoffTimer = undefined;
+      if (this.#queue.length > 0 || this.#readyWaiters.length > 0) this.#connectIfNeeded();
+    }, waitMs);
+  }
+
+  #unreachable(): MinikeyError {
+    const texts = this.#failureTexts.slice(-this.#addresses.length);
+    return new MinikeyError("CONNECTION_LOST", `no node answers (${texts.join("; ")})`, { outcome: "none" });
+  }
+
+  #rejectReadyWaiters(error: MinikeyError): void {
+    for (const waiter of this.#readyWaiters.splice(0)) waiter.reject(error);
+  }
+
+  /** The handshake was refused (password, keyspace): every command would be. */
+  #failEverything(reason: MinikeyError): void {
+    this.#rejectReadyWaiters(reason);
+    for (const outgoing of this.#queue.takeAll()) {
+      if (outgoing.wasSent) outgoing.fail(reason.message);
+      else outgoing.answer(reason);
+    }
+  }
+
+  // Answers
+
+  #onReply(outgoing: Outgoing, reply: WireReply): void {
+    if (!(reply instanceof MinikeyError) || outgoing.isAnswered) {
+      this.#failures = 0;
+      outgoing.answer(reply);
+    } else if (reply.code === "NOT_READY" || reply.code === "STOPPING") {
+      outgoing.lastError = reply;
+      // Refused before anything was done; a numbered write may have been sent before this attempt.
+      if (outgoing.sequence === 0) outgoing.wasSent = false;
+      this.#isRetiring = true;
+      this.#queue.prepend([outgoing]);
+    } else if (
+      (reply.code === "OUTCOME_UNKNOWN" || reply.code === "CONNECTION_LOST") &&
+      outgoing.mayRetry &&
+      outgoing.deadlineMs > performance.now() + RETRY_AFTER_MS
+    ) {
+      outgoing.lastError = reply;
+      setTimeout(() => {
+        this.#queue.prepend([outgoing]);
+        this.#flush();
+      }, RETRY_AFTER_MS);
+    } else {
+      outgoing.answer(reply);
+    }
+  }
+
+  /** Answers what has waited too long, and leaves a node that has gone silent. */
+  #sweep(): void {
+    const nowMs = performance.now();
+    const onWaiting = (outgoing: Outgoing): void => {
+      if (!outgoing.isAnswered && outgoing.deadlineMs <= nowMs) this.#expire(outgoing);
+    };
+    this.#queue.forEach(onWaiting);
+    this.#connection?.forEachInFlight(onWaiting);
+    const connection = this.#connection;
+    if (connection?.isReady === true && connection.silentMs(nowMs) > this.#options.stallMs) {
+      const where = formatAddress(connection.address);
+      connection.destroy(
+        new MinikeyError("CONNECTION_LOST", `${where}: silent for ${this.#options.stallMs} ms`),
+      );
+    }
+    this.#flush();
+  }
+
+  #expire(outgoing: Outgoing): void {
+    const timeoutMs = outgoing.request.timeoutMs ?? this.#options.timeoutMs;
+    const why = outgoing.wasSent
+      ? `no answer within ${timeoutMs} ms`
+      : `not sent within ${timeoutMs} ms: ${
+          this.#failureTexts.length > 0 ? this.#unreachable().message : "the node is busy"
+        }`;
+    outgoing.fail(why);
+  }
+}

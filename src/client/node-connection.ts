@@ -1,0 +1,226 @@
+/**
+ * One socket to one node: handshake, pipelining, replies matched to commands by order.
+ *
+ *     connecting ──HELLO 3, SELECT answered──▶ ready ──error, end, destroy──▶ closed
+ *
+ * Invariants: replies come in the order of commands, so `#inFlight` is a queue; once closed, everything in it
+ * is handed back exactly once, and nothing is called after that.
+ */
+import { connect, type Socket } from "node:net";
+import { MinikeyError } from "../core/errors.js";
+import { type Address, formatAddress } from "./address.js";
+import type { Outgoing } from "./outgoing.js";
+import { Queue } from "./queue.js";
+import { ReplyParser } from "./reply-parser.js";
+import { RequestWriter } from "./request-writer.js";
+import type { Argument, WireReply } from "./wire.js";
+
+/** Commands on their way to one node; also keeps a retried session within its window. */
+export const IN_FLIGHT_MAX = 1024;
+
+export interface ConnectionSetup {
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** A keyspace's number or name; absent for the default. */
+  readonly keyspace?: string | number | undefined;
+  /** Session that `sequence` numbers belong to. */
+  readonly sessionId: string;
+  readonly connectTimeoutMs: number;
+}
+
+export interface ConnectionListener {
+  onReady(): void;
+  onReply(outgoing: Outgoing, reply: WireReply): void;
+  /** All replies of one chunk have been handed out, or the socket takes more: there is room to send. */
+  onRoom(): void;
+  /** `refused`: the node answered the connection's own commands with an error, so asking again is no use. */
+  onClosed(reason: MinikeyError, unanswered: readonly Outgoing[], refused: boolean): void;
+}
+
+/** A command of the connection's own: its reply goes to `onReply`. */
+interface Control {
+  readonly onControlReply: (reply: WireReply) => void;
+}
+
+type InFlight = Outgoing | Control;
+
+export class NodeConnection {
+  readonly address: Address;
+  readonly #listener: ConnectionListener;
+  readonly #setup: ConnectionSetup;
+  readonly #socket: Socket;
+  readonly #writer = new RequestWriter();
+  readonly #inFlight = new Queue<InFlight>();
+  readonly #handshakeTimer: NodeJS.Timeout;
+  #state: "connecting" | "ready" | "closed" = "connecting";
+  #isWritable = true;
+  #readLevel = "default";
+  #writeLevel = "default";
+  #lastProgressMs = performance.now();
+
+  constructor(address: Address, setup: ConnectionSetup, listener: ConnectionListener) {
+    this.address = address;
+    this.#setup = setup;
+    this.#listener = listener;
+    const parser = new ReplyParser((reply) => this.#onReply(reply));
+    this.#socket = connect({ host: address.host, port: address.port, noDelay: true, keepAlive: true });
+    this.#socket.on("connect", () => this.#onConnect());
+    this.#socket.on("data", (chunk: Buffer) => this.#onData(parser, chunk));
+    this.#socket.on("drain", () => {
+      this.#isWritable = true;
+      this.#listener.onRoom();
+    });
+    this.#socket.on("error", (error) => this.#close(this.#lost(reasonOf(error))));
+    this.#socket.on("close", () => this.#close(this.#lost("it closed the connection")));
+    this.#handshakeTimer = setTimeout(() => {
+      this.destroy(this.#lost(`no answer within ${setup.connectTimeoutMs} ms`));
+    }, setup.connectTimeoutMs);
+  }
+
+  get isReady(): boolean {
+    return this.#state === "ready";
+  }
+
+  get inFlightCount(): number {
+    return this.#inFlight.length;
+  }
+
+  get hasRoom(): boolean {
+    return this.#state === "ready" && this.#isWritable && this.#inFlight.length < IN_FLIGHT_MAX;
+  }
+
+  /** How long the node has owed an answer without sending anything; 0 when it owes none. */
+  silentMs(nowMs: number): number {
+    return this.#inFlight.length === 0 ? 0 : nowMs - this.#lastProgressMs;
+  }
+
+  /** Adds a command to what the next `flush` writes. */
+  send(outgoing: Outgoing): void {
+    const { args, readLevel, writeLevel } = outgoing.request;
+    this.#setLevels(readLevel ?? "default", writeLevel ?? "default");
+    outgoing.wasSent = true;
+    this.#enqueue(
+      outgoing,
+      args,
+      outgoing.sequence === 0 ? [] : ["ONCE", this.#setup.sessionId, outgoing.sequence],
+    );
+  }
+
+  flush(): void {
+    if (this.#writer.lengthBytes === 0 || this.#state === "closed") return;
+    this.#isWritable = this.#socket.write(this.#writer.take());
+  }
+
+  /** Drops the connection; what is unanswered goes back through `onClosed`. */
+  destroy(reason: MinikeyError): void {
+    this.#close(reason);
+  }
+
+  forEachInFlight(visit: (outgoing: Outgoing) => void): void {
+    this.#inFlight.forEach((item) => {
+      if (!("onControlReply" in item)) visit(item);
+    });
+  }
+
+  #enqueue(item: InFlight, args: readonly Argument[], prefix: readonly Argument[] = []): void {
+    if (this.#inFlight.length === 0) this.#lastProgressMs = performance.now();
+    this.#inFlight.push(item);
+    this.#writer.write(args, prefix);
+  }
+
+  #onConnect(): void {
+    const { username, password, keyspace } = this.#setup;
+    const auth = password === undefined ? [] : ["AUTH", username ?? "default", password];
+    let missing = keyspace === undefined ? 1 : 2;
+    const onControlReply = (reply: WireReply): void => {
+      if (reply instanceof MinikeyError) {
+        this.#close(reply, !reply.retryable);
+        return;
+      }
+      missing -= 1;
+      if (missing === 0) this.#onHandshakeDone();
+    };
+    this.#enqueue({ onControlReply }, ["HELLO", "3", ...auth]);
+    if (keyspace !== undefined) this.#enqueue({ onControlReply }, ["SELECT", keyspace]);
+    this.flush();
+  }
+
+  #onHandshakeDone(): void {
+    clearTimeout(this.#handshakeTimer);
+    this.#state = "ready";
+    this.#listener.onReady();
+  }
+
+  #onData(parser: ReplyParser, chunk: Buffer): void {
+    this.#lastProgressMs = performance.now();
+    try {
+      parser.push(chunk);
+    } catch (error) {
+      if (!(error instanceof MinikeyError)) throw error;
+      this.#close(error, true);
+      return;
+    }
+    if (this.#state === "ready") this.#listener.onRoom();
+  }
+
+  #onReply(reply: WireReply): void {
+    if (this.#state === "closed") return;
+    const item = this.#inFlight.shift();
+    if (item === undefined) {
+      throw new MinikeyError("PROTOCOL", "the server does not speak RESP: it sent a reply nobody asked for");
+    }
+    if ("onControlReply" in item) {
+      item.onControlReply(reply);
+    } else {
+      this.#listener.onReply(item, reply);
+    }
+  }
+
+  /** Levels belong to the connection: they are changed in front of the command that wants another. */
+  #setLevels(readLevel: string, writeLevel: string): void {
+    if (readLevel !== this.#readLevel) {
+      this.#readLevel = readLevel;
+      this.#switchLevel("READ", readLevel);
+    }
+    if (writeLevel !== this.#writeLevel) {
+      this.#writeLevel = writeLevel;
+      this.#switchLevel("WRITE", writeLevel);
+    }
+  }
+
+  #switchLevel(direction: "READ" | "WRITE", level: string): void {
+    const onControlReply = (reply: WireReply): void => {
+      // What is behind it must not pass for done at that level.
+      if (reply instanceof MinikeyError) this.#close(reply, true);
+    };
+    this.#enqueue({ onControlReply }, ["CONSISTENCY", direction, level]);
+  }
+
+  #close(reason: MinikeyError, refused = false): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    clearTimeout(this.#handshakeTimer);
+    this.#socket.destroy();
+    const unanswered: Outgoing[] = [];
+    for (const item of this.#inFlight.takeAll()) if (!("onControlReply" in item)) unanswered.push(item);
+    this.#listener.onClosed(reason, unanswered, refused);
+  }
+
+  #lost(why: string): MinikeyError {
+    return new MinikeyError("CONNECTION_LOST", `${formatAddress(this.address)}: ${why}`);
+  }
+}
+
+/** What a person can act on: `connection refused` rather than `connect ECONNREFUSED 127.0.0.1:6380`. */
+function reasonOf(error: NodeJS.ErrnoException): string {
+  return REASONS[error.code ?? ""] ?? error.message;
+}
+
+const REASONS: Readonly<Record<string, string | undefined>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  EPIPE: "connection reset",
+  ENOTFOUND: "no such host",
+  EAI_AGAIN: "no such host",
+  ETIMEDOUT: "timed out",
+};

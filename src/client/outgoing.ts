@@ -1,0 +1,46 @@
+/** A request between its submission and its answer, over as many attempts as that takes. */
+import { MinikeyError } from "../core/errors.js";
+import type { WireReply, WireRequest } from "./wire.js";
+
+export class Outgoing {
+  readonly request: WireRequest;
+  /** On the clock of `performance.now()`. */
+  readonly deadlineMs: number;
+  /** The session's number; 0 for none. */
+  sequence = 0;
+  /** Bytes of it may have reached a node. */
+  wasSent = false;
+  isAnswered = false;
+  /** Why the last attempt failed. */
+  lastError: MinikeyError | undefined;
+
+  constructor(request: WireRequest, deadlineMs: number) {
+    this.request = request;
+    this.deadlineMs = deadlineMs;
+  }
+
+  /** Sending it once more can do no harm: it reads, or carries a number. */
+  get mayRetry(): boolean {
+    return this.request.kind === "read" || this.sequence !== 0;
+  }
+
+  /** Only the first answer counts. */
+  answer(reply: WireReply): void {
+    if (this.isAnswered) return;
+    this.isAnswered = true;
+    this.request.onReply(reply);
+  }
+
+  /** Gives up, and says what is known of the outcome. */
+  fail(reason: string): void {
+    if (this.request.kind === "read") {
+      this.answer(this.lastError ?? new MinikeyError("CONNECTION_LOST", reason, { outcome: "none" }));
+    } else if (this.wasSent) {
+      this.answer(new MinikeyError("OUTCOME_UNKNOWN", reason, { cause: this.lastError }));
+    } else {
+      this.answer(
+        new MinikeyError("CONNECTION_LOST", reason, { outcome: "not-applied", cause: this.lastError }),
+      );
+    }
+  }
+}

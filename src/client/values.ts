@@ -1,0 +1,81 @@
+/**
+ * Keys, values and replies between JavaScript and the wire.
+ *
+ * A value is bytes (from a string, as UTF-8, or a `Uint8Array`) or a document (from any other JSON value).
+ */
+import { inspect } from "node:util";
+import { DoubleReply, Status, VerbatimReply } from "../commands/reply.js";
+import { MinikeyError } from "../core/errors.js";
+import { type Argument, WireMap, type WireReply, WireSet } from "./wire.js";
+
+export type KeyInput = string | Uint8Array;
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [field: string]: Json };
+
+/** What `put` takes. A top-level string or `Uint8Array` is bytes; anything else is a document. */
+export type ValueInput = Uint8Array | Json;
+
+/** What `command` returns: RESP3 as plain JavaScript. Bytes are read as UTF-8. */
+export type PlainReply =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | MinikeyError
+  | PlainReply[]
+  | Map<PlainReply, PlainReply>
+  | Set<PlainReply>;
+
+/** The command that stores a value: the one place that knows how documents travel. */
+export function putCommand(key: KeyInput, value: ValueInput): Argument[] {
+  if (typeof value === "string" || value instanceof Uint8Array) return ["SET", key, value];
+  return ["KV.PUT", key, "json", documentText(value)];
+}
+
+/** Compact JSON. Throws `BAD_REQUEST` for what JSON cannot hold. */
+export function documentText(value: Json): string {
+  const text = JSON.stringify(value) as string | undefined;
+  if (text === undefined) throw new MinikeyError("BAD_REQUEST", `not a JSON value: ${typeof value}`);
+  return text;
+}
+
+export function toPlain(reply: WireReply): PlainReply {
+  if (reply instanceof Uint8Array) return reply.toString("utf8");
+  if (reply instanceof Status || reply instanceof VerbatimReply) return reply.text;
+  if (reply instanceof DoubleReply) return reply.value;
+  if (reply instanceof WireMap) {
+    return new Map(reply.entries.map(([key, value]) => [toPlain(key), toPlain(value)]));
+  }
+  if (reply instanceof WireSet) return new Set(reply.items.map(toPlain));
+  if (Array.isArray(reply)) return (reply as readonly WireReply[]).map(toPlain);
+  return reply as PlainReply;
+}
+
+/** A reply that must be a number. */
+export function expectNumber(reply: WireReply): number {
+  if (typeof reply === "number") return reply;
+  if (typeof reply === "bigint") return Number(reply);
+  throw unexpected("a number", reply);
+}
+
+/** A reply that must be bytes or nil. */
+export function expectBytes(reply: WireReply): Buffer | null {
+  if (reply === null || Buffer.isBuffer(reply)) return reply;
+  throw unexpected("a string", reply);
+}
+
+export function expectText(reply: WireReply): string {
+  if (Buffer.isBuffer(reply)) return reply.toString("utf8");
+  if (reply instanceof Status || reply instanceof VerbatimReply) return reply.text;
+  throw unexpected("a string", reply);
+}
+
+export function expectArray(reply: WireReply): readonly WireReply[] {
+  if (Array.isArray(reply)) return reply as readonly WireReply[];
+  throw unexpected("a list", reply);
+}
+
+function unexpected(expected: string, reply: WireReply): MinikeyError {
+  return new MinikeyError("PROTOCOL", `expected ${expected} as the answer, got ${inspect(toPlain(reply))}`);
+}

@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { kindOf } from "../../../src/client/command-kinds.js";
+
+test("reads may be sent again, writes of one key with a number, others never", () => {
+  assert.equal(kindOf(["get", "k"]), "read");
+  assert.equal(kindOf(["Set", "k", "v"]), "write-once");
+  assert.equal(kindOf(["MSET", "a", "1"]), "write");
+  assert.equal(kindOf(["FLUSHDB"]), "write");
+});
+
+test("a list of keys is a write of one key only when it holds one", () => {
+  assert.equal(kindOf(["DEL", "a"]), "write-once");
+  assert.equal(kindOf(["DEL", "a", "b"]), "write");
+});
+
+test("an unknown command is never sent again", () => {
+  assert.equal(kindOf(["NO.SUCH", "k"]), "write");
+});

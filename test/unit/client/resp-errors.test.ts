@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseRespError } from "../../../src/client/resp-errors.js";
+import { ERROR_CLASSES, type ErrorCode, MinikeyError } from "../../../src/core/errors.js";
+
+test("an error comes back from the wire with the same retryable and outcome, whatever its code", () => {
+  for (const code of Object.keys(ERROR_CLASSES) as ErrorCode[]) {
+    const sent = new MinikeyError(code, "something went wrong");
+    const received = parseRespError(sent.toRespText());
+    assert.equal(received.retryable, sent.retryable, code);
+    // `none` and `not-applied` both say that nothing happened.
+    assert.equal(received.outcome === "unknown", sent.outcome === "unknown", code);
+  }
+});
+
+test("a code with a word of its own comes back as itself", () => {
+  for (const code of ["WRONG_TYPE", "NO_QUORUM", "OUTCOME_UNKNOWN", "OVERLOADED", "NO_AUTH"] as const) {
+    const received = parseRespError(new MinikeyError(code, "why it is so").toRespText());
+    assert.equal(received.code, code);
+    assert.equal(received.message, "why it is so");
+  }
+});
+
+test("Redis's texts are known by their code", () => {
+  const cases: [string, ErrorCode][] = [
+    ["ERR unknown command 'foo', with args beginning with: ", "UNKNOWN_COMMAND"],
+    ["ERR wrong number of arguments for 'get' command", "WRONG_ARITY"],
+    ["ERR syntax error", "SYNTAX"],
+    ["ERR value is not an integer or out of range", "NOT_AN_INTEGER"],
+    ["ERR value is not a valid float", "NOT_A_FLOAT"],
+    ["ERR increment or decrement would overflow", "OUT_OF_RANGE"],
+    ["ERR no such key", "NOT_FOUND"],
+    ["ERR anything else", "BAD_REQUEST"],
+  ];
+  for (const [line, code] of cases) assert.equal(parseRespError(line).code, code, line);
+});
+
+test("an unknown first word stays in the message", () => {
+  const error = parseRespError("EXECABORT Transaction discarded");
+  assert.equal(error.code, "BAD_REQUEST");
+  assert.equal(error.message, "EXECABORT Transaction discarded");
+});
