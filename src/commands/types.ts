@@ -27,6 +27,8 @@ export interface Entry {
 export interface KeyValueView {
   /** The command's time in milliseconds since 1970: fixed by the leader, the same on every replica. */
   readonly nowMs: number;
+  /** The longest value allowed, part of the keyspace's rules: the same on every replica. */
+  readonly valueBytesMax: number;
   get(key: Key): Entry | undefined;
   has(key: Key): boolean;
   /** Stores `bytes[start, end)`, which the view keeps; returns the new version. */
@@ -34,6 +36,8 @@ export interface KeyValueView {
   /** Changes the expiry alone; the key exists. */
   setExpiry(key: Key, expiresAtMs: number): number;
   delete(key: Key): boolean;
+  /** Removes a key whose expiry has come, which the other methods no longer show; false when there is none. */
+  purge(key: Key): boolean;
   clear(): void;
   /** Keys of the partition, expired ones included. */
   count(): number;
@@ -122,15 +126,47 @@ export interface CommandSpec {
   readonly group: "string" | "generic" | "connection" | "server" | "cluster" | "json" | "minikey";
   readonly summary: string;
   /** Not listed, not accepted from RESP clients: the node's own. */
-  readonly internal?: boolean;
+  readonly internal: boolean;
   /**
    * Checks what can be checked without the data, on the node that received the command: throws `MinikeyError`
    * (`SYNTAX`, `NOT_AN_INTEGER`, `OUT_OF_RANGE` …) with Redis's text, and nothing is replicated.
    */
-  readonly check?: (args: Args) => void;
+  readonly check: ((args: Args) => void) | undefined;
   /**
    * Carries the command out on one partition. Deterministic. May throw `MinikeyError`; then it has changed
    * nothing. For `local` and `all`: absent.
    */
-  readonly run?: (view: KeyValueView, args: Args) => Reply;
+  readonly run: ((view: KeyValueView, args: Args) => Reply) | undefined;
+  /** For `transaction`: the command as reads, a decision and writes, for keys in several partitions. */
+  readonly plan: ((args: Args) => TransactionPlan) | undefined;
+}
+
+/** One change to one key. A put keeps its `bytes`, as `KeyValueView.set` does. */
+export type Mutation =
+  | {
+      readonly kind: "put";
+      readonly key: Key;
+      readonly type: ValueType;
+      readonly bytes: Bytes;
+      readonly start: number;
+      readonly end: number;
+      readonly expiresAtMs: number;
+    }
+  | { readonly kind: "delete"; readonly key: Key };
+
+export interface Decision {
+  /** At most one for a key. Empty when the reply says that nothing is done. */
+  readonly writes: readonly Mutation[];
+  readonly reply: Reply;
+}
+
+/**
+ * A command over several partitions: read the entries of `keys` at one moment, call `decide`, make all of its
+ * writes or none while the entries are still those read. Refers to the bytes of the arguments it was made from.
+ */
+export interface TransactionPlan {
+  /** Every key that is read or written, each once. */
+  readonly keys: readonly Key[];
+  /** Pure. `read` gives the entry of one of `keys`, undefined when the key does not exist. */
+  decide(read: (key: Key) => Entry | undefined): Decision;
 }

@@ -1,0 +1,81 @@
+/** Building blocks of table entries: every `CommandSpec` is made here, with all fields, so that all have one shape. */
+import { type Bytes, type Key, latin1ToBytes } from "../core/bytes.js";
+import { notAnInteger, wrongType } from "./errors.js";
+import { type Int64, parseInt64 } from "./integers.js";
+import { Slice } from "./reply.js";
+import type { Args, CommandSpec, Entry, KeyPositions } from "./types.js";
+
+type Optional = "opcode" | "keys" | "flags" | "categories" | "internal" | "check" | "run" | "plan";
+
+/** What an entry has to say; the rest has defaults. */
+export type CommandFields = Omit<CommandSpec, Optional> & Partial<Pick<CommandSpec, Optional>>;
+
+export function command(fields: CommandFields): CommandSpec {
+  return {
+    name: fields.name,
+    opcode: fields.opcode ?? 0,
+    arity: fields.arity,
+    keys: fields.keys ?? NO_KEYS,
+    spread: fields.spread,
+    access: fields.access,
+    flags: fields.flags ?? [],
+    categories: fields.categories ?? [],
+    group: fields.group,
+    summary: fields.summary,
+    internal: fields.internal ?? false,
+    check: fields.check,
+    run: fields.run,
+    plan: fields.plan,
+  };
+}
+
+export const NO_KEYS: KeyPositions = { first: 0, last: 0, step: 0 };
+export const ONE_KEY: KeyPositions = { first: 1, last: 1, step: 1 };
+export const TWO_KEYS: KeyPositions = { first: 1, last: 2, step: 1 };
+export const ALL_KEYS: KeyPositions = { first: 1, last: -1, step: 1 };
+export const KEY_VALUE_PAIRS: KeyPositions = { first: 1, last: -1, step: 2 };
+
+/** True when argument i is `word` (upper case), in any case. */
+export function isWord(args: Args, i: number, word: string): boolean {
+  const start = args.start(i);
+  if (args.end(i) - start !== word.length) return false;
+  const bytes = args.bytes;
+  for (let at = 0; at < word.length; at += 1) {
+    const byte = bytes[start + at];
+    const upper = byte >= 0x61 && byte <= 0x7a ? byte - 0x20 : byte;
+    if (upper !== word.charCodeAt(at)) return false;
+  }
+  return true;
+}
+
+/** Argument i as a 64-bit integer; throws `NOT_AN_INTEGER`. */
+export function integerArg(args: Args, i: number): Int64 {
+  const value = parseInt64(args.bytes, args.start(i), args.end(i));
+  if (value === undefined) throw notAnInteger();
+  return value;
+}
+
+/** As {@link integerArg}, rounded to a `number` beyond ±(2^53 − 1). */
+export function numberArg(args: Args, i: number): number {
+  return Number(integerArg(args, i));
+}
+
+/** The entry of a key that must hold bytes, not a document. */
+export function stringEntry(entry: Entry | undefined): Entry | undefined {
+  if (entry !== undefined && entry.type !== "string") throw wrongType();
+  return entry;
+}
+
+/** A value as a bulk string, no copy. */
+export function valueReply(entry: Entry): Slice {
+  return new Slice(entry.bytes, entry.start, entry.end);
+}
+
+export function bytesReply(bytes: Bytes): Slice {
+  return new Slice(bytes, 0, bytes.length);
+}
+
+/** A key as a bulk string: its bytes, not its characters as UTF-8. */
+export function keyReply(key: Key): Slice {
+  return bytesReply(latin1ToBytes(key));
+}

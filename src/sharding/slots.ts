@@ -1,0 +1,37 @@
+/**
+ * Slots: the 16,384 shares of the key space that Redis Cluster counts, so that its clients compute the same.
+ * A key that contains `{tag}` is placed by the tag alone: keys with one tag share a slot, and so a partition.
+ * The tag is what stands between the first `{` and the first `}` after it; an empty one does not count.
+ * Source: the Redis Cluster specification, "Key distribution model" and "Hash tags".
+ */
+import type { Bytes, Key } from "../core/bytes.js";
+import { crc16, crc16OfKey } from "../core/crc16.js";
+
+export const SLOT_COUNT = 16_384;
+
+const SLOT_MASK = SLOT_COUNT - 1;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+/** The slot of the key `bytes[start, end)`. */
+export function slotOfBytes(bytes: Bytes, start: number, end: number): number {
+  for (let open = start; open < end; open += 1) {
+    if (bytes[open] !== OPEN_BRACE) continue;
+    for (let close = open + 1; close < end; close += 1) {
+      if (bytes[close] !== CLOSE_BRACE) continue;
+      if (close === open + 1) break;
+      return crc16(bytes, open + 1, close) & SLOT_MASK;
+    }
+    break;
+  }
+  return crc16(bytes, start, end) & SLOT_MASK;
+}
+
+export function slotOfKey(key: Key): number {
+  const open = key.indexOf("{");
+  if (open !== -1) {
+    const close = key.indexOf("}", open + 1);
+    if (close > open + 1) return crc16OfKey(key, open + 1, close) & SLOT_MASK;
+  }
+  return crc16OfKey(key) & SLOT_MASK;
+}
