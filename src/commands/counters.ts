@@ -3,13 +3,7 @@ import { type Key, latin1ToBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { notAFloat, notAnInteger } from "./errors.js";
 import { addInt64, type Int64, negateInt64, parseInt64 } from "./integers.js";
-import {
-  addLongDoubles,
-  formatLongDouble,
-  isFinite,
-  type LongDouble,
-  parseLongDouble,
-} from "./long-double.js";
+import { addLongDoubles, formatLongDouble, type LongDouble, parseLongDouble } from "./long-double.js";
 import type { Reply } from "./reply.js";
 import { bytesReply, command, integerArg, ONE_KEY, stringEntry } from "./spec.js";
 import type { Args, CommandSpec, KeyValueView } from "./types.js";
