@@ -1,0 +1,365 @@
+/**
+ * The disk engine: groups in one LMDB environment a node, behind overlays in memory.
+ *
+ * LMDB (Chu, "MDB: A Memory-Mapped Database and Backend for OpenLDAP", 2011) is a copy-on-write B+tree in a
+ * memory map: a commit is atomic, a read transaction sees one commit for as long as it likes, and opening
+ * reads two pages. Its price is one writer at a time and random page writes, so writes collect in overlays,
+ * and `checkpoint` has a thread write them, in key order, while this thread goes on.
+ *
+ * A checkpoint saves each group in one transaction together with its applied state. Small groups share a
+ * transaction, which saves waits for the disk; large ones have their own, because a transaction holds a copy
+ * of every page that it changes and LMDB reuses freed pages only two commits later: that keeps both memory
+ * and file small.
+ *
+ * Invariant: a group's frozen overlay is dropped only after the commit that holds it is on disk. When a
+ * commit fails nothing is written any more: reads stay right, `checkpoint` rejects, the node must stop.
+ */
+import { mkdir } from "node:fs/promises";
+import { assert } from "../../core/assert.js";
+import { copyBytes } from "../../core/bytes.js";
+import { MinikeyError } from "../../core/errors.js";
+import type { GroupId } from "../../core/ids.js";
+import type { Clock } from "../../ports/clock.js";
+import type { Logger } from "../../ports/logger.js";
+import type {
+  AppliedState,
+  GroupInstall,
+  GroupSnapshot,
+  GroupStore,
+  StorageEngine,
+} from "../../ports/storage-engine.js";
+import { Exclusive } from "../../storage/exclusive.js";
+import { TABLES } from "../../storage/tables.js";
+import { TurnSlices } from "../../storage/turn-slices.js";
+import { Accounting } from "./accounting.js";
+import { type LmdbModule, type LmdbStore, openStore } from "./binding.js";
+import { type FrozenGroup, type GroupHost, LmdbGroupStore } from "./group-store.js";
+import { LmdbInstall } from "./install.js";
+import { encodeFormat, encodeGroupRecord, FORMAT_KEY, FORMAT_VERSION, type TreeState } from "./layout.js";
+import { OperationWriter } from "./operations.js";
+import { newScope, Reader, scopedKeyEncoder } from "./reader.js";
+import { LmdbSnapshot } from "./snapshot.js";
+import { packFrozen } from "./table.js";
+import { Writer } from "./writer.js";
+
+/** Groups share a transaction up to this many writes; each may change a page, 4 KiB of memory. */
+const WRITES_A_TRANSACTION = 8192;
+/** Writes packed between two looks at the clock. */
+const WRITES_A_LOOK = 128;
+/** Keys of dead trees deleted in one transaction. */
+const GARBAGE_KEYS_A_TRANSACTION = 4096;
+
+export interface LmdbEngineOptions {
+  /** Directory of the environment; made when missing. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Rejects with `DATA_NEWER`, `DATA_CORRUPT` or `DISK_FAILED`, naming the path. */
+export async function openLmdbEngine(options: LmdbEngineOptions): Promise<StorageEngine> {
+  const { path, clock } = options;
+  await mkdir(path, { recursive: true });
+  const { open } = await import("lmdb");
+  const lmdb: LmdbModule = { open: (options) => open(options as never) as unknown as LmdbStore };
+  const scope = newScope();
+  let store: LmdbStore;
+  try {
+    store = openStore(lmdb, path, scopedKeyEncoder(scope));
+  } catch (error) {
+    throw openingError(path, error);
+  }
+  const reader = new Reader(store, scope, clock);
+  try {
+    checkFormat(path, store, reader);
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
+  return new LmdbEngine(options, reader);
+}
+
+function openingError(path: string, error: unknown): MinikeyError {
+  const problem = String(error);
+  const damaged = /MDB_INVALID|MDB_CORRUPTED|MDB_VERSION_MISMATCH|MDB_PAGE_NOTFOUND/.test(problem);
+  return new MinikeyError(damaged ? "DATA_CORRUPT" : "DISK_FAILED", `opening ${path} failed: ${problem}`, {
+    cause: error,
+  });
+}
+
+/** A new environment gets this version; one of a later version is refused. */
+function checkFormat(path: string, store: LmdbStore, reader: Reader): void {
+  const version = reader.formatVersion();
+  if (version === undefined) {
+    if (store.getStats().entryCount > 0) {
+      throw new MinikeyError("DATA_CORRUPT", `${path} holds data but no format version`);
+    }
+    store.transactionSync(() => store.put(FORMAT_KEY, encodeFormat(FORMAT_VERSION)));
+    reader.refresh();
+  } else if (version > FORMAT_VERSION) {
+    throw new MinikeyError(
+      "DATA_NEWER",
+      `${path} has format ${version}, this version of MinikeyDB reads up to ${FORMAT_VERSION}`,
+    );
+  }
+}
+
+class LmdbEngine implements StorageEngine, GroupHost {
+  readonly kind = "disk";
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #reader: Reader;
+  readonly #writer: Writer;
+  readonly #accounting = new Accounting();
+  readonly #stores = new Map<GroupId, LmdbGroupStore>();
+  /** Checkpoints, and all that replaces or removes a group's content. */
+  readonly #exclusive = new Exclusive();
+  #waitingCheckpoint: Promise<void> | undefined;
+  #nextTree: number;
+  /** Dead trees, marked as such on disk. */
+  readonly #garbage: number[];
+  #collecting: Promise<void> | undefined;
+  #closing = false;
+
+  constructor(options: LmdbEngineOptions, reader: Reader) {
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#reader = reader;
+    this.#writer = new Writer(options.path);
+    this.#garbage = reader.garbageTrees();
+    this.#nextTree = 1 + Math.max(0, ...this.#garbage, ...this.#usedTrees());
+    this.#collectGarbage();
+  }
+
+  async openGroup(group: GroupId): Promise<GroupStore> {
+    assert(!this.#stores.has(group), `group ${group} is open already`);
+    const record = this.#reader.groupRecord(group);
+    const store = new LmdbGroupStore(
+      this,
+      this.#reader,
+      this.#accounting,
+      group,
+      record,
+      record === undefined ? this.#newTrees() : [],
+    );
+    this.#stores.set(group, store);
+    return store;
+  }
+
+  async listGroups(): Promise<GroupId[]> {
+    return this.#reader.groups();
+  }
+
+  checkpoint(): Promise<void> {
+    this.#waitingCheckpoint ??= this.#exclusive.run(() => {
+      this.#waitingCheckpoint = undefined;
+      return this.#checkpoint();
+    });
+    return this.#waitingCheckpoint;
+  }
+
+  uncheckpointedBytes(): number {
+    return this.#accounting.bytes;
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#exclusive.idle();
+    await this.#collecting;
+    await this.#writer.close();
+    await this.#reader.close();
+  }
+
+  async snapshot(store: LmdbGroupStore): Promise<GroupSnapshot> {
+    await this.checkpoint();
+    const held = this.#reader.hold();
+    const record = this.#reader.groupRecord(store.group, held);
+    assert(record !== undefined, `group ${store.group} is on disk after a checkpoint`);
+    return new LmdbSnapshot(this.#reader, this.#clock, record, held);
+  }
+
+  beginInstall(store: LmdbGroupStore): GroupInstall {
+    const host = {
+      commitInstall: (applied: AppliedState, trees: readonly TreeState[], marked: boolean) =>
+        this.#exclusive.run(() => this.#commitInstall(store, applied, trees, marked)),
+      abandonTrees: (trees: readonly TreeState[]) => this.#addGarbage(trees.map(({ tree }) => tree)),
+    };
+    return new LmdbInstall(host, this.#writer, this.#clock, this.#newTrees());
+  }
+
+  closeGroup(store: LmdbGroupStore): Promise<void> {
+    return this.#exclusive.run(async () => this.#forget(store));
+  }
+
+  destroyGroup(store: LmdbGroupStore): Promise<void> {
+    return this.#exclusive.run(async () => {
+      if (store.isOnDisk) {
+        const discarded = treesOf(store);
+        const job = this.#writer.newJob();
+        await this.#writer.commit({
+          job,
+          groups: [],
+          removedGroups: [store.group],
+          discarded,
+          adopted: [],
+        });
+        this.#reader.refresh();
+        this.#addGarbage(discarded);
+      }
+      this.#forget(store);
+    });
+  }
+
+  async #checkpoint(): Promise<void> {
+    const slices = new TurnSlices(this.#clock);
+    this.#accounting.reset();
+    const frozen: FrozenGroup[] = [];
+    for (const store of this.#stores.values()) {
+      const group = store.freeze();
+      if (group !== undefined) frozen.push(group);
+    }
+    for (const batch of batches(frozen)) await this.#saveBatch(batch, slices);
+    this.#collectGarbage();
+  }
+
+  /** Saves some groups in one transaction. */
+  async #saveBatch(batch: readonly FrozenGroup[], slices: TurnSlices): Promise<void> {
+    const job = this.#writer.newJob();
+    const newTrees = new Map<FrozenGroup, TreeState[]>();
+    const discarded: number[] = [];
+    for (const group of batch) {
+      const trees = this.#treesAfter(group, discarded);
+      newTrees.set(group, trees);
+      await this.#packGroup(job, group, trees, slices);
+    }
+    const held = this.#reader.hold();
+    try {
+      for (const { store } of batch) store.pin(held);
+      const { deltas } = await this.#writer.commit({
+        job,
+        groups: batch.map((group) => ({
+          group: group.store.group,
+          record: encodeGroupRecord({ applied: group.applied, trees: newTrees.get(group) ?? [] }),
+        })),
+        removedGroups: [],
+        discarded,
+        adopted: [],
+      });
+      this.#reader.refresh();
+      for (const [{ store, applied }, trees] of newTrees) {
+        const counted = trees.map(({ tree, count }) => ({ tree, count: count + (deltas.get(tree) ?? 0) }));
+        // The caller may go on using the memory of its state.
+        store.settle({ ...applied, state: copyBytes(applied.state) }, counted);
+      }
+    } finally {
+      for (const { store } of batch) store.pin(undefined);
+      held.done();
+    }
+    this.#garbage.push(...discarded);
+  }
+
+  /** The group's trees as its frozen writes find them: a cleared table starts a new one. */
+  #treesAfter({ store }: FrozenGroup, discarded: number[]): TreeState[] {
+    return store.tables.map((table) => {
+      if (table.frozen?.cleared !== true) return table.treeState;
+      if (store.isOnDisk) discarded.push(table.tree);
+      return this.#newTree();
+    });
+  }
+
+  async #packGroup(job: number, group: FrozenGroup, trees: TreeState[], slices: TurnSlices): Promise<void> {
+    const operations = new OperationWriter();
+    for (const [i, table] of group.store.tables.entries()) {
+      const entries = table.frozen?.entries();
+      if (entries === undefined) continue;
+      while (!packFrozen(operations, trees[i].tree, entries, WRITES_A_LOOK)) {
+        if (!slices.isDue()) continue;
+        this.#writer.sendBlocks(job, operations.take());
+        await slices.pause();
+      }
+    }
+    this.#writer.sendBlocks(job, operations.take());
+  }
+
+  async #commitInstall(
+    store: LmdbGroupStore,
+    applied: AppliedState,
+    trees: readonly TreeState[],
+    marked: boolean,
+  ): Promise<void> {
+    const discarded = store.isOnDisk ? treesOf(store) : [];
+    const job = this.#writer.newJob();
+    await this.#writer.commit({
+      job,
+      groups: [{ group: store.group, record: encodeGroupRecord({ applied, trees }) }],
+      removedGroups: [],
+      discarded,
+      adopted: marked ? trees.map(({ tree }) => tree) : [],
+    });
+    this.#reader.refresh();
+    store.replaceContent({ ...applied, state: copyBytes(applied.state) }, trees);
+    this.#addGarbage(discarded);
+  }
+
+  #forget(store: LmdbGroupStore): void {
+    if (this.#stores.get(store.group) === store) this.#stores.delete(store.group);
+  }
+
+  #newTree(): TreeState {
+    return { tree: this.#nextTree++, count: 0 };
+  }
+
+  #newTrees(): TreeState[] {
+    return TABLES.map(() => this.#newTree());
+  }
+
+  #usedTrees(): number[] {
+    return this.#reader
+      .groups()
+      .flatMap((group) => this.#reader.groupRecord(group)?.trees ?? [])
+      .map(({ tree }) => tree);
+  }
+
+  #addGarbage(trees: readonly number[]): void {
+    this.#garbage.push(...trees);
+    this.#collectGarbage();
+  }
+
+  /** Deletes dead trees in the background, a few keys a transaction. */
+  #collectGarbage(): void {
+    if (this.#collecting !== undefined || this.#garbage.length === 0 || this.#closing) return;
+    this.#collecting = this.#collectAll()
+      .catch((error: unknown) => this.#logger.error("cannot remove dead data", { error: String(error) }))
+      .finally(() => {
+        this.#collecting = undefined;
+      });
+  }
+
+  async #collectAll(): Promise<void> {
+    for (;;) {
+      const tree = this.#garbage.at(-1);
+      if (tree === undefined || this.#closing) return;
+      if (await this.#writer.collect(tree, GARBAGE_KEYS_A_TRANSACTION)) {
+        this.#garbage.splice(this.#garbage.indexOf(tree), 1);
+      }
+    }
+  }
+}
+
+const treesOf = (store: LmdbGroupStore): number[] => store.tables.map((table) => table.tree);
+
+/** Splits groups into transactions. */
+function* batches(groups: readonly FrozenGroup[]): Generator<FrozenGroup[]> {
+  let batch: FrozenGroup[] = [];
+  let writes = 0;
+  for (const group of groups) {
+    if (batch.length > 0 && writes + group.writes > WRITES_A_TRANSACTION) {
+      yield batch;
+      batch = [];
+      writes = 0;
+    }
+    batch.push(group);
+    writes += group.writes;
+  }
+  if (batch.length > 0) yield batch;
+}

@@ -1,0 +1,216 @@
+/**
+ * One table of a group: the active overlay, the frozen one while a checkpoint saves it, and below them a tree
+ * in LMDB.
+ *
+ *     get, range ──► active overlay ──► frozen overlay ──► tree
+ *     put, delete ──► active overlay
+ *
+ * Counting is exact without reading the table: the tree's count is stored with the group, and each overlay
+ * knows its effect (see overlay.ts). A write seldom has to ask whether the tree has its key, because the read
+ * that came before it, as in every read-modify-write, has just told.
+ */
+import { assert } from "../../core/assert.js";
+import type { Key } from "../../core/bytes.js";
+import type { RangeOptions, StoredValue } from "../../ports/storage-engine.js";
+import {
+  BELOW_ABSENT,
+  BELOW_PRESENT,
+  BELOW_UNKNOWN,
+  type Below,
+  Overlay,
+  TOMBSTONE,
+} from "../../storage/overlay/overlay.js";
+import { rangeBounds } from "../../storage/range-bounds.js";
+import type { Accounting } from "./accounting.js";
+import type { HeldRead } from "./binding.js";
+import type { TreeState } from "./layout.js";
+import type { OperationWriter } from "./operations.js";
+import type { Reader } from "./reader.js";
+import { TableRange } from "./table-range.js";
+
+export class LmdbTable {
+  readonly #reader: Reader;
+  readonly #accounting: Accounting;
+  #tree: number;
+  #treeCount: number;
+  #active = new Overlay();
+  #frozen: Overlay | undefined;
+  /** While the writer commits the frozen overlay: the tree as it was before. */
+  #pinned: HeldRead | undefined;
+  /** The key asked for last below the active overlay, and what came out: what a write to it needs to know. */
+  #probedKey: Key | undefined;
+  #probedBelow: Below = BELOW_UNKNOWN;
+  #writes = 0;
+  /** Keys looked at by ranges so far: for tests, which prove that a range reads little. */
+  visits = 0;
+
+  constructor(reader: Reader, accounting: Accounting, state: TreeState) {
+    this.#reader = reader;
+    this.#accounting = accounting;
+    this.#tree = state.tree;
+    this.#treeCount = state.count;
+  }
+
+  get tree(): number {
+    return this.#tree;
+  }
+
+  /** The tree and its count as the last checkpoint left them. */
+  get treeState(): TreeState {
+    return { tree: this.#tree, count: this.#treeCount };
+  }
+
+  /** Changes with every write; ranges check it. */
+  get writes(): number {
+    return this.#writes;
+  }
+
+  get(key: Key): StoredValue | undefined {
+    const written = this.#active.get(key);
+    if (written !== undefined) return written === TOMBSTONE ? undefined : written;
+    if (this.#active.cleared) return undefined;
+    const found = this.#getBelow(key);
+    this.#probedKey = key;
+    this.#probedBelow = found === undefined ? BELOW_ABSENT : BELOW_PRESENT;
+    return found;
+  }
+
+  has(key: Key): boolean {
+    const written = this.#active.get(key);
+    if (written !== undefined) return written !== TOMBSTONE;
+    if (this.#active.cleared) return false;
+    const found = this.#hasBelow(key);
+    this.#probedKey = key;
+    this.#probedBelow = found ? BELOW_PRESENT : BELOW_ABSENT;
+    return found;
+  }
+
+  put(key: Key, value: StoredValue): void {
+    this.#writes += 1;
+    this.#accounting.addValue(value);
+    if (this.#active.replace(key, value)) return;
+    this.#active.add(key, value, this.#knownBelow(key));
+    this.#accounting.addKey(key);
+  }
+
+  delete(key: Key): void {
+    this.#writes += 1;
+    if (this.#active.replace(key, TOMBSTONE)) return;
+    const below = this.#knownBelow(key);
+    if (below === BELOW_ABSENT) return;
+    this.#active.add(key, TOMBSTONE, below);
+    this.#accounting.addKey(key);
+  }
+
+  clear(): void {
+    this.#writes += 1;
+    this.#active.clear();
+  }
+
+  count(): number {
+    return this.#active.count(this.#countBelow(), (key) => this.#hasBelow(key));
+  }
+
+  range(options: RangeOptions | undefined): TableRange {
+    const overlays: Overlay[] = [this.#active];
+    if (!this.#active.cleared && this.#frozen !== undefined) overlays.push(this.#frozen);
+    const bounds = rangeBounds(options);
+    const showsTree = this.#treeCount > 0 && overlays.every((overlay) => !overlay.cleared);
+    const cursor = showsTree ? this.#reader.cursor(this.#tree, bounds) : undefined;
+    return new TableRange(this, overlays, cursor, bounds);
+  }
+
+  /** Sets the writes so far aside, to be saved. Returns their number, a clear counting as one. */
+  freeze(): number {
+    assert(this.#frozen === undefined, "one checkpoint at a time");
+    if (this.#active.isEmpty) return 0;
+    this.#frozen = this.#active;
+    this.#active = new Overlay();
+    this.#probedKey = undefined;
+    return Math.max(1, this.#frozen.size);
+  }
+
+  /** The frozen overlay, or undefined. */
+  get frozen(): Overlay | undefined {
+    return this.#frozen;
+  }
+
+  /** Reads of the tree see `held`, so that a commit under way is not counted twice; undefined ends that. */
+  pin(held: HeldRead | undefined): void {
+    this.#pinned = held;
+  }
+
+  /** The frozen overlay is in the tree, which is now `state`. */
+  settle(state: TreeState): void {
+    this.#frozen = undefined;
+    this.#tree = state.tree;
+    this.#treeCount = state.count;
+  }
+
+  /** Everything is replaced by the content of another tree. */
+  replaceContent(state: TreeState): void {
+    this.#active = new Overlay();
+    this.#probedKey = undefined;
+    this.#writes += 1;
+    this.settle(state);
+  }
+
+  #getBelow(key: Key): StoredValue | undefined {
+    const frozen = this.#frozen;
+    if (frozen !== undefined) {
+      const written = frozen.get(key);
+      if (written !== undefined) return written === TOMBSTONE ? undefined : written;
+      if (frozen.cleared) return undefined;
+    }
+    return this.#treeCount === 0 ? undefined : this.#reader.get(this.#tree, key, this.#pinned);
+  }
+
+  #hasBelow(key: Key): boolean {
+    const frozen = this.#frozen;
+    if (frozen !== undefined) {
+      const written = frozen.get(key);
+      if (written !== undefined) return written !== TOMBSTONE;
+      if (frozen.cleared) return false;
+    }
+    return this.#hasInTree(key);
+  }
+
+  #hasInTree(key: Key): boolean {
+    return this.#treeCount > 0 && this.#reader.has(this.#tree, key, this.#pinned);
+  }
+
+  #countBelow(): number {
+    if (this.#active.cleared) return 0;
+    if (this.#frozen === undefined) return this.#treeCount;
+    return this.#frozen.count(this.#treeCount, (key) => this.#hasInTree(key));
+  }
+
+  /** What is known, without a search in the tree, about a key that is not in the active overlay. */
+  #knownBelow(key: Key): Below {
+    if (this.#active.cleared) return BELOW_ABSENT;
+    const frozen = this.#frozen;
+    if (frozen !== undefined) {
+      const written = frozen.get(key);
+      if (written !== undefined) return written === TOMBSTONE ? BELOW_ABSENT : BELOW_PRESENT;
+      if (frozen.cleared) return BELOW_ABSENT;
+    }
+    if (this.#treeCount === 0) return BELOW_ABSENT;
+    return key === this.#probedKey ? this.#probedBelow : BELOW_UNKNOWN;
+  }
+}
+
+/** Packs frozen writes as operations on `tree`. One step packs up to `limit` of them; true when all are. */
+export function packFrozen(
+  writer: OperationWriter,
+  tree: number,
+  entries: Iterator<[Key, StoredValue]>,
+  limit: number,
+): boolean {
+  for (let i = 0; i < limit; i += 1) {
+    const step = entries.next();
+    if (step.done === true) return true;
+    const [key, value] = step.value;
+    writer.add(tree, key, value === TOMBSTONE ? undefined : value);
+  }
+  return false;
+}

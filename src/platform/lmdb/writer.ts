@@ -1,0 +1,96 @@
+/** The engine's side of the writer thread: jobs in, promises out, in order. */
+import { Worker } from "node:worker_threads";
+import { assert } from "../../core/assert.js";
+import { MinikeyError } from "../../core/errors.js";
+import type { CommitMessage, WriterMessage, WriterReply } from "./messages.js";
+import type { OperationBlock } from "./operations.js";
+
+interface Waiting {
+  readonly resolve: (reply: WriterReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class Writer {
+  readonly #worker: Worker;
+  readonly #path: string;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #exited: Promise<void>;
+  #nextJob = 1;
+  /** Set once a write failed: what is on disk is then no longer known, so nothing is written after it. */
+  #failure: MinikeyError | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#worker = new Worker(new URL("./writer-thread.js", import.meta.url), { workerData: { path } });
+    this.#worker.on("message", (reply: WriterReply) => this.#onReply(reply));
+    this.#worker.on("error", (error) => this.#fail(String(error)));
+    this.#exited = new Promise((resolve) => {
+      this.#worker.on("exit", () => {
+        this.#fail("the writer thread has ended");
+        resolve();
+      });
+    });
+  }
+
+  /** The number for a new job. */
+  newJob(): number {
+    return this.#nextJob++;
+  }
+
+  /** Hands over writes of a job. */
+  sendBlocks(job: number, blocks: readonly OperationBlock[]): void {
+    if (blocks.length === 0) return;
+    const memory = blocks.map((block) => block.bytes.buffer as ArrayBuffer);
+    this.#post({ kind: "blocks", job, blocks }, memory);
+  }
+
+  /** Resolves when the job is on disk. Rejects with `DISK_FAILED`; nothing of the job is done then. */
+  commit(message: Omit<CommitMessage, "kind">): Promise<WriterReply> {
+    return this.#request(message.job, { kind: "commit", ...message });
+  }
+
+  /** Deletes up to `limit` keys of a garbage tree; resolves with whether it is empty now. */
+  async collect(tree: number, limit: number): Promise<boolean> {
+    const job = this.newJob();
+    const reply = await this.#request(job, { kind: "collect", job, tree, limit });
+    return reply.done;
+  }
+
+  async close(): Promise<void> {
+    this.#post({ kind: "close" });
+    await this.#exited;
+  }
+
+  #request(job: number, message: WriterMessage): Promise<WriterReply> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) {
+        reject(this.#failure);
+        return;
+      }
+      this.#waiting.set(job, { resolve, reject });
+      this.#post(message);
+    });
+  }
+
+  #post(message: WriterMessage, memory: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, memory);
+  }
+
+  #onReply(reply: WriterReply): void {
+    if (reply.error !== undefined) {
+      this.#fail(reply.error);
+      return;
+    }
+    const waiting = this.#waiting.get(reply.job);
+    assert(waiting !== undefined, `a reply to job ${reply.job} is expected`);
+    this.#waiting.delete(reply.job);
+    waiting.resolve(reply);
+  }
+
+  /** Fails every job under way and to come. */
+  #fail(problem: string): void {
+    this.#failure ??= new MinikeyError("DISK_FAILED", `writing to ${this.#path} failed: ${problem}`);
+    for (const { reject } of this.#waiting.values()) reject(this.#failure);
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Keys that arrive in any order and are now and then read in order: sorted runs, as in a log-structured merge
+ * tree, held in memory. Adding a key is a push; sorting waits for the first read. A read sorts what arrived
+ * since the last one into a run of its own, then merges the last two runs while the older is less than twice
+ * as long as the newer, so a key is merged O(log n) times over the life of the collection.
+ *
+ * Invariants: every run is strictly ascending; no key is in two runs (the caller adds each key once).
+ */
+import type { Key } from "../../core/bytes.js";
+
+/** Where reading starts in a sorted run: at the first key after `start`, or at `start` itself. */
+function lowerBound(run: readonly Key[], start: Key, exclusive: boolean): number {
+  let low = 0;
+  let high = run.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const key = run[middle];
+    if (key < start || (exclusive && key === start)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function mergeRuns(older: readonly Key[], newer: readonly Key[]): Key[] {
+  const merged: Key[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < older.length && j < newer.length) {
+    if (older[i] < newer[j]) merged.push(older[i++]);
+    else merged.push(newer[j++]);
+  }
+  while (i < older.length) merged.push(older[i++]);
+  while (j < newer.length) merged.push(newer[j++]);
+  return merged;
+}
+
+export class SortedKeys {
+  readonly #runs: Key[][] = [];
+  #recent: Key[] = [];
+
+  /** Adds a key that is not in the collection yet. */
+  add(key: Key): void {
+    this.#recent.push(key);
+  }
+
+  clear(): void {
+    this.#runs.length = 0;
+    this.#recent = [];
+  }
+
+  /** The keys from `start` on, in order; valid until the next `add`. */
+  from(start: Key, exclusive: boolean): SortedKeysCursor {
+    this.#sortRecent();
+    return new SortedKeysCursor(this.#runs, start, exclusive);
+  }
+
+  #sortRecent(): void {
+    if (this.#recent.length === 0) return;
+    const runs = this.#runs;
+    runs.push(this.#recent.sort());
+    this.#recent = [];
+    while (runs.length > 1 && runs.at(-2)!.length < 2 * runs.at(-1)!.length) {
+      const newer = runs.pop()!;
+      const older = runs.pop()!;
+      runs.push(mergeRuns(older, newer));
+    }
+  }
+}
+
+/** Merges the runs while they are read. */
+export class SortedKeysCursor {
+  readonly #runs: readonly (readonly Key[])[];
+  readonly #positions: number[];
+  #smallest = -1;
+
+  constructor(runs: readonly (readonly Key[])[], start: Key, exclusive: boolean) {
+    this.#runs = runs;
+    this.#positions = runs.map((run) => lowerBound(run, start, exclusive));
+    this.#findSmallest();
+  }
+
+  /** The current key, or undefined at the end. */
+  get key(): Key | undefined {
+    return this.#smallest < 0 ? undefined : this.#runs[this.#smallest][this.#positions[this.#smallest]];
+  }
+
+  advance(): void {
+    this.#positions[this.#smallest] += 1;
+    this.#findSmallest();
+  }
+
+  #findSmallest(): void {
+    this.#smallest = -1;
+    let smallest: Key | undefined;
+    for (let i = 0; i < this.#runs.length; i += 1) {
+      const key = this.#runs[i][this.#positions[i]];
+      if (key !== undefined && (smallest === undefined || key < smallest)) {
+        smallest = key;
+        this.#smallest = i;
+      }
+    }
+  }
+}
