@@ -7,14 +7,16 @@ import type { Configuration, Entry, HardState, Message, SnapshotMeta } from "../
 import type { Bytes } from "../core/bytes.js";
 import type { LogIndex, ReplicaId, Term } from "../core/ids.js";
 
-/** Where a replica is as a group's host restarts it. */
+/** Where a replica is as a group's host restarts it; `restoreState` makes one from what log and state machine hold. */
 export interface RestoredState {
   readonly hardState: HardState;
   /** What the log starts after: `entries[0].index === snapshot.index + 1`. Index 0 and term 0 for a whole log. */
   readonly snapshot: SnapshotMeta;
   readonly entries: readonly Entry[];
-  /** What the state machine holds already; `snapshot.index <= appliedIndex <= hardState.commit`. */
+  /** What the state machine holds already; `snapshot.index <= appliedIndex`, and the log holds it. */
   readonly appliedIndex: LogIndex;
+  /** The log on disk is not this one: the first `Append` replaces it by `snapshot`. */
+  readonly isLogSuperseded?: boolean;
 }
 
 export interface RaftOptions {
@@ -161,9 +163,11 @@ export interface RaftCore {
   snapshotRejected(meta: SnapshotMeta): void;
   /** Drops entries up to `index` (applied, and covered by a checkpoint) from memory. */
   compact(index: LogIndex): void;
-  /** Bytes of the entries held in memory, and of those after `index`. */
+  /** Bytes of the data of the entries held in memory. */
   logBytes(): number;
   /** Match index of every voter and learner, on a leader. */
   matchOf(member: ReplicaId): LogIndex;
+  /** Describes a snapshot of the state machine at `index`, which the log must hold or start after. */
+  metaAt(index: LogIndex): SnapshotMeta;
   status(): RaftStatus;
 }

@@ -1,0 +1,153 @@
+/**
+ * A leader's side of the log: its own entries, what each member is sent, and what is committed.
+ *
+ * - Nothing is sent when something is proposed or acknowledged: `replicate` runs once a `Ready` and sends each
+ *   member what it lacks, so that all proposals of a turn, and the commit index, share one message.
+ * - Entries leave while the leader's own disk writes them (§10.2.1); it counts itself for what is durable.
+ * - Only entries of the leader's own term are committed by counting (§3.6.2, figure 3.7).
+ */
+import type { Entry, EntryKind, Message } from "../codec/raft-types.js";
+import { assert } from "../core/assert.js";
+import type { Bytes } from "../core/bytes.js";
+import { type LogIndex, logIndex } from "../core/ids.js";
+import { NOBODY } from "./configuration.js";
+import { onConfigurationCommitted } from "./membership.js";
+import type { Progress } from "./progress.js";
+import { onReadRoundConfirmed, renewLease } from "./reads.js";
+import type { Replica } from "./replica.js";
+import { becomeFollower } from "./roles.js";
+import { requestPiece, resendPiece } from "./snapshots.js";
+import { continueTransfer, tickTransfer } from "./transfer.js";
+
+type AppendResponse = Extract<Message, { type: "append-response" }>;
+type HeartbeatResponse = Extract<Message, { type: "heartbeat-response" }>;
+
+const NO_ENTRIES: readonly Entry[] = [];
+
+/** Adds an entry of this leader's term to its log, to be replicated with the next `Ready`. */
+export function appendOwn(replica: Replica, kind: EntryKind, data: Bytes): LogIndex {
+  const index = logIndex(replica.log.lastIndex + 1);
+  replica.append({ index, term: replica.term, kind, data });
+  replica.uncommittedBytes += data.length;
+  replica.isReplicationDue = true;
+  return index;
+}
+
+/** Sends every member what it lacks, as far as its window allows. */
+export function replicate(replica: Replica): void {
+  replica.isReplicationDue = false;
+  for (const member of replica.members.others) sendMissing(replica, member);
+}
+
+/** One tick of a leader. Without a majority for an election time-out it steps down (§6.2). */
+export function tickLeader(replica: Replica): void {
+  const { checkQuorum, electionTicks, heartbeatTicks } = replica.options;
+  if (checkQuorum && replica.ticks - replica.members.quorumHeardTick() >= electionTicks) {
+    becomeFollower(replica, replica.term, NOBODY);
+    return;
+  }
+  tickTransfer(replica);
+  replica.heartbeatElapsed += 1;
+  if (replica.heartbeatElapsed < heartbeatTicks) return;
+  renewLease(replica);
+  sendHeartbeats(replica);
+}
+
+/** To every member: the leader lives, this much is committed, and the read round under way is repeated. */
+function sendHeartbeats(replica: Replica): void {
+  replica.heartbeatElapsed = 0;
+  const readRound = replica.reads.isRoundOpen ? replica.reads.round : 0;
+  for (const member of replica.members.others) {
+    sendHeartbeat(replica, member, readRound);
+    if (member.state === "snapshot") resendPiece(replica, member);
+  }
+}
+
+export function sendHeartbeat(replica: Replica, member: Progress, readRound: number): void {
+  const commit = logIndex(Math.min(member.match, replica.commit));
+  const { id, term } = replica;
+  replica.send({ type: "heartbeat", from: id, to: member.id, term, commit, readRound });
+}
+
+export function onAppendResponse(replica: Replica, member: Progress, response: AppendResponse): void {
+  if (response.reject) return onRefused(replica, member, response);
+  const { log } = replica;
+  assert(response.index <= log.lastIndex, `${member.id} has ${response.index}, past the log's end`);
+  const isNews = member.acknowledge(response.index);
+  const isSettled = member.state === "probe" && response.index === member.match;
+  const isCaughtUp = member.state === "snapshot" && log.termAt(member.match) !== undefined;
+  if (isSettled || isCaughtUp) member.becomeReplicate();
+  if (isNews) advanceCommit(replica);
+  if (replica.role !== "leader") return;
+  if (member.next <= log.lastIndex || member.commitSent < replica.commit) replica.isReplicationDue = true;
+  continueTransfer(replica, member);
+}
+
+/** It lives: what was lost on the way to it, or on the way back, is found out and sent again. */
+export function onHeartbeatResponse(replica: Replica, member: Progress, response: HeartbeatResponse): void {
+  member.paused = false;
+  if (member.match < replica.log.lastIndex) {
+    const isStuck = member.match === member.matchAtHeartbeat;
+    if (member.state === "replicate" && isStuck) sendAppend(replica, member, 0);
+    if (member.state === "snapshot") requestPiece(replica, member);
+    replica.isReplicationDue = true;
+  }
+  member.matchAtHeartbeat = member.match;
+  continueTransfer(replica, member);
+  if (response.readRound > member.readRound) {
+    member.readRound = response.readRound;
+    onReadRoundConfirmed(replica);
+  }
+}
+
+/** Own entries up to `durableIndex` are durable here: the leader counts them. */
+export function onOwnEntriesDurable(replica: Replica): void {
+  if (replica.members.self.acknowledge(replica.persistence.durableIndex)) advanceCommit(replica);
+}
+
+/** Commits what a majority has, if it ends in this term. */
+function advanceCommit(replica: Replica): void {
+  const index = replica.members.agreedMatch();
+  if (index <= replica.commit || replica.log.termAt(index) !== replica.term) return;
+  replica.uncommittedBytes -= replica.log.bytesBetween(logIndex(replica.commit + 1), index);
+  replica.commit = index;
+  replica.isTermCommitted = true;
+  replica.isReplicationDue = true;
+  onConfigurationCommitted(replica);
+}
+
+function onRefused(replica: Replica, member: Progress, response: AppendResponse): void {
+  const agreement = replica.log.findAgreement(response.hintIndex, response.hintTerm);
+  if (member.refuse(response.index, agreement)) replica.isReplicationDue = true;
+}
+
+function sendMissing(replica: Replica, member: Progress): void {
+  if (member.state === "probe") {
+    if (!member.paused) member.paused = sendAppend(replica, member, replica.options.appendBytesMax);
+    return;
+  }
+  while (member.state === "replicate" && member.next <= replica.log.lastIndex && !member.inflight.isFull) {
+    if (!sendAppend(replica, member, replica.options.appendBytesMax)) return;
+  }
+  if (member.state === "replicate" && member.commitSent < replica.commit) sendAppend(replica, member, 0);
+}
+
+/**
+ * Sends up to `bytesMax` of entries from `member.next` on; 0 for none, only to be answered or to tell the commit
+ * index. False when the member needs a snapshot instead, because what it lacks was compacted away.
+ */
+function sendAppend(replica: Replica, member: Progress, bytesMax: number): boolean {
+  const { id, log, term, commit } = replica;
+  const prevIndex = logIndex(member.next - 1);
+  const prevTerm = log.termAt(prevIndex);
+  if (prevTerm === undefined) {
+    member.becomeSnapshot(replica.ticks);
+    requestPiece(replica, member);
+    return false;
+  }
+  const entries = bytesMax === 0 ? NO_ENTRIES : log.sliceBytes(member.next, bytesMax);
+  member.commitSent = commit;
+  if (member.state === "replicate" && entries.length > 0) member.sentTo(entries[entries.length - 1].index);
+  replica.send({ type: "append", from: id, to: member.id, term, prevIndex, prevTerm, entries, commit });
+  return true;
+}
