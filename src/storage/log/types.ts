@@ -3,7 +3,10 @@
  */
 
 import type { Entry, HardState, SnapshotMeta } from "../../codec/raft-types.js";
+import type { MinikeyError } from "../../core/errors.js";
 import type { GroupId, LogIndex } from "../../core/ids.js";
+import type { Clock } from "../../ports/clock.js";
+import type { Random } from "../../ports/random.js";
 
 /** What one group adds to the log, all of it or nothing. */
 export interface LogAppend {
@@ -32,22 +35,33 @@ export interface RecoveryReport {
   readonly records: number;
 }
 
-export interface LogPosition {
-  readonly segment: number;
-  readonly offsetBytes: number;
+export interface LogOptions {
+  /** Names the log and salts its checksums. */
+  readonly random: Random;
+  /**
+   * Called exactly once, when a write or a sync has failed (`MinikeyError` `DISK_FAILED`, with the file and the
+   * cause): nothing more is written or acknowledged, and the process must stop. Never retried.
+   */
+  readonly onFailure: (error: MinikeyError) => void;
+  /** With a clock, a log that has been idle for a second proves its last unit durable by a seal. */
+  readonly clock?: Clock;
+  /** A segment's size at most; a log begins with smaller ones. Default 64 MiB. */
+  readonly segmentBytes?: number;
 }
 
 export interface WriteAheadLog {
   /**
    * Queues an append; `onDurable` runs, in the order of the appends, once it is on disk. All that is queued
-   * while a write is under way shares the next one: one append and one `fdatasync`.
+   * while a write is under way shares the next one: one write, durable when it returns. The append is encoded
+   * before this returns: nothing of it is kept. After a failure nothing is queued, and `onDurable` never runs.
    */
   append(append: LogAppend, onDurable: () => void): void;
   /** Starts writing what is queued, if nothing is under way. Called by the host at the end of a turn. */
   flush(): void;
   /**
    * The group's state machine is durable up to `snapshot.index`: its entries up to there are no longer needed.
-   * Recorded in the log with the next write; segments that no group needs are removed.
+   * Recorded in the log with the next write; segments that no group needs are removed. Nothing happens when
+   * the log starts there already.
    */
   compact(group: GroupId, snapshot: SnapshotMeta): void;
   /** Forgets a group (its keyspace was dropped). */
@@ -58,6 +72,6 @@ export interface WriteAheadLog {
   pendingBytes(): number;
   /** The group that keeps the oldest segment alive, and up to which index it must be checkpointed to free it. */
   oldestNeeded(): { readonly group: GroupId; readonly index: LogIndex } | undefined;
-  /** Writes what is queued, then closes. */
+  /** Writes what is queued and a seal, then closes. After a failure it closes only. */
   close(): Promise<void>;
 }
