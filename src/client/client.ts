@@ -5,17 +5,19 @@
  * Every method rejects with a `MinikeyError`, whose `code` is stable, whose `retryable` says whether trying
  * again can help, and whose `outcome` says whether a write happened.
  */
-import { Status } from "../commands/reply.js";
 import { MinikeyError } from "../core/errors.js";
-import { kindOf } from "./command-kinds.js";
+import { requestOf } from "./request.js";
 import {
   expectArray,
   expectBytes,
   expectNumber,
   expectText,
+  type Json,
   type KeyInput,
   type PlainReply,
   putCommand,
+  type StoredEntry,
+  toEntry,
   toPlain,
   type ValueInput,
 } from "./values.js";
@@ -37,8 +39,8 @@ export interface WriteOptions {
 export interface PutOptions extends WriteOptions {
   /** The key is deleted this long after. */
   readonly ttlMs?: number;
-  /** Store only when the key is absent (`"absent"`) or present (`"present"`). */
-  readonly onlyIf?: "absent" | "present";
+  /** Store only when there is no such key, or only over this version of it. */
+  readonly onlyIf?: "absent" | { readonly version: number };
 }
 
 export interface ScanOptions extends ReadOptions {
@@ -54,6 +56,9 @@ export interface CommandOptions {
   readonly writeConsistency?: WriteLevel;
   readonly timeoutMs?: number;
 }
+
+/** What a conditional write answers when its condition does not hold. */
+const CONDITION_FAILED: ReadonlySet<string> = new Set(["KEY_EXISTS", "VERSION_MISMATCH"]);
 
 export class Client {
   readonly #channel: Channel;
@@ -72,10 +77,12 @@ export class Client {
    * @returns whether it was stored; false only with `onlyIf`
    */
   async put(key: KeyInput, value: ValueInput, options: PutOptions = {}): Promise<boolean> {
-    const args = putCommand(key, value);
-    if (options.ttlMs !== undefined) args.push("PX", options.ttlMs);
-    if (options.onlyIf !== undefined) args.push(options.onlyIf === "absent" ? "NX" : "XX");
-    return (await this.#write(args, options)) !== null;
+    try {
+      return (await this.#write(putCommand(key, value, options, Date.now()), options)) !== null;
+    } catch (error) {
+      if (error instanceof MinikeyError && CONDITION_FAILED.has(error.code)) return false;
+      throw error;
+    }
   }
 
   /** The same as `put`, by Redis's name. */
@@ -83,10 +90,14 @@ export class Client {
     return this.put(key, value, options);
   }
 
-  /** The value's text, or null when there is none. */
-  async get(key: KeyInput, options: ReadOptions = {}): Promise<string | null> {
-    const bytes = expectBytes(await this.#read(["GET", key], options));
-    return bytes === null ? null : bytes.toString("utf8");
+  /** The value: text for bytes, the JSON value of a document, null when there is no such key. */
+  async get(key: KeyInput, options: ReadOptions = {}): Promise<Json> {
+    return (await this.getEntry(key, options))?.value ?? null;
+  }
+
+  /** The value with its type, version and expiry; null when there is no such key. */
+  async getEntry(key: KeyInput, options: ReadOptions = {}): Promise<StoredEntry | null> {
+    return toEntry(await this.#read(["KV.GET", key], options));
   }
 
   /** The value's bytes, or null when there is none. A document comes as compact JSON. */
@@ -194,7 +205,11 @@ export class Client {
   /** Any command, its reply as the wire gave it. Rejects when the reply is an error. */
   async request(args: readonly Argument[], options: CommandOptions = {}): Promise<WireReply> {
     if (args.length === 0) throw new MinikeyError("BAD_REQUEST", "a command needs a name");
-    return this.#send(args, options.readConsistency, options.writeConsistency, options.timeoutMs);
+    return requestOf(this.#channel, args, {
+      readLevel: options.readConsistency,
+      writeLevel: options.writeConsistency,
+      timeoutMs: options.timeoutMs,
+    });
   }
 
   /** A client of another keyspace, by name or number, with connections of its own: close it too. */
@@ -208,35 +223,15 @@ export class Client {
   }
 
   #read(args: readonly Argument[], options: ReadOptions): Promise<WireReply> {
-    return this.#send(args, options.consistency, undefined, options.timeoutMs);
+    return requestOf(this.#channel, args, { readLevel: options.consistency, timeoutMs: options.timeoutMs });
   }
 
   #write(args: readonly Argument[], options: WriteOptions): Promise<WireReply> {
-    return this.#send(args, undefined, options.consistency, options.timeoutMs);
-  }
-
-  #send(
-    args: readonly Argument[],
-    readLevel: ReadLevel | undefined,
-    writeLevel: WriteLevel | undefined,
-    timeoutMs: number | undefined,
-  ): Promise<WireReply> {
-    return new Promise((resolve, reject) => {
-      const onReply = (reply: WireReply): void => {
-        if (reply instanceof MinikeyError) reject(reply);
-        else resolve(reply);
-      };
-      this.#channel.submit({ args, kind: kindOf(args), readLevel, writeLevel, timeoutMs, onReply });
-    });
+    return requestOf(this.#channel, args, { writeLevel: options.consistency, timeoutMs: options.timeoutMs });
   }
 }
 
 /** The pattern that matches exactly what starts with `prefix`. */
 export function globOfPrefix(prefix: string): string {
   return `${prefix.replaceAll(/[\\*?[\]]/g, String.raw`\$&`)}*`;
-}
-
-/** Whether a reply is the status `OK`. */
-export function isOk(reply: WireReply): boolean {
-  return reply instanceof Status && reply.text === "OK";
 }

@@ -17,11 +17,13 @@ const CODE_BY_TEXT: readonly (readonly [RegExp, ErrorCode])[] = [
   [/^value is not a valid float/i, "NOT_A_FLOAT"],
   [/out of range|would overflow|would produce/i, "OUT_OF_RANGE"],
   [/^no such key$/i, "NOT_FOUND"],
+  [/^key already exists/i, "KEY_EXISTS"],
+  [/^version is /i, "VERSION_MISMATCH"],
   [/^no such keyspace/i, "KEYSPACE_NOT_FOUND"],
-  [/^(the )?keyspace .*exists/i, "KEYSPACE_EXISTS"],
-  [/^(the )?key is empty/i, "KEY_EMPTY"],
-  [/^(the )?key is .*(large|long)/i, "KEY_TOO_LARGE"],
-  [/^(the )?value is .*(large|long)/i, "VALUE_TOO_LARGE"],
+  [/^keyspace .*exists/i, "KEYSPACE_EXISTS"],
+  [/^key is empty/i, "KEY_EMPTY"],
+  [/^key of .* is larger/i, "KEY_TOO_LARGE"],
+  [/^value of .* is larger/i, "VALUE_TOO_LARGE"],
 ];
 
 function uniqueWords(): ReadonlyMap<string, ErrorCode> {

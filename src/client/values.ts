@@ -27,10 +27,58 @@ export type PlainReply =
   | Map<PlainReply, PlainReply>
   | Set<PlainReply>;
 
-/** The command that stores a value: the one place that knows how documents travel. */
-export function putCommand(key: KeyInput, value: ValueInput): Argument[] {
-  if (typeof value === "string" || value instanceof Uint8Array) return ["SET", key, value];
-  return ["KV.PUT", key, "json", documentText(value)];
+/** A key's value with what the server knows about it. */
+export interface StoredEntry {
+  readonly value: string | Json;
+  readonly type: "string" | "json";
+  /** Grows with every write; never used twice for a key. */
+  readonly version: number;
+  /** Milliseconds since 1970; undefined for never. */
+  readonly expiresAtMs: number | undefined;
+}
+
+export interface PutCondition {
+  readonly ttlMs?: number | undefined;
+  readonly onlyIf?: "absent" | { readonly version: number } | undefined;
+}
+
+/**
+ * The command that stores a value: the one place that knows how documents travel.
+ * @param nowMs milliseconds since 1970, which a document's time to live counts from
+ */
+export function putCommand(
+  key: KeyInput,
+  value: ValueInput,
+  condition: PutCondition,
+  nowMs: number,
+): Argument[] {
+  const { ttlMs, onlyIf } = condition;
+  const isBytes = typeof value === "string" || value instanceof Uint8Array;
+  if (isBytes && typeof onlyIf !== "object") {
+    const args: Argument[] = ["SET", key, value];
+    if (ttlMs !== undefined) args.push("PX", ttlMs);
+    if (onlyIf === "absent") args.push("NX");
+    return args;
+  }
+  const type = isBytes ? "string" : "json";
+  const expiresAtMs = ttlMs === undefined ? 0 : nowMs + ttlMs;
+  const stored = isBytes ? value : documentText(value);
+  if (typeof onlyIf === "object") return ["KV.PUT", key, type, "match", onlyIf.version, expiresAtMs, stored];
+  return ["KV.PUT", key, type, onlyIf === "absent" ? "nx" : "any", 0, expiresAtMs, stored];
+}
+
+/** Null or `[type, version, expiresAtMs, value]`, as `KV.GET` answers. */
+export function toEntry(reply: WireReply): StoredEntry | null {
+  if (reply === null) return null;
+  const [typeReply, version, expiresAtMs, bytes] = expectArray(reply);
+  const type = expectText(typeReply) as "string" | "json";
+  const text = expectText(bytes);
+  return {
+    value: type === "json" ? (JSON.parse(text) as Json) : text,
+    type,
+    version: expectNumber(version),
+    expiresAtMs: expectNumber(expiresAtMs) || undefined,
+  };
 }
 
 /** Compact JSON. Throws `BAD_REQUEST` for what JSON cannot hold. */

@@ -1,0 +1,235 @@
+/** `minikey load FILE`: reads records, writes them to the cluster, and says what became of them. */
+import { createWriteStream } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { openReadyChannel, splitAddresses } from "../connection.js";
+import { ExitError } from "../failure.js";
+import { BadLines } from "./bad-lines.js";
+import { type Line, LineSplitter } from "./line-splitter.js";
+import { Loader } from "./loader.js";
+import { Progress } from "./progress.js";
+import { detectFormat, isBlank, type LoadRecord, parseLine, type RecordFormat } from "./records.js";
+import { Routes } from "./routes.js";
+import { openSource, type Source } from "./source.js";
+
+export interface LoadFlags {
+  readonly connect: string;
+  readonly format?: RecordFormat;
+  readonly keyspace?: string;
+  readonly strict?: boolean;
+  readonly json?: boolean;
+  readonly fromLine: number;
+  /** How long one record may take: longer than an election, or a node's restart. */
+  readonly timeout: number;
+}
+
+/** A value of 8 MiB, all of it escapes, and its key. */
+const LINE_BYTES_MAX = 64 * 1024 * 1024;
+const RECORDS_ON_THEIR_WAY_MAX = 4_096;
+const BYTES_ON_THEIR_WAY_MAX = 32 * 1024 * 1024;
+
+const note = (line: string): void => void process.stderr.write(`${line}\n`);
+
+export async function runLoad(path: string, flags: LoadFlags): Promise<void> {
+  const source = await openSource(path, process.stdin);
+  if (flags.strict !== true) {
+    await load(source, flags);
+    return;
+  }
+  await withReadableTwice(source, async (twice) => {
+    await checkAll(twice, flags);
+    await load(twice, flags);
+  });
+}
+
+/** Standard input is kept in a temporary file meanwhile: it can be read only once. */
+async function withReadableTwice(source: Source, use: (source: Source) => Promise<void>): Promise<void> {
+  if (source.totalBytes !== undefined) {
+    await use(source);
+    return;
+  }
+  const directory = await mkdtemp(join(tmpdir(), "minikey-load-"));
+  try {
+    const copy = join(directory, "input");
+    await pipeline(Readable.from(source.chunks()), createWriteStream(copy, { mode: 0o600 }));
+    const file = await openSource(copy, process.stdin, source.name);
+    await use(file);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Fails when any line is no record; nothing has been written then. */
+async function checkAll(source: Source, flags: LoadFlags): Promise<void> {
+  const badLines = new BadLines(source.name, note);
+  let format = flags.format;
+  for await (const lines of readLines(source)) {
+    for (const line of lines) {
+      format ??= formatOf(line);
+      const parsed = format === undefined ? undefined : parseLine(line, format);
+      if (parsed?.kind === "bad") badLines.report(parsed.line, parsed.column, parsed.reason);
+    }
+  }
+  badLines.summarize();
+  if (badLines.count > 0) throw new ExitError("nothing was written");
+}
+
+async function load(source: Source, flags: LoadFlags): Promise<void> {
+  const options = {
+    timeoutMs: flags.timeout,
+    ...(flags.keyspace === undefined ? {} : { keyspace: flags.keyspace }),
+  };
+  const channel = await openReadyChannel(flags.connect, options);
+  const routes = await Routes.discover(channel, splitAddresses(flags.connect), options);
+  const run = new LoadRun(source, flags, routes);
+  const onInterrupt = (): void => run.interrupt();
+  process.on("SIGINT", onInterrupt);
+  process.on("SIGTERM", onInterrupt);
+  try {
+    await run.start();
+  } finally {
+    process.off("SIGINT", onInterrupt);
+    process.off("SIGTERM", onInterrupt);
+    await Promise.all([routes.close(), channel.close()]);
+  }
+}
+
+class LoadRun {
+  readonly #source: Source;
+  readonly #flags: LoadFlags;
+  readonly #loader: Loader;
+  readonly #badLines: BadLines;
+  readonly #startMs = performance.now();
+  #format: RecordFormat | undefined;
+  /** The last line that was read and dealt with. */
+  #lastLine = 0;
+  #isInterrupted = false;
+
+  constructor(source: Source, flags: LoadFlags, routes: Routes) {
+    this.#source = source;
+    this.#flags = flags;
+    this.#format = flags.format;
+    this.#badLines = new BadLines(source.name, note);
+    this.#loader = new Loader({
+      recordsMax: RECORDS_ON_THEIR_WAY_MAX,
+      bytesMax: BYTES_ON_THEIR_WAY_MAX,
+      timeoutMs: flags.timeout,
+      route: (key) => routes.channelOf(key),
+      onRefused: (line, reason) => this.#badLines.report(line, 0, reason),
+    });
+  }
+
+  /** Reads no more, waits for what is on its way; a second time: at once. */
+  interrupt(): void {
+    if (this.#isInterrupted) process.exit(1);
+    this.#isInterrupted = true;
+  }
+
+  async start(): Promise<void> {
+    const stored = (): number => this.#loader.counts.created + this.#loader.counts.replaced;
+    const progress = await Progress.start(this.#source, stored, process.stderr);
+    try {
+      await this.#readAll();
+    } catch (error) {
+      if (!(error instanceof ExitError)) throw error;
+      note(`minikey: ${error.message}`);
+      process.exitCode = 1;
+    } finally {
+      await this.#loader.idle();
+      progress?.stop();
+    }
+    this.#report();
+  }
+
+  async #readAll(): Promise<void> {
+    for await (const lines of readLines(this.#source)) {
+      for (const line of lines) {
+        if (this.#isInterrupted || this.#loader.failure !== undefined) return;
+        if (line.number >= this.#flags.fromLine) this.#take(line);
+        this.#lastLine = line.number;
+        if (!this.#loader.hasRoom) await this.#loader.room();
+      }
+    }
+  }
+
+  #take(line: Line): void {
+    this.#format ??= formatOf(line);
+    if (this.#format === undefined) return;
+    const parsed = parseLine(line, this.#format);
+    if (parsed.kind === "record") this.#loader.add(parsed satisfies LoadRecord);
+    else if (parsed.kind === "bad") this.#badLines.report(parsed.line, parsed.column, parsed.reason);
+  }
+
+  #report(): void {
+    this.#badLines.summarize();
+    const { created, replaced } = this.#loader.counts;
+    const { failure } = this.#loader;
+    const seconds = (performance.now() - this.#startMs) / 1_000;
+    const loaded = created + replaced;
+    const failed = this.#badLines.count;
+    const result = {
+      loaded,
+      created,
+      replaced,
+      failed,
+      lastLine: this.#lastLine,
+      seconds: Math.round(seconds * 1_000) / 1_000,
+      recordsPerSecond: Math.round(loaded / Math.max(seconds, 0.001)),
+    };
+    if (this.#flags.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else process.stdout.write(`${summaryOf(result)}\n`);
+    if (failed > 0) process.exitCode = 1;
+    if (failure !== undefined) {
+      throw new ExitError(
+        `stopped at line ${failure.line}: ${failure.error.message}. Every line before it is stored; ` +
+          `go on with --from-line ${failure.line}`,
+      );
+    }
+    if (this.#isInterrupted) {
+      const next = this.#lastLine + 1;
+      throw new ExitError(
+        `interrupted after line ${this.#lastLine}, which is stored as are all before it; go on with --from-line ${next}`,
+      );
+    }
+  }
+}
+
+interface LoadResult {
+  readonly loaded: number;
+  readonly replaced: number;
+  readonly failed: number;
+  readonly seconds: number;
+  readonly recordsPerSecond: number;
+}
+
+const count = (value: number): string => value.toLocaleString("en");
+
+function summaryOf(result: LoadResult): string {
+  return (
+    `loaded ${count(result.loaded)} record${result.loaded === 1 ? "" : "s"} ` +
+    `(${count(result.replaced)} replaced, ${count(result.failed)} failed) ` +
+    `in ${result.seconds.toFixed(1)} s, ${count(result.recordsPerSecond)} a second`
+  );
+}
+
+/** The format that the first line with anything in it is in. */
+function formatOf(line: Line): RecordFormat | undefined {
+  return line.isTooLong || isBlank(line.bytes) ? undefined : detectFormat(line.bytes);
+}
+
+/** The lines of each chunk. A byte order mark at the start is no part of the first. */
+async function* readLines(source: Source): AsyncGenerator<Iterable<Line>, void, undefined> {
+  const splitter = new LineSplitter(LINE_BYTES_MAX);
+  for await (const chunk of source.chunks()) yield withoutByteOrderMark(splitter.push(chunk));
+  yield withoutByteOrderMark(splitter.end());
+}
+
+function* withoutByteOrderMark(lines: Iterable<Line>): Generator<Line, void, undefined> {
+  for (const line of lines) {
+    const hasMark = line.number === 1 && line.bytes.toString("latin1", 0, 3) === "\xef\xbb\xbf";
+    yield hasMark ? { ...line, bytes: line.bytes.subarray(3) } : line;
+  }
+}
