@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import type { Client } from "../../../src/client/client.js";
+import type { Client, ReadOptions } from "../../../src/client/client.js";
 import { type ConnectOptions, connect, openChannel } from "../../../src/client/connect.js";
 import { SESSION_WINDOW } from "../../../src/client/session.js";
 import { type Answer, bulk, HANG_UP, refusedAddress, ScriptedNode, SILENCE } from "./scripted-node.js";
@@ -23,13 +23,18 @@ function open(addresses: readonly string[], options: ConnectOptions = {}): Clien
 }
 
 const echoValue = (command: string): string => bulk(`value of ${command.split(" ")[1]}`);
+
+/** A read that is one `GET` on the wire. */
+async function getText(client: Client, key: string, options: ReadOptions = {}): Promise<string | undefined> {
+  return (await client.getBuffer(key, options))?.toString();
+}
 const withoutSession = (command: string): string => command.replace(/^ONCE \w+ /, "");
 
 test("all calls of one turn leave in one write", async () => {
   const node = await startNode(echoValue);
   const client = open([node.address]);
   await client.ready();
-  const values = await Promise.all(["a", "b", "c"].map((key) => client.get(key)));
+  const values = await Promise.all(["a", "b", "c"].map((key) => getText(client, key)));
   assert.deepEqual(values, ["value of a", "value of b", "value of c"]);
   assert.deepEqual(node.chunks, [["GET a", "GET b", "GET c"]]);
 });
@@ -37,14 +42,14 @@ test("all calls of one turn leave in one write", async () => {
 test("a node that refuses connections is passed over", async () => {
   const node = await startNode(echoValue);
   const client = open([await refusedAddress(), node.address]);
-  assert.equal(await client.get("k"), "value of k");
+  assert.equal(await getText(client, "k"), "value of k");
 });
 
 test("reads whose connection is lost are answered by another node", async () => {
   const first = await startNode(() => HANG_UP);
   const second = await startNode(echoValue);
   const client = open([first.address, second.address]);
-  const values = await Promise.all(["a", "b"].map((key) => client.get(key)));
+  const values = await Promise.all(["a", "b"].map((key) => getText(client, key)));
   assert.deepEqual(values, ["value of a", "value of b"]);
   assert.deepEqual(first.received, ["GET a", "GET b"]);
 });
@@ -141,7 +146,7 @@ test("a write refused by a loading node was certainly not applied", async () => 
 test("while every node is loading, they are asked at a human pace", async () => {
   const nodes = await Promise.all([1, 2].map(() => startNode(() => "-LOADING reading the log\r\n")));
   const client = open(nodes.map((node) => node.address));
-  await assert.rejects(client.get("k", { timeoutMs: 600 }), { code: "NOT_READY", retryable: true });
+  await assert.rejects(getText(client, "k", { timeoutMs: 600 }), { code: "NOT_READY", retryable: true });
   const connections = nodes.map((node) => node.connections).reduce((sum, one) => sum + one);
   assert.ok(connections <= 20, `${connections} connections in 600 ms`);
 });
@@ -150,7 +155,7 @@ test("a node that is silent is left, and what it owed is asked elsewhere", async
   const first = await startNode(() => SILENCE);
   const second = await startNode(echoValue);
   const client = open([first.address, second.address], { stallMs: 150 });
-  assert.equal(await client.get("k"), "value of k");
+  assert.equal(await getText(client, "k"), "value of k");
 });
 
 test("a call ends by its time, and says what is known of its outcome", async () => {
@@ -162,7 +167,10 @@ test("a call ends by its time, and says what is known of its outcome", async () 
     outcome: "unknown",
     message: "no answer within 100 ms",
   });
-  await assert.rejects(client.get("k", { timeoutMs: 100 }), { code: "CONNECTION_LOST", outcome: "none" });
+  await assert.rejects(getText(client, "k", { timeoutMs: 100 }), {
+    code: "CONNECTION_LOST",
+    outcome: "none",
+  });
   assert.ok(performance.now() - startMs < 1_000);
 });
 
@@ -207,7 +215,7 @@ test("nothing reachable: calls fail by their time with every address and the rea
 test("a node that comes back is found again", async () => {
   const address = await refusedAddress();
   const client = open([address]);
-  const value = client.get("k");
+  const value = getText(client, "k");
   await assert.rejects(client.ready());
   const node = await ScriptedNode.start(echoValue, Number(address.split(":")[1]));
   cleanups.push(() => node.stop());
@@ -237,11 +245,11 @@ test("a level other than the default is set for its calls alone", async () => {
   const node = await startNode((command) => (command.startsWith("GET") ? echoValue(command) : "+OK\r\n"));
   const client = open([node.address], { session: false });
   await Promise.all([
-    client.get("a"),
-    client.get("b", { consistency: "stale" }),
-    client.get("c", { consistency: "stale" }),
+    getText(client, "a"),
+    getText(client, "b", { consistency: "stale" }),
+    getText(client, "c", { consistency: "stale" }),
     client.put("d", "v", { consistency: "all" }),
-    client.get("e"),
+    getText(client, "e"),
   ]);
   assert.deepEqual(node.received, [
     "GET a",
@@ -261,8 +269,8 @@ test("a level that the node refuses fails the call that asked for it", async () 
     command.startsWith("CONSISTENCY") ? "-ERR no such level\r\n" : echoValue(command),
   );
   const client = open([node.address]);
-  await assert.rejects(client.get("a", { consistency: "stale" }), { message: "no such level" });
-  assert.equal(await client.get("a"), "value of a");
+  await assert.rejects(getText(client, "a", { consistency: "stale" }), { message: "no such level" });
+  assert.equal(await getText(client, "a"), "value of a");
 });
 
 test("another keyspace has its own connection, selected before its first command", async () => {
@@ -270,7 +278,7 @@ test("another keyspace has its own connection, selected before its first command
   const client = open([node.address]);
   const other = client.keyspace("cart");
   cleanups.push(() => other.close());
-  await other.get("k");
+  await getText(other, "k");
   assert.deepEqual(node.received, ["SELECT cart", "GET k"]);
 });
 
@@ -280,16 +288,16 @@ test("a keyspace that does not exist fails every call with that error, and none 
   );
   const client = open([node.address]).keyspace("nope");
   cleanups.push(() => client.close());
-  await assert.rejects(client.get("k"), { code: "KEYSPACE_NOT_FOUND" });
+  await assert.rejects(getText(client, "k"), { code: "KEYSPACE_NOT_FOUND" });
   assert.deepEqual(node.received, ["SELECT nope"]);
 });
 
 test("close waits for what is on its way and refuses what comes after", async () => {
   const node = await startNode(echoValue);
   const client = open([node.address]);
-  const value = client.get("k");
+  const value = getText(client, "k");
   const closed = client.close();
-  await assert.rejects(client.get("k"), { message: "the client is closed" });
+  await assert.rejects(getText(client, "k"), { message: "the client is closed" });
   await closed;
   assert.equal(await value, "value of k");
 });
@@ -297,7 +305,7 @@ test("close waits for what is on its way and refuses what comes after", async ()
 test("beyond the bound of waiting calls the answer is overloaded", async () => {
   const node = await startNode(() => SILENCE);
   const client = open([node.address], { pendingMax: 2, timeoutMs: 100 });
-  const calls = await Promise.allSettled(["a", "b", "c"].map((key) => client.get(key)));
+  const calls = await Promise.allSettled(["a", "b", "c"].map((key) => getText(client, key)));
   const codes = calls.map((call) =>
     call.status === "rejected" ? (call.reason as { code: string }).code : "",
   );
