@@ -37,22 +37,21 @@ export class ContextOrder {
   finish(): void {
     this.#underWay -= 1;
     if (this.#underWay > 0 || this.#head === this.#waiting.length) return;
-    const kind = this.#waiting[this.#head].kind;
-    this.#kind = kind;
+    this.#kind = this.#waiting[this.#head].kind;
     do {
       const next = this.#waiting[this.#head];
       this.#head += 1;
       this.#underWay += 1;
       next.start();
-    } while (
-      kind !== "alone" &&
-      this.#kind === kind &&
-      this.#head < this.#waiting.length &&
-      this.#waiting[this.#head].kind === kind
-    );
+    } while (this.#nextMayJoin());
     if (this.#head === this.#waiting.length) {
       this.#waiting = [];
       this.#head = 0;
     }
+  }
+
+  #nextMayJoin(): boolean {
+    if (this.#kind === "alone" || this.#head >= this.#waiting.length) return false;
+    return this.#waiting[this.#head].kind === this.#kind;
   }
 }

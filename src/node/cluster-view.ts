@@ -1,0 +1,100 @@
+/**
+ * What a node knows of the others beside the map: who leads what, how far replicas are, who is heard from.
+ * Told by every node to every other twice a second; for routing where this node has no replica, for `status`,
+ * and for spreading leaders. Nothing here decides anything that must be right.
+ */
+import { type GroupId, groupId, type NodeId, type ReplicaId, replicaId } from "../core/ids.js";
+import type { Clock } from "../ports/clock.js";
+import type { Groups } from "./groups.js";
+
+/** How a leader sees one of its groups. */
+export interface LedGroup {
+  readonly term: number;
+  readonly commit: number;
+  /** Match index by replica. */
+  readonly matches: ReadonlyMap<ReplicaId, number>;
+}
+
+interface Report {
+  readonly kind: "report";
+  /** [group, term, commit, [replica, match, …]] for each group that the sender leads. */
+  readonly led: readonly (readonly [number, number, number, readonly number[]])[];
+}
+
+interface Known extends LedGroup {
+  readonly leader: NodeId;
+}
+
+/** Not heard from for so long: suspect, then inactive. */
+const SUSPECT_AFTER_MS = 1_500;
+const INACTIVE_AFTER_MS = 5_000;
+
+export class ClusterView {
+  readonly #clock: Clock;
+  readonly #known = new Map<GroupId, Known>();
+  readonly #heardMs = new Map<NodeId, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The leader that was reported last, in the highest term. */
+  leaderOf(group: GroupId): NodeId | undefined {
+    return this.#known.get(group)?.leader;
+  }
+
+  led(group: GroupId): LedGroup | undefined {
+    return this.#known.get(group);
+  }
+
+  stateOf(node: NodeId): "active" | "suspect" | "inactive" {
+    const heardMs = this.#heardMs.get(node);
+    const silentMs = heardMs === undefined ? Number.POSITIVE_INFINITY : this.#clock.monotonicMs() - heardMs;
+    if (silentMs < SUSPECT_AFTER_MS) return "active";
+    return silentMs < INACTIVE_AFTER_MS ? "suspect" : "inactive";
+  }
+
+  /** What this node tells the others. */
+  report(groups: Groups): string {
+    const led: Report["led"] = [...groups.all()]
+      .filter((group) => group.isLeader)
+      .map(({ id, core }) => {
+        const { voters, learners } = core.configuration;
+        const matches = [...voters, ...learners].flatMap((member) => [member, core.matchOf(member)]);
+        return [id, core.term, core.commit, matches] as const;
+      });
+    return JSON.stringify({ kind: "report", led } satisfies Report);
+  }
+
+  /** Takes in this node's own report too. */
+  onReport(from: NodeId, report: Report): void {
+    this.#heardMs.set(from, this.#clock.monotonicMs());
+    for (const [group, term, commit, pairs] of report.led) {
+      const known = this.#known.get(groupId(group));
+      if (known !== undefined && known.term > term) continue;
+      const matches = new Map<ReplicaId, number>();
+      for (let i = 0; i + 1 < pairs.length; i += 2) matches.set(replicaId(pairs[i]), pairs[i + 1]);
+      this.#known.set(groupId(group), { leader: from, term, commit, matches });
+    }
+  }
+
+  onHeard(node: NodeId): void {
+    this.#heardMs.set(node, this.#clock.monotonicMs());
+  }
+
+  forget(group: GroupId): void {
+    this.#known.delete(group);
+  }
+}
+
+/** A note of a peer; undefined when it is none that this version knows. */
+export type Note =
+  | Report
+  | { readonly kind: "rejoin"; readonly disk: string }
+  | { readonly kind: "rejoined"; readonly memberNumber: number; readonly incarnation: number };
+
+export function parseNote(text: string): Note | undefined {
+  const note = JSON.parse(text) as { kind?: unknown };
+  const isKnown = note.kind === "report" || note.kind === "rejoin" || note.kind === "rejoined";
+  return isKnown ? (note as Note) : undefined;
+}

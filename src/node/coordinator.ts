@@ -1,0 +1,214 @@
+/**
+ * Commands whose keys lie in several partitions: cut up, asked side by side, put together.
+ *
+ * `sum` commands (`DEL a b`) are carried out partition by partition, each key linearizably. `gather` commands
+ * (`MGET`) show one moment. `transaction` commands (`MSET`, `RENAME`) are done everywhere or nowhere.
+ */
+import { type FanOut, fanOut } from "../commands/fan-out.js";
+import { planTransaction, type Share, splitByPartition } from "../commands/plan.js";
+import { type Reply, Slice } from "../commands/reply.js";
+import type { ScanCursors } from "../commands/scan-cursor.js";
+import { COMMANDS } from "../commands/table.js";
+import { Args, type CommandSpec } from "../commands/types.js";
+import { assert } from "../core/assert.js";
+import { copyBytes } from "../core/bytes.js";
+import { MinikeyError } from "../core/errors.js";
+import { type GroupId, groupOf, partitionId } from "../core/ids.js";
+import type { Clock } from "../ports/clock.js";
+import type { Random } from "../ports/random.js";
+import type { BatchLevel } from "./batch.js";
+import type { Keyspace } from "./cluster-map.js";
+import { retainReply } from "./partition-machine.js";
+import type { ReadGuarantee } from "./partition-reader.js";
+import type { Requests } from "./requests.js";
+import { SnapshotReads } from "./snapshot-reads.js";
+import { TransactionRunner } from "./transaction-runner.js";
+
+/** A command on its way: where, and with which guarantees. */
+export interface Route {
+  readonly keyspace: Keyspace;
+  readonly guarantee: ReadGuarantee;
+  readonly level: BatchLevel;
+  readonly partitionOf: (slot: number) => number;
+}
+
+export type Done = (reply: Reply) => void;
+
+export class Coordinator {
+  readonly #requests: Requests;
+  readonly #random: Random;
+  readonly #cursors: ScanCursors;
+  readonly #reads: SnapshotReads;
+  readonly transactions: TransactionRunner;
+
+  constructor(requests: Requests, clock: Clock, random: Random, cursors: ScanCursors) {
+    this.#requests = requests;
+    this.#random = random;
+    this.#cursors = cursors;
+    this.transactions = new TransactionRunner(requests, clock, random);
+    this.#reads = new SnapshotReads(requests, this.transactions);
+  }
+
+  /** `args` must stay as they are until `done` is called. */
+  run(spec: CommandSpec, args: Args, route: Route, done: Done): void {
+    switch (spec.spread) {
+      case "sum":
+        this.#sum(splitByPartition(spec, args, route.partitionOf), spec, route, done);
+        break;
+      case "gather":
+        this.#gather(spec, args, route, done);
+        break;
+      case "transaction":
+        this.#transact(spec, args, route).then(done, (error: unknown) => done(asReply(error)));
+        break;
+      case "all-sum":
+        this.#sumOfAll(spec, args, route, done);
+        break;
+      case "all":
+        this.#drive(spec, args, route, done);
+        break;
+      case "single":
+      case "local":
+        assert(false, `${spec.name} does not concern several partitions`);
+    }
+  }
+
+  #ask(spec: CommandSpec, partition: number, args: Args, route: Route, done: Done): void {
+    const group = groupIn(route.keyspace, partition);
+    const sink = { onReply: done };
+    if (spec.access === "write") this.#requests.write(group, spec.opcode, args, route.level, sink, undefined);
+    else this.#requests.read(group, spec, args, route.guarantee, sink, undefined);
+  }
+
+  #sum(shares: readonly Share[], spec: CommandSpec, route: Route, done: Done): void {
+    const finish = gatherAll(shares.length, (replies) => done(sumOf(replies)));
+    shares.forEach((share, i) =>
+      this.#ask(spec, share.partition, share.args, route, (reply) => finish(i, reply)),
+    );
+  }
+
+  #sumOfAll(spec: CommandSpec, args: Args, route: Route, done: Done): void {
+    const { partitions } = route.keyspace;
+    const finish = gatherAll(partitions, (replies) => done(sumOf(replies)));
+    for (let i = 0; i < partitions; i += 1) this.#ask(spec, i, args, route, (reply) => finish(i, reply));
+  }
+
+  #gather(spec: CommandSpec, args: Args, route: Route, done: Done): void {
+    if (route.guarantee === "stale") {
+      const shares = splitByPartition(spec, args, route.partitionOf);
+      const finish = gatherAll(shares.length, (replies) => done(inOrder(shares, replies)));
+      shares.forEach((share, i) =>
+        this.#ask(spec, share.partition, share.args, route, (reply) => finish(i, retainReply(reply))),
+      );
+      return;
+    }
+    const keys = Array.from({ length: args.count - 1 }, (_, i) => args.key(i + 1));
+    this.#reads.read([...new Set(keys)], route).then(
+      (entries) => {
+        done(
+          keys.map((key) => {
+            const entry = entries.get(key);
+            if (entry === undefined || entry.type !== "string") return null;
+            return new Slice(entry.bytes, entry.start, entry.end);
+          }),
+        );
+      },
+      (error: unknown) => done(asReply(error)),
+    );
+  }
+
+  async #transact(spec: CommandSpec, args: Args, route: Route): Promise<Reply> {
+    const plan = planTransaction(spec, args);
+    return await this.transactions.run(plan, route, (keys) => this.#reads.read(keys, route));
+  }
+
+  #drive(spec: CommandSpec, args: Args, route: Route, done: Done): void {
+    let dialogue: FanOut;
+    try {
+      dialogue = fanOut(spec, args, {
+        partitions: route.keyspace.partitions,
+        cursors: this.#cursors,
+        random: () => this.#random.unit(),
+      });
+    } catch (error) {
+      done(asReply(error));
+      return;
+    }
+    const go = (answers: readonly Reply[]) => {
+      const step = dialogue.next(answers);
+      if (step.kind === "done") {
+        done(step.reply);
+        return;
+      }
+      const finish = gatherAll(step.questions.length, go);
+      step.questions.forEach((question, i) => {
+        const piece = COMMANDS.lookup(question.args.bytes, question.args.start(0), question.args.end(0));
+        assert(piece !== undefined, "a piece of a command is in the table");
+        this.#ask(piece, question.partition, question.args, route, (reply) => finish(i, retainReply(reply)));
+      });
+    };
+    go([]);
+  }
+}
+
+export function groupIn(keyspace: Keyspace, partition: number): GroupId {
+  return groupOf(keyspace.id, partitionId(partition));
+}
+
+/** Calls `then` once `count` replies are there. */
+export function gatherAll(
+  count: number,
+  then: (replies: Reply[]) => void,
+): (i: number, reply: Reply) => void {
+  const replies: Reply[] = Array.from({ length: count }, () => null);
+  let open = count;
+  if (open === 0) then(replies);
+  return (i, reply) => {
+    replies[i] = reply;
+    open -= 1;
+    if (open === 0) then(replies);
+  };
+}
+
+/** An error of one part is the whole command's; parts that succeeded make its outcome unknown. */
+function sumOf(replies: readonly Reply[]): Reply {
+  let sum = 0;
+  let error: MinikeyError | undefined;
+  for (const reply of replies) {
+    if (reply instanceof MinikeyError) error ??= reply;
+    else sum += Number(reply);
+  }
+  if (error === undefined) return sum;
+  if (sum === 0) return error;
+  return new MinikeyError(error.code, `not all keys could be reached: ${error.message}`, {
+    outcome: "unknown",
+  });
+}
+
+function inOrder(shares: readonly Share[], replies: readonly Reply[]): Reply {
+  const result: Reply[] = [];
+  for (let i = 0; i < shares.length; i += 1) {
+    const reply = replies[i];
+    if (reply instanceof MinikeyError) return reply;
+    const list = reply as readonly Reply[];
+    shares[i].positions.forEach((position, at) => {
+      result[position] = list[at];
+    });
+  }
+  return result;
+}
+
+export function asReply(error: unknown): Reply {
+  if (error instanceof MinikeyError) return error;
+  throw error;
+}
+
+/** The same arguments in memory of their own. */
+export function copyArgs(args: Args): Args {
+  const start =
+    args.count === 0 ? 0 : Math.min(...Array.from({ length: args.count }, (_, i) => args.start(i)));
+  const end = args.count === 0 ? 0 : Math.max(...Array.from({ length: args.count }, (_, i) => args.end(i)));
+  const copy = new Args(copyBytes(args.bytes, start, end));
+  for (let i = 0; i < args.count; i += 1) copy.push(args.start(i) - start, args.end(i) - start);
+  return copy;
+}

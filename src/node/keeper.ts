@@ -1,0 +1,154 @@
+/**
+ * Opens and closes groups as the cluster map says, and restores each from its store and the log.
+ */
+import type { Configuration, SnapshotMeta } from "../codec/raft-types.js";
+import { MinikeyError } from "../core/errors.js";
+import {
+  type GroupId,
+  groupOf,
+  keyspaceOf,
+  logIndex,
+  META_GROUP,
+  partitionId,
+  type ReplicaId,
+  replicaId,
+  term,
+} from "../core/ids.js";
+import type { GroupStore, StorageEngine } from "../ports/storage-engine.js";
+import { Raft } from "../raft/raft.js";
+import type { RaftOptions, RestoredState } from "../raft/types.js";
+import type { RecoveredGroup } from "../storage/log/types.js";
+import type { ClusterMap, Keyspace } from "./cluster-map.js";
+import type { Groups } from "./groups.js";
+import { configurationOf, type OpcodeLookup, PartitionMachine } from "./partition-machine.js";
+import { ReplicaGroup } from "./replica-group.js";
+
+const NOBODY: Configuration = { voters: [], votersOutgoing: [], learners: [] };
+
+export interface KeeperOptions {
+  readonly self: ReplicaId;
+  readonly raft: Omit<RaftOptions, "id">;
+  readonly diskEngine: StorageEngine;
+  readonly memoryEngine: StorageEngine;
+  /** What the log held at start, by group. */
+  readonly recovered: ReadonlyMap<GroupId, RecoveredGroup>;
+  readonly lookup: OpcodeLookup;
+}
+
+export class GroupKeeper {
+  readonly #options: KeeperOptions;
+  readonly #groups: Groups;
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(options: KeeperOptions, groups: Groups) {
+    this.#options = options;
+    this.#groups = groups;
+  }
+
+  /** `founders`: the voters that the metadata group starts with. */
+  async openMeta(founders: readonly ReplicaId[], valueBytesMax: number): Promise<void> {
+    await this.#open(META_GROUP, this.#options.diskEngine, founders, valueBytesMax);
+  }
+
+  /** Groups that `map` puts on the node `isHere` names are opened; groups of dropped keyspaces are removed. */
+  async follow(
+    map: ClusterMap,
+    isHere: (keyspace: Keyspace, partition: number) => boolean,
+    valueBytesMax: number,
+    onRemoved: (group: GroupId) => void,
+  ): Promise<void> {
+    const done = this.#work.then(async () => {
+      for (const keyspace of map.keyspaces) {
+        for (let i = 0; i < keyspace.partitions; i += 1) {
+          const id = groupOf(keyspace.id, partitionId(i));
+          if (!isHere(keyspace, i) || this.#groups.get(id) !== undefined) continue;
+          const founders = keyspace.placement[i].map((node) => keyspace.founders[node]);
+          const engine = keyspace.storage === "disk" ? this.#options.diskEngine : this.#options.memoryEngine;
+          await this.#open(id, engine, founders, valueBytesMax);
+        }
+      }
+      await this.#removeDropped(map, onRemoved);
+    });
+    this.#work = done;
+    await done;
+  }
+
+  async #removeDropped(map: ClusterMap, onRemoved: (group: GroupId) => void): Promise<void> {
+    const kept = new Set<number>(map.keyspaces.map((keyspace) => keyspace.id));
+    const isDropped = (id: GroupId) => id !== META_GROUP && !kept.has(keyspaceOf(id));
+    for (const group of this.#groups.all()) {
+      if (!isDropped(group.id)) continue;
+      this.#groups.remove(group.id);
+      onRemoved(group.id);
+      await group.close();
+    }
+    for (const engine of [this.#options.diskEngine, this.#options.memoryEngine]) {
+      for (const id of await engine.listGroups()) {
+        if (!isDropped(id)) continue;
+        this.#groups.log.dropGroup(id);
+        await (await engine.openGroup(id)).destroy();
+      }
+    }
+    for (const id of this.#options.recovered.keys()) if (isDropped(id)) this.#groups.log.dropGroup(id);
+  }
+
+  async #open(
+    id: GroupId,
+    engine: StorageEngine,
+    founders: readonly ReplicaId[],
+    valueBytesMax: number,
+  ): Promise<void> {
+    const { self, raft, recovered, lookup } = this.#options;
+    const store = await engine.openGroup(id);
+    // A replica that came later (or again, on another disk) starts as nobody, and is told who it is.
+    const founding = founders.includes(self) ? { ...NOBODY, voters: [...founders] } : NOBODY;
+    const restored = restore(id, store, recovered.get(id), founding);
+    const machine = new PartitionMachine(store, restored.snapshot.configuration, valueBytesMax, lookup);
+    const core = new Raft({ ...raft, id: self }, restored);
+    const group = new ReplicaGroup(id, core, machine, store, this.#groups);
+    store.onCheckpoint(() => group.capture());
+    this.#groups.add(group);
+  }
+}
+
+/**
+ * Where a replica goes on: what its store holds, then what the log holds after it.
+ * Throws `DATA_CORRUPT` when there is a gap between the two.
+ */
+export function restore(
+  id: GroupId,
+  store: Pick<GroupStore, "restored">,
+  recovered: RecoveredGroup | undefined,
+  founding: Configuration,
+): RestoredState {
+  const stored = store.restored;
+  const appliedIndex = stored?.index ?? logIndex(0);
+  const atStart: SnapshotMeta = { index: logIndex(0), term: term(0), configuration: founding };
+  const hardState = recovered?.hardState ?? { term: term(0), vote: replicaId(0), commit: logIndex(0) };
+  let snapshot = recovered === undefined || recovered.snapshot.index === 0 ? atStart : recovered.snapshot;
+  let entries = recovered?.entries ?? [];
+  if (snapshot.index > appliedIndex) {
+    throw new MinikeyError(
+      "DATA_CORRUPT",
+      `group ${id}: the log starts after entry ${snapshot.index}, but the stored data ends at ${appliedIndex}`,
+    );
+  }
+  const lastIndex = entries.length === 0 ? snapshot.index : entries[entries.length - 1].index;
+  if (stored !== undefined && lastIndex < appliedIndex) {
+    // The store is ahead: a snapshot was installed just before the end.
+    snapshot = { index: stored.index, term: stored.term, configuration: configurationOf(stored) };
+    entries = [];
+  }
+  const storedTerm = stored?.term ?? term(0);
+  const isVoteOld = storedTerm > hardState.term;
+  return {
+    hardState: {
+      term: isVoteOld ? storedTerm : hardState.term,
+      vote: isVoteOld ? replicaId(0) : hardState.vote,
+      commit: logIndex(Math.max(hardState.commit, appliedIndex)),
+    },
+    snapshot,
+    entries,
+    appliedIndex,
+  };
+}

@@ -1,0 +1,726 @@
+/**
+ * A running node: everything that decides, wired to the ports that it was given. The same code runs in a
+ * server, in a user's program and in the simulator.
+ */
+import { checkCommand } from "../commands/check.js";
+import { commonPartition } from "../commands/plan.js";
+import type { Reply } from "../commands/reply.js";
+import { ScanCursors } from "../commands/scan-cursor.js";
+import { COMMANDS } from "../commands/table.js";
+import type { Args, CommandSpec } from "../commands/types.js";
+import { type Bytes, utf8ToBytes } from "../core/bytes.js";
+import { MinikeyError } from "../core/errors.js";
+import {
+  type GroupId,
+  groupOf,
+  keyspaceOf,
+  type LogIndex,
+  META_GROUP,
+  memberNumberOf,
+  type NodeId,
+  partitionId,
+  partitionOf,
+  type ReplicaId,
+  replicaOf,
+} from "../core/ids.js";
+import type { CancelTimer, Clock } from "../ports/clock.js";
+import type { Disk } from "../ports/disk.js";
+import type { Logger } from "../ports/logger.js";
+import type { Random } from "../ports/random.js";
+import type { StorageEngine } from "../ports/storage-engine.js";
+import type { Greeting, Transport } from "../ports/transport.js";
+import type { RecoveryReport, WriteAheadLog } from "../storage/log/types.js";
+import {
+  type ClusterMap,
+  foundingMap,
+  type Keyspace,
+  MAP_CHANGE,
+  type MapChange,
+  type Member,
+  memberReplica,
+  readMap,
+} from "./cluster-map.js";
+import { ClusterView, parseNote } from "./cluster-view.js";
+import { type CommandKind, ContextOrder } from "./context-order.js";
+import { asReply, Coordinator, copyArgs, groupIn, type Route } from "./coordinator.js";
+import type { ClusterStatus, Database, KeyspaceInfo, ReplySink, RequestContext } from "./database.js";
+import { Formation } from "./formation.js";
+import { Groups } from "./groups.js";
+import type { Identity } from "./identity.js";
+import { GroupKeeper } from "./keeper.js";
+import { innerArgs, makeArgs, NODE_COMMANDS, type NodeCommandSpec, ONCE } from "./node-commands.js";
+import type { AppliedBatch } from "./partition-machine.js";
+import { decodeFrame, encodeNoteFrame } from "./peer-frames.js";
+import { answer } from "./pending.js";
+import type { ReplicaGroup } from "./replica-group.js";
+import { Requests } from "./requests.js";
+import { Router } from "./router.js";
+import { KV_SNAPSHOT } from "./snapshot-reads.js";
+import { isReady, keyspaceInfo, memberInfos, partitionInfos, type StatusSource } from "./status.js";
+import {
+  AbandonedTransactions,
+  Checkpoints,
+  Expiry,
+  handOverLeadership,
+  Members,
+  spreadLeaders,
+} from "./upkeep.js";
+
+export interface NodeOptions {
+  /** All members of the cluster as of its founding, this node included. */
+  readonly founders: readonly { readonly id: NodeId; readonly address: string }[];
+  /** Where peers reach this node: `host:port`. */
+  readonly peerAddress: string;
+  readonly replicas: number;
+  readonly partitions: number;
+  readonly valueBytesMax: number;
+  readonly readMode: "quorum" | "lease";
+  readonly requestTimeoutMs: number;
+  readonly version: string;
+}
+
+export interface NodeParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly logger: Logger;
+  readonly transport: Transport;
+  readonly log: WriteAheadLog;
+  readonly recovery: RecoveryReport;
+  readonly diskEngine: StorageEngine;
+  readonly memoryEngine: StorageEngine;
+  /** The node cannot go on: its disk failed, or it must not. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+const TICK_MS = 50;
+const RAFT = {
+  electionTicks: 12,
+  heartbeatTicks: 2,
+  inflightMessagesMax: 64,
+  appendBytesMax: 4 * 1024 * 1024,
+  uncommittedBytesMax: 64 * 1024 * 1024,
+  preVote: true,
+  checkQuorum: true,
+} as const;
+const SWEEP_MS = 50;
+const REPORT_MS = 500;
+const SPREAD_MS = 1_000;
+/** Leaders are not moved so soon after a node came up. */
+const SETTLED_AFTER_MS = 2_000;
+const HAND_OVER_MS = 2_000;
+
+export class MinikeyNode implements Database {
+  readonly #options: NodeOptions;
+  readonly #parts: NodeParts;
+  readonly #self: NodeId;
+  readonly #formation: Formation;
+  readonly #view: ClusterView;
+  readonly #groups: Groups;
+  readonly #requests: Requests;
+  readonly #coordinator: Coordinator;
+  readonly #router = new Router();
+  readonly #checkpoints: Checkpoints;
+  readonly #expiry: Expiry;
+  readonly #members: Members;
+  readonly #abandoned: AbandonedTransactions;
+  readonly #nodeCommands = new Map<number, NodeCommandSpec>();
+  readonly #startedMs: number;
+  readonly #timers: CancelTimer[] = [];
+  readonly #upSinceMs = new Map<NodeId, number>();
+  #keeper: GroupKeeper | undefined;
+  #map: ClusterMap = { epoch: 0, nextKeyspace: 1, valueBytesMax: 0, members: [], keyspaces: [] };
+  #memberByNumber: (Member | undefined)[] = [];
+  #isTurnScheduled = false;
+  #pending = 0;
+  #state: "starting" | "running" | "stopping" | "stopped" = "starting";
+  #addresses = { respAddress: "", httpAddress: "" };
+  #announcedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(identity: Identity, options: NodeOptions, parts: NodeParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#self = identity.nodeId;
+    const { clock, random, disk, logger, transport, log } = parts;
+    for (const spec of [...NODE_COMMANDS, MAP_CHANGE]) this.#nodeCommands.set(spec.opcode, spec);
+    this.#startedMs = clock.monotonicMs();
+    const founders = options.founders.map((founder) => founder.id);
+    this.#formation = new Formation(
+      {
+        identity,
+        founders,
+        address: options.peerAddress,
+        freshClusterId: `${random.id48().toString(16)}${random.id48().toString(16)}`,
+      },
+      { clock, disk, transport, logger },
+    );
+    this.#view = new ClusterView(clock);
+    this.#groups = new Groups(log, logger, clock, transport, {
+      onApplied: (group, batch, index) => this.#onApplied(group, batch, index),
+      onProgress: (group) => this.#requests.onProgress(group),
+      onRoleChange: (group) => this.#onRoleChange(group),
+      onInstalled: (group) => this.#onInstalled(group),
+      onDiskFailure: (error) => parts.onFatal(error),
+      scheduleTurn: () => this.#scheduleTurn(),
+      nodeOfMember: (number) => this.#nodeOfMember(number),
+    });
+    this.#requests = new Requests({
+      self: this.#self,
+      clock,
+      random,
+      transport,
+      requestTimeoutMs: options.requestTimeoutMs,
+      replica: (group) => this.#groups.get(group),
+      leaderOf: (group) => this.#leaderOf(group),
+      holdersOf: (group) => this.#holdersOf(group),
+      nodeOf: (replica) => this.#nodeOfMember(memberNumberOf(replica)),
+      specOf: (opcode) => (opcode === KV_SNAPSHOT.opcode ? KV_SNAPSHOT : COMMANDS.byOpcode(opcode)),
+      scheduleTurn: () => this.#scheduleTurn(),
+    });
+    this.#coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors());
+    const engines = [parts.diskEngine, parts.memoryEngine];
+    this.#checkpoints = new Checkpoints(engines, this.#groups, clock, (error) => parts.onFatal(error));
+    this.#expiry = new Expiry(this.#groups, this.#requests, clock);
+    this.#members = new Members(this.#groups, logger);
+    this.#abandoned = new AbandonedTransactions(this.#groups, this.#coordinator.transactions, clock, logger);
+  }
+
+  // --- Life ---
+
+  /** Resolves once the node is a member of its cluster and its groups are open; not yet that they have leaders. */
+  async start(): Promise<void> {
+    const { transport } = this.#parts;
+    await transport.start({
+      onFrame: (from, frame) => this.#onFrame(from, frame),
+      onGreeting: (greeting) => this.#onGreeting(greeting),
+      onUp: (peer) => this.#onUp(peer),
+      onDown: (peer) => this.#onDown(peer),
+    });
+    const peers = this.#options.founders.filter((founder) => founder.id !== this.#self);
+    transport.setPeers(new Map(peers.map((peer) => [peer.id, peer.address])));
+    const identity = await this.#formation.run();
+    await this.#openGroups(identity);
+    this.#every(TICK_MS, () => this.#groups.tick());
+    this.#every(SWEEP_MS, () => this.#sweep());
+    this.#every(REPORT_MS, () => this.#report());
+    this.#every(SPREAD_MS, () => this.#spread());
+    this.#state = "running";
+  }
+
+  /** Where clients reach this node; told to the cluster. */
+  announce(respAddress: string, httpAddress: string): void {
+    this.#addresses = { respAddress, httpAddress };
+  }
+
+  /** Hands leadership over, answers what is under way, makes everything durable, closes. */
+  async stop(): Promise<void> {
+    if (this.#state === "stopped" || this.#state === "stopping") return;
+    this.#state = "stopping";
+    this.#formation.stop();
+    const { clock, transport, log, diskEngine, memoryEngine } = this.#parts;
+    const giveUpMs = clock.monotonicMs() + HAND_OVER_MS;
+    const isUp = (replica: ReplicaId) => this.#isReplicaUp(replica);
+    while (handOverLeadership(this.#groups, isUp) > 0 && clock.monotonicMs() < giveUpMs)
+      await this.#after(20);
+    while (!this.#requests.isIdle && clock.monotonicMs() < giveUpMs) await this.#after(20);
+    for (const cancel of this.#timers) cancel();
+    this.#requests.close();
+    if (this.#keeper !== undefined) await this.#checkpoints.now();
+    this.#state = "stopped";
+    await transport.stop();
+    await log.close();
+    for (const group of this.#groups.all()) await group.close();
+    await diskEngine.close();
+    await memoryEngine.close();
+  }
+
+  async #openGroups(identity: Identity): Promise<void> {
+    const { recovery, diskEngine, memoryEngine, random } = this.#parts;
+    this.#keeper = new GroupKeeper(
+      {
+        self: replicaOf(identity.memberNumber, identity.incarnation),
+        raft: { ...RAFT, readMode: this.#options.readMode, random: () => random.unit() },
+        diskEngine,
+        memoryEngine,
+        recovered: recovery.groups,
+        lookup: (opcode) => COMMANDS.byOpcode(opcode) ?? this.#nodeCommands.get(opcode),
+      },
+      this.#groups,
+    );
+    // Until the map is read, the founders are who they are by their names.
+    const sorted = this.#options.founders.map((founder) => founder.id).sort();
+    const founding = this.#foundingMap();
+    this.#memberByNumber = [undefined, ...founding.members];
+    const founders = sorted.map((_, i) => replicaOf(i + 1, 1));
+    await this.#keeper.openMeta(founders, this.#options.valueBytesMax);
+    await this.#followMap();
+  }
+
+  #foundingMap(): ClusterMap {
+    const { founders, replicas, partitions, valueBytesMax } = this.#options;
+    const members = founders.map(({ id, address }) => ({ id, peerAddress: address }));
+    return foundingMap({ members, replicas, partitions, valueBytesMax });
+  }
+
+  #every(periodMs: number, run: () => void): void {
+    this.#timers.push(this.#parts.clock.every(periodMs, run));
+  }
+
+  async #after(delayMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#parts.clock.after(delayMs, resolve);
+    });
+  }
+
+  // --- The turn ---
+
+  #scheduleTurn(): void {
+    if (this.#isTurnScheduled) return;
+    this.#isTurnScheduled = true;
+    this.#parts.clock.atTurnEnd(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#isTurnScheduled = false;
+    if (this.#state === "stopped") return;
+    this.#requests.flush();
+    this.#groups.process();
+  }
+
+  #sweep(): void {
+    this.#requests.sweep();
+    this.#expiry.run();
+    this.#checkpoints.run();
+    this.#abandoned.run();
+    if (this.#state === "running") this.#members.run((group) => this.#wantedReplicas(group.id));
+    this.#askForMap();
+  }
+
+  // --- Commands ---
+
+  get pendingRequests(): number {
+    return this.#pending;
+  }
+
+  submit(args: Args, context: RequestContext, sink: ReplySink): void {
+    const spec = COMMANDS.lookup(args.bytes, args.start(0), args.end(0));
+    if (spec === undefined) {
+      this.#submitUnlisted(args, context, sink);
+      return;
+    }
+    const route = this.#router.route(context);
+    const problem = route === undefined ? this.#noRoute(context) : this.#check(spec, args, context);
+    if (route === undefined || problem !== undefined) {
+      sink.onReply(problem ?? null);
+      return;
+    }
+    const partition = partitionFor(spec, args, route);
+    const kind = kindOf(spec, partition);
+    const order = (context.order ??= new ContextOrder());
+    if (order.tryStart(kind)) {
+      this.#start(spec, args, partition, route, context, sink);
+      return;
+    }
+    const kept = copyArgs(args);
+    order.defer({ kind, start: () => this.#start(spec, kept, partition, route, context, sink) });
+  }
+
+  #start(
+    spec: CommandSpec,
+    args: Args,
+    partition: number,
+    route: Route,
+    context: RequestContext,
+    sink: ReplySink,
+  ): void {
+    if (partition === -1) {
+      this.#coordinator.run(spec, copyArgs(args), route, (reply) => answer(sink, context, reply));
+    } else if (spec.access === "write") {
+      this.#requests.write(groupIn(route.keyspace, partition), spec.opcode, args, route.level, sink, context);
+    } else {
+      this.#requests.read(groupIn(route.keyspace, partition), spec, args, route.guarantee, sink, context);
+    }
+  }
+
+  /** `ONCE client number command …`, and names that are no commands. */
+  #submitUnlisted(args: Args, context: RequestContext, sink: ReplySink): void {
+    if (args.text(0).toUpperCase() !== ONCE.name) {
+      sink.onReply(new MinikeyError("UNKNOWN_COMMAND", `unknown command '${args.text(0)}'`));
+      return;
+    }
+    const inner = innerArgs(args);
+    const spec = inner.count === 0 ? undefined : COMMANDS.byName(inner.text(0));
+    const route = this.#router.route(context);
+    const problem = spec === undefined ? unusableOnce() : this.#check(spec, inner, context);
+    if (spec === undefined || problem !== undefined || route === undefined) {
+      sink.onReply(problem ?? this.#noRoute(context));
+      return;
+    }
+    const partition = partitionFor(spec, inner, route);
+    if (spec.access !== "write" || partition === -1 || !/^[0-9]{1,15}$/.test(args.text(2))) {
+      sink.onReply(unusableOnce());
+      return;
+    }
+    const group = groupIn(route.keyspace, partition);
+    const order = (context.order ??= new ContextOrder());
+    const kept = copyArgs(args);
+    const start = () => this.#requests.write(group, ONCE.opcode, kept, route.level, sink, context);
+    if (order.tryStart("write")) start();
+    else order.defer({ kind: "write", start });
+  }
+
+  #noRoute(context: RequestContext): MinikeyError {
+    return this.#map.epoch === 0
+      ? new MinikeyError("NOT_READY", "the node has not joined its cluster yet")
+      : new MinikeyError("KEYSPACE_NOT_FOUND", `no keyspace has the number ${context.keyspace}`);
+  }
+
+  #check(spec: CommandSpec, args: Args, context: RequestContext): Reply | undefined {
+    if (this.#state === "stopping" || this.#state === "stopped") {
+      return new MinikeyError("STOPPING", "the node is stopping");
+    }
+    try {
+      checkCommand(spec, args, this.#options);
+    } catch (error) {
+      return asReply(error);
+    }
+    return context.readLevel === "all" && spec.access === "read" ? this.#missingReplica() : undefined;
+  }
+
+  /** Level `all` on reads: no replica may be away. */
+  #missingReplica(): MinikeyError | undefined {
+    const missing = this.#map.members.filter(
+      (member) => member.id !== this.#self && !this.#parts.transport.isUp(member.id),
+    );
+    if (missing.length === 0) return undefined;
+    const names = missing.map((member) => member.id).join(", ");
+    return new MinikeyError(
+      "NO_QUORUM",
+      `the level 'all' needs every replica, and ${names} cannot be reached`,
+    );
+  }
+
+  // --- Keyspaces and status ---
+
+  status(): ClusterStatus {
+    const source = this.#statusSource();
+    return {
+      clusterId: this.#formation.identity.clusterId,
+      nodeId: this.#self,
+      epoch: this.#map.epoch,
+      version: this.#options.version,
+      uptimeSeconds: Math.floor((this.#parts.clock.monotonicMs() - this.#startedMs) / 1000),
+      ready: this.#state === "running" && this.#map.epoch > 0 && isReady(source),
+      members: memberInfos(source),
+      keyspaces: this.#map.keyspaces.map(keyspaceInfo),
+      partitions: partitionInfos(source),
+    };
+  }
+
+  keyspaceByName(name: string): KeyspaceInfo | undefined {
+    const keyspace = this.#router.keyspaceByName(name);
+    return keyspace && keyspaceInfo(keyspace);
+  }
+
+  keyspaceById(id: number): KeyspaceInfo | undefined {
+    const keyspace = this.#router.keyspaceById(id);
+    return keyspace && keyspaceInfo(keyspace);
+  }
+
+  async createKeyspace(options: Parameters<Database["createKeyspace"]>[0]): Promise<KeyspaceInfo> {
+    const { name, consistency, storage } = options;
+    const replicas = options.replicas ?? this.#options.replicas;
+    const partitions = options.partitions ?? this.#options.partitions;
+    await this.#changeMap({ do: "create-keyspace", name, consistency, storage, replicas, partitions });
+    return await this.#until(() => this.keyspaceByName(name));
+  }
+
+  async dropKeyspace(name: string): Promise<void> {
+    await this.#changeMap({ do: "drop-keyspace", name });
+    await this.#until(() => this.keyspaceByName(name) === undefined || undefined);
+  }
+
+  /** What `get` gives once it gives something: this node follows the map a moment after it changed. */
+  async #until<T>(get: () => T | undefined): Promise<T> {
+    const giveUpMs = this.#parts.clock.monotonicMs() + this.#options.requestTimeoutMs;
+    for (;;) {
+      const value = get();
+      if (value !== undefined) return value;
+      if (this.#parts.clock.monotonicMs() > giveUpMs) {
+        throw new MinikeyError(
+          "OUTCOME_UNKNOWN",
+          "the change is made, but this node has not seen it in time",
+        );
+      }
+      await this.#after(10);
+    }
+  }
+
+  #statusSource(): StatusSource {
+    return {
+      self: this.#self,
+      map: this.#map,
+      view: this.#view,
+      groups: this.#groups,
+      leaderOf: (group) => this.#leaderOf(group),
+    };
+  }
+
+  // --- The map ---
+
+  async #changeMap(change: MapChange): Promise<Reply> {
+    const args = makeArgs([MAP_CHANGE.name, utf8(change)]);
+    const reply = await new Promise<Reply>((resolve) => {
+      this.#requests.write(META_GROUP, MAP_CHANGE.opcode, args, "majority", { onReply: resolve }, undefined);
+    });
+    if (reply instanceof MinikeyError) throw reply;
+    return reply;
+  }
+
+  /** The founding map, when there is none, and this member's addresses, when the map has others. */
+  #askForMap(): void {
+    const meta = this.#groups.get(META_GROUP);
+    if (meta === undefined || this.#state !== "running") return;
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (nowMs - this.#announcedMs < SPREAD_MS) return;
+    const { identity } = this.#formation;
+    const self = this.#map.members.find((member) => member.id === this.#self);
+    const { respAddress, httpAddress } = this.#addresses;
+    const { peerAddress } = this.#options;
+    const isAnnounced =
+      self !== undefined &&
+      (respAddress === "" || self.respAddress === respAddress) &&
+      (httpAddress === "" || self.httpAddress === httpAddress) &&
+      self.peerAddress === peerAddress;
+    if (this.#map.epoch === 0 ? !meta.isLeader : isAnnounced) return;
+    this.#announcedMs = nowMs;
+    const change: MapChange =
+      this.#map.epoch === 0
+        ? { do: "found", map: this.#foundingMap() }
+        : {
+            do: "announce",
+            id: this.#self,
+            incarnation: identity.incarnation,
+            peerAddress,
+            respAddress,
+            httpAddress,
+          };
+    this.#changeMap(change).catch((error: unknown) => {
+      this.#parts.logger.debug("the map could not be changed yet", { error: String(error) });
+    });
+  }
+
+  /** Reads the map that this node has applied, and does what it says. */
+  async #followMap(): Promise<void> {
+    const meta = this.#groups.get(META_GROUP);
+    const map = meta && readMap(meta.machine.view);
+    if (map === undefined || map.epoch <= this.#map.epoch) return;
+    this.#map = map;
+    this.#memberByNumber = [];
+    for (const member of map.members) this.#memberByNumber[member.number] = member;
+    const self = map.members.find((member) => member.id === this.#self);
+    const { identity } = this.#formation;
+    if (self !== undefined && self.incarnation > identity.incarnation) {
+      this.#parts.onFatal(
+        new MinikeyError(
+          "WRONG_CLUSTER",
+          `the cluster has replaced ${this.#self}: this data directory is of incarnation ` +
+            `${identity.incarnation}, and ${self.incarnation} is current`,
+        ),
+      );
+      return;
+    }
+    const peers = map.members.filter((member) => member.id !== this.#self);
+    this.#parts.transport.setPeers(new Map(peers.map((peer) => [peer.id, peer.peerAddress])));
+    this.#router.follow(map);
+    await this.#keeper?.follow(
+      map,
+      (keyspace, partition) => keyspace.placement[partition].includes(this.#self),
+      map.valueBytesMax,
+      (group) => {
+        this.#requests.closeGroup(group);
+        this.#view.forget(group);
+      },
+    );
+  }
+
+  #followMapSoon(): void {
+    this.#followMap().catch((error: unknown) => this.#parts.onFatal(error));
+  }
+
+  #keyspaceOf(group: GroupId): Keyspace | undefined {
+    return this.#router.keyspaceById(keyspaceOf(group));
+  }
+
+  #holdersOf(group: GroupId): readonly NodeId[] {
+    if (group === META_GROUP) return this.#map.members.map((member) => member.id);
+    return this.#keyspaceOf(group)?.placement[partitionOf(group)] ?? [];
+  }
+
+  #wantedReplicas(group: GroupId): readonly ReplicaId[] | undefined {
+    if (this.#map.epoch === 0) return undefined;
+    const holders = this.#holdersOf(group);
+    if (holders.length === 0) return undefined;
+    return this.#map.members.filter((member) => holders.includes(member.id)).map(memberReplica);
+  }
+
+  #nodeOfMember(memberNumber: number): NodeId | undefined {
+    return this.#memberByNumber[memberNumber]?.id;
+  }
+
+  #leaderOf(group: GroupId): NodeId | undefined {
+    const core = this.#groups.get(group)?.core;
+    if (core !== undefined && core.leader !== 0) return this.#nodeOfMember(memberNumberOf(core.leader));
+    return core === undefined ? this.#view.leaderOf(group) : undefined;
+  }
+
+  #isReplicaUp(replica: ReplicaId): boolean {
+    const node = this.#nodeOfMember(memberNumberOf(replica));
+    return node !== undefined && this.#parts.transport.isUp(node);
+  }
+
+  // --- What groups report ---
+
+  #onApplied(group: ReplicaGroup, batch: AppliedBatch, index: LogIndex): void {
+    this.#requests.onApplied(group, batch, index);
+    if (group.id === META_GROUP) this.#followMapSoon();
+  }
+
+  #onRoleChange(group: ReplicaGroup): void {
+    if (group.core.leader !== 0) this.#requests.onLeaderFound(group.id);
+  }
+
+  #onInstalled(group: ReplicaGroup): void {
+    if (group.id === META_GROUP) this.#followMapSoon();
+  }
+
+  // --- What peers say ---
+
+  #onFrame(from: NodeId, bytes: Bytes): void {
+    if (this.#state === "stopped") return;
+    try {
+      const frame = decodeFrame(bytes);
+      if (frame.type === "note") this.#onNote(from, frame.text);
+      else if (frame.type !== "raft") this.#requests.onFrame(from, frame);
+      else {
+        const group = this.#groups.get(frame.group);
+        // A message to another incarnation of this node is not for this one.
+        if (group !== undefined && frame.message.to === group.replica) group.step(frame.message);
+      }
+    } catch (error) {
+      if (!(error instanceof MinikeyError)) throw error;
+      this.#parts.logger.warn("a peer sent what cannot be understood", { from, error: error.message });
+    }
+  }
+
+  #onNote(from: NodeId, text: string): void {
+    const note = parseNote(text);
+    if (note?.kind === "report") this.#view.onReport(from, note);
+    if (note?.kind === "rejoined") this.#formation.onRejoined(from, note.memberNumber, note.incarnation);
+    if (note?.kind === "rejoin") this.#onRejoin(from, note.disk);
+  }
+
+  #onRejoin(from: NodeId, disk: string): void {
+    this.#changeMap({ do: "replace", id: from, disk }).then(
+      (reply) => {
+        if (!Array.isArray(reply)) return;
+        const [memberNumber, incarnation] = reply as readonly number[];
+        this.#parts.logger.info("a member has come back with another disk", { node: from, incarnation });
+        this.#note(from, { kind: "rejoined", memberNumber, incarnation });
+      },
+      (error: unknown) => {
+        this.#parts.logger.warn("a member could not be given another disk yet", {
+          node: from,
+          error: String(error),
+        });
+      },
+    );
+  }
+
+  #note(to: NodeId, note: object): void {
+    this.#parts.transport.send(to, encodeNoteFrame(JSON.stringify(note)));
+  }
+
+  #onGreeting(greeting: Greeting): void {
+    const { clusterId } = this.#formation.identity;
+    if (clusterId !== "" && greeting.clusterId !== "" && greeting.clusterId !== clusterId) {
+      const problem =
+        `${greeting.nodeId} at ${greeting.address} belongs to cluster ${greeting.clusterId}, ` +
+        `this node's data directory to cluster ${clusterId}`;
+      this.#parts.logger.error(problem);
+      if (this.#state === "starting" || this.#map.epoch === 0) {
+        this.#parts.onFatal(new MinikeyError("WRONG_CLUSTER", problem));
+      }
+      return;
+    }
+    this.#formation.onGreeting(greeting);
+  }
+
+  #onUp(peer: NodeId): void {
+    this.#upSinceMs.set(peer, this.#parts.clock.monotonicMs());
+    this.#view.onHeard(peer);
+    for (const group of this.#groups.all()) {
+      if (group.isLeader || this.#leaderOf(group.id) === peer) this.#requests.onLeaderFound(group.id);
+    }
+  }
+
+  #onDown(peer: NodeId): void {
+    this.#upSinceMs.delete(peer);
+    this.#formation.onDown(peer);
+    const member = this.#map.members.find((candidate) => candidate.id === peer);
+    if (member === undefined) return;
+    for (const group of this.#groups.all()) group.reportUnreachable(memberReplica(member));
+  }
+
+  // --- From time to time ---
+
+  #report(): void {
+    const report = this.#view.report(this.#groups);
+    this.#onNote(this.#self, report);
+    for (const member of this.#map.members) {
+      if (member.id !== this.#self) {
+        this.#parts.transport.send(member.id, encodeNoteFrame(report));
+      }
+    }
+  }
+
+  #spread(): void {
+    if (this.#state !== "running") return;
+    const nowMs = this.#parts.clock.monotonicMs();
+    const settled = [...this.#upSinceMs].filter(([, upMs]) => nowMs - upMs > SETTLED_AFTER_MS);
+    const available = new Set([this.#self, ...settled.map(([node]) => node)]);
+    for (const keyspace of this.#map.keyspaces) {
+      const groupIds = keyspace.placement.map((_, i) => groupOf(keyspace.id, partitionId(i)));
+      spreadLeaders({
+        self: this.#self,
+        groups: this.#groups,
+        placement: keyspace.placement,
+        groupIds,
+        leaders: groupIds.map((id) => this.#leaderOf(id)),
+        available,
+        replicaOn: (node) => {
+          const member = this.#map.members.find((candidate) => candidate.id === node);
+          return member && memberReplica(member);
+        },
+      });
+    }
+  }
+}
+
+/** The partition of a command's keys, or −1 when it concerns several. */
+function partitionFor(spec: CommandSpec, args: Args, route: Route): number {
+  return spec.keys.first === 0 ? -1 : commonPartition(spec, args, route.partitionOf);
+}
+
+function kindOf(spec: CommandSpec, partition: number): CommandKind {
+  if (partition === -1 && (spec.spread === "transaction" || spec.spread === "all")) return "alone";
+  return spec.access === "write" ? "write" : "read";
+}
+
+function unusableOnce(): MinikeyError {
+  return new MinikeyError("SYNTAX", "ONCE takes a client, a number and a write on one key");
+}
+
+function utf8(value: unknown): Bytes {
+  return utf8ToBytes(JSON.stringify(value));
+}

@@ -1,0 +1,235 @@
+/**
+ * The replicated state machine of one partition: applies log entries to a storage engine, deterministically.
+ *
+ * Invariants:
+ * - What `apply` does depends on the entries applied so far and on nothing else: no clock, no randomness.
+ * - Time never goes back: a batch's time is the larger of its stamp and the time of the batch before.
+ * - A batch of a session is applied once and in order: number n + 1 after n. Another number is a repeat (its
+ *   replies are remembered until acknowledged) or refused without a change.
+ * - A batch is applied up to the first command that meets a key locked by a transaction. The session is then
+ *   closed, so that nothing that the origin sent after it can overtake; the origin goes on in a new session.
+ */
+import { ByteReader } from "../codec/byte-reader.js";
+import { ByteWriter } from "../codec/byte-writer.js";
+import { readConfiguration, writeConfiguration } from "../codec/raft-entry.js";
+import type { Configuration, Entry } from "../codec/raft-types.js";
+import { decodeCommandFrom } from "../commands/encoding.js";
+import { OK, type Reply, Slice } from "../commands/reply.js";
+import { runCommand } from "../commands/run.js";
+import { Args, type CommandSpec } from "../commands/types.js";
+import { assert } from "../core/assert.js";
+import { copyBytes, EMPTY_BYTES } from "../core/bytes.js";
+import { MinikeyError } from "../core/errors.js";
+import { type LogIndex, logIndex, type Term, term } from "../core/ids.js";
+import type { AppliedState, GroupStore } from "../ports/storage-engine.js";
+import { BATCH_HEADER_BYTES, type BatchLevel, readBatchHeader } from "./batch.js";
+import type { NodeCommandSpec } from "./node-commands.js";
+import { type OriginSession, Sessions } from "./sessions.js";
+import { StoreView } from "./store-view.js";
+import { keyArguments, Transactions } from "./transactions.js";
+
+const STATE_FORMAT = 1;
+
+/** Finds a command by the number it has in the log. */
+export type OpcodeLookup = (opcode: number) => CommandSpec | NodeCommandSpec | undefined;
+
+/** What became of a batch. */
+export interface AppliedBatch {
+  readonly session: number;
+  readonly sequence: number;
+  readonly level: BatchLevel;
+  /**
+   * `applied`: `replies` has one for each command. `blocked`: for the first commands only, the next met a lock.
+   * `refused`: nothing was applied, because a number before this one is missing or the session is closed.
+   * `acknowledged`: a repeat of a batch whose replies the origin has had.
+   */
+  readonly status: "applied" | "blocked" | "refused" | "acknowledged";
+  readonly replies: readonly Reply[];
+}
+
+const NO_REPLIES: readonly Reply[] = [];
+
+export class PartitionMachine {
+  readonly view: StoreView;
+  readonly transactions = new Transactions();
+  readonly sessions = new Sessions();
+  readonly #store: GroupStore;
+  readonly #lookup: OpcodeLookup;
+  readonly #args = new Args(EMPTY_BYTES);
+  #appliedIndex: LogIndex = logIndex(0);
+  #appliedTerm: Term = term(0);
+  #timeMs = 0;
+  #configuration: Configuration;
+
+  /** Takes up where the store's last durable state is. */
+  constructor(store: GroupStore, configuration: Configuration, valueBytesMax: number, lookup: OpcodeLookup) {
+    this.#store = store;
+    this.#lookup = lookup;
+    this.#configuration = configuration;
+    this.view = new StoreView(store, valueBytesMax);
+    if (store.restored !== undefined) this.restore(store.restored);
+  }
+
+  get appliedIndex(): LogIndex {
+    return this.#appliedIndex;
+  }
+
+  get appliedTerm(): Term {
+    return this.#appliedTerm;
+  }
+
+  /** The time of the latest batch, in milliseconds since 1970. */
+  get timeMs(): number {
+    return this.#timeMs;
+  }
+
+  /** The members as of the applied index. */
+  get configuration(): Configuration {
+    return this.#configuration;
+  }
+
+  /** Notes an entry that is not for the state machine: a new leader's first, or a change of members. */
+  skip(entry: Entry, configuration: Configuration | undefined): void {
+    this.#advance(entry);
+    if (configuration !== undefined) this.#configuration = configuration;
+  }
+
+  /** Applies one `command` entry. Throws only for a broken invariant. */
+  apply(entry: Entry): AppliedBatch {
+    this.#advance(entry);
+    const batch = entry.data;
+    const header = readBatchHeader(batch);
+    const { session: id, sequence, level } = header;
+    this.#timeMs = Math.max(this.#timeMs, header.timeMs);
+    this.view.nowMs = this.#timeMs;
+    let session = this.sessions.origin(id);
+    if (session === undefined) {
+      if (sequence !== 1) return { session: id, sequence, level, status: "refused", replies: NO_REPLIES };
+      session = this.sessions.openOrigin(id, entry.index);
+    }
+    session.lastUsed = entry.index;
+    if (sequence <= session.lastSequence) {
+      const replies = session.replies.get(sequence);
+      const status = replies === undefined ? "acknowledged" : "applied";
+      return { session: id, sequence, level, status, replies: replies ?? NO_REPLIES };
+    }
+    if (session.closed || sequence !== session.lastSequence + 1) {
+      return { session: id, sequence, level, status: "refused", replies: NO_REPLIES };
+    }
+    forgetReplies(session, header.acked);
+    session.lastSequence = sequence;
+    const replies: Reply[] = [];
+    const complete = this.#runCommands(entry, replies);
+    session.closed = !complete;
+    session.replies.set(sequence, replies);
+    return { session: id, sequence, level, status: complete ? "applied" : "blocked", replies };
+  }
+
+  /** A read at `nowMs` or at the time of the latest batch, whichever is later. */
+  read(spec: CommandSpec, args: Args, nowMs: number): Reply {
+    this.view.nowMs = Math.max(this.#timeMs, nowMs);
+    return runCommand(spec, this.view, args);
+  }
+
+  /** Everything beside the tables, as of the applied index. */
+  capture(): AppliedState {
+    const writer = new ByteWriter();
+    writer.u8(STATE_FORMAT);
+    writer.u48(this.#timeMs);
+    writer.u48(this.view.revision);
+    writeConfiguration(this.#configuration, writer);
+    this.sessions.encode(writer);
+    this.transactions.encode(writer);
+    return { index: this.#appliedIndex, term: this.#appliedTerm, state: writer.toBytes() };
+  }
+
+  restore(applied: AppliedState): void {
+    const reader = openState(applied);
+    this.#appliedIndex = applied.index;
+    this.#appliedTerm = applied.term;
+    this.#timeMs = reader.u48();
+    this.view.revision = reader.u48();
+    this.#configuration = readConfiguration(reader);
+    this.sessions.decode(reader);
+    this.transactions.decode(reader);
+    reader.expectEnd();
+  }
+
+  /** True when the command names a key whose time has come, but which is still there. */
+  hasOverdue(spec: CommandSpec, args: Args, nowMs: number): boolean {
+    return this.#store.count("expiry") > 0 && this.overdueKeys(spec, args, nowMs).length > 0;
+  }
+
+  /** The arguments that name such keys. */
+  overdueKeys(spec: CommandSpec, args: Args, nowMs: number): number[] {
+    this.view.nowMs = Math.max(this.#timeMs, nowMs);
+    return keyArguments(spec.keys, args).filter((position) => this.view.isOverdue(args.key(position)));
+  }
+
+  #advance(entry: Entry): void {
+    assert(
+      entry.index === this.#appliedIndex + 1,
+      `group ${this.#store.group}: entry ${entry.index} after ${this.#appliedIndex} applied`,
+    );
+    this.#appliedIndex = entry.index;
+    this.#appliedTerm = entry.term;
+  }
+
+  /** Fills `replies`; false when a command met a lock and it and the rest were left out. */
+  #runCommands(entry: Entry, replies: Reply[]): boolean {
+    const args = this.#args;
+    const reader = new ByteReader(entry.data, "batch", "DATA_CORRUPT", BATCH_HEADER_BYTES);
+    while (reader.remaining > 0) {
+      const opcode = decodeCommandFrom(reader, args);
+      const spec = this.#lookup(opcode);
+      assert(spec !== undefined, `group ${this.#store.group}: entry ${entry.index} has opcode ${opcode}`);
+      if (this.transactions.blocks(spec, args)) return false;
+      replies.push(this.#run(spec, args, entry));
+    }
+    return true;
+  }
+
+  #run(spec: CommandSpec | NodeCommandSpec, args: Args, entry: Entry): Reply {
+    if ("apply" in spec) return spec.apply(this, args, entry.index);
+    const reply = runCommand(spec, this.view, args);
+    // A slice may lie in the engine's memory, which changes; the reply is remembered for longer.
+    return reply === OK || typeof reply !== "object" ? reply : retainReply(reply);
+  }
+}
+
+/** The members as of a captured state. */
+export function configurationOf(applied: AppliedState): Configuration {
+  const reader = openState(applied);
+  reader.u48();
+  reader.u48();
+  return readConfiguration(reader);
+}
+
+function openState(applied: AppliedState): ByteReader {
+  const reader = new ByteReader(applied.state, "state of a partition", "DATA_CORRUPT");
+  const format = reader.u8();
+  if (format > STATE_FORMAT) {
+    throw new MinikeyError(
+      "DATA_NEWER",
+      `the data has state format ${format}, newer than ${STATE_FORMAT}, the latest that this version knows`,
+    );
+  }
+  return reader;
+}
+
+/** The same reply, with memory of its own. */
+export function retainReply(reply: Reply): Reply {
+  if (reply instanceof Slice) {
+    const copy = copyBytes(reply.bytes, reply.start, reply.end);
+    return new Slice(copy, 0, copy.length);
+  }
+  return Array.isArray(reply) ? reply.map(retainReply) : reply;
+}
+
+function forgetReplies(session: OriginSession, acked: number): void {
+  // Kept in the order of their numbers.
+  for (const sequence of session.replies.keys()) {
+    if (sequence > acked) return;
+    session.replies.delete(sequence);
+  }
+}

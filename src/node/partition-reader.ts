@@ -1,0 +1,247 @@
+/**
+ * Reads from one partition: gathered for a turn, confirmed together by one ReadIndex, carried out together.
+ *
+ * A linearizable read is carried out on this node's own replica when it has one, and on the leader's otherwise.
+ * A read that meets a transaction's lock waits for its end, and a read that meets a key whose time has come has
+ * it purged first: else another replica, with another clock, could still show what was already gone.
+ */
+import { ByteWriter } from "../codec/byte-writer.js";
+import { encodeCommand } from "../commands/encoding.js";
+import { type Args, Args as ArgsClass, type CommandSpec } from "../commands/types.js";
+import { type Bytes, EMPTY_BYTES } from "../core/bytes.js";
+import { MinikeyError } from "../core/errors.js";
+import type { GroupId } from "../core/ids.js";
+import type { ReplySink, RequestContext } from "./database.js";
+import { answer } from "./pending.js";
+import type { ReplicaGroup } from "./replica-group.js";
+
+export type ReadGuarantee = "linearizable" | "stale";
+
+/** What a reader needs of its node. */
+export interface ReaderHost {
+  readonly requestTimeoutMs: number;
+  monotonicMs(): number;
+  wallMs(): number;
+  replica(group: GroupId): ReplicaGroup | undefined;
+  wakeReader(reader: PartitionReader): void;
+  wakeReaderAfter(reader: PartitionReader, delayMs: number): void;
+  /** Asks another node to read; false when none can be reached now. */
+  sendReads(group: GroupId, request: number, guarantee: ReadGuarantee, commands: Bytes): boolean;
+  newRequest(reader: PartitionReader): number;
+  /** Purges a key whose time has come, then calls `done`. */
+  purge(group: GroupId, args: Args, keyPosition: number, done: () => void): void;
+}
+
+/** The reads of one turn. Arguments lie one after the other in one buffer. */
+class ReadBatch {
+  readonly guarantee: ReadGuarantee;
+  readonly deadlineMs: number;
+  readonly bytes = new ByteWriter(1024);
+  readonly offsets: number[] = [];
+  readonly specs: CommandSpec[] = [];
+  /** Where in `offsets` each command's arguments start; one more at the end. */
+  readonly firsts: number[] = [0];
+  readonly sinks: (ReplySink | undefined)[] = [];
+  readonly contexts: (RequestContext | undefined)[] = [];
+  /** Reads not answered yet. */
+  open = 0;
+  askedMs = 0;
+  request = 0;
+
+  constructor(guarantee: ReadGuarantee, deadlineMs: number) {
+    this.guarantee = guarantee;
+    this.deadlineMs = deadlineMs;
+  }
+
+  add(spec: CommandSpec, args: Args, sink: ReplySink, context: RequestContext | undefined): void {
+    for (let i = 0; i < args.count; i += 1) {
+      const at = this.bytes.length;
+      this.bytes.raw(args.bytes, args.start(i), args.end(i));
+      this.offsets.push(at, this.bytes.length);
+    }
+    this.firsts.push(this.offsets.length);
+    this.specs.push(spec);
+    this.sinks.push(sink);
+    this.contexts.push(context);
+    this.open += 1;
+  }
+
+  /** Points `args` at command i. */
+  load(i: number, args: Args): void {
+    args.reset(this.bytes.bytes);
+    for (let at = this.firsts[i]; at < this.firsts[i + 1]; at += 2) {
+      args.push(this.offsets[at], this.offsets[at + 1]);
+    }
+  }
+
+  take(i: number): { sink: ReplySink; context: RequestContext | undefined } | undefined {
+    const sink = this.sinks[i];
+    if (sink === undefined) return undefined;
+    this.sinks[i] = undefined;
+    this.open -= 1;
+    return { sink, context: this.contexts[i] };
+  }
+}
+
+const RETRY_MS = 10;
+/** A confirmation that takes longer is asked for again. */
+const ASK_AGAIN_MS = 400;
+/** Reads gathered and under way at most. */
+const OPEN_READS_MAX = 65_536;
+
+export class PartitionReader {
+  readonly group: GroupId;
+  isAwake = false;
+  readonly #host: ReaderHost;
+  readonly #args = new ArgsClass(EMPTY_BYTES);
+  #gathering: ReadBatch | undefined;
+  /** Asked for, or waiting to be. */
+  #asked: ReadBatch[] = [];
+  #open = 0;
+
+  constructor(group: GroupId, host: ReaderHost) {
+    this.group = group;
+    this.#host = host;
+  }
+
+  submit(
+    spec: CommandSpec,
+    args: Args,
+    guarantee: ReadGuarantee,
+    sink: ReplySink,
+    context: RequestContext | undefined,
+  ): void {
+    if (guarantee === "stale") {
+      const replica = this.#host.replica(this.group);
+      if (replica !== undefined) {
+        answer(sink, context, replica.machine.read(spec, args, this.#host.wallMs()));
+        return;
+      }
+    }
+    if (this.#open >= OPEN_READS_MAX) {
+      answer(sink, context, new MinikeyError("OVERLOADED", "too many reads are waiting for this partition"));
+      return;
+    }
+    this.#open += 1;
+    let batch = this.#gathering;
+    if (batch === undefined || batch.guarantee !== guarantee) {
+      this.flush();
+      batch = new ReadBatch(guarantee, this.#host.monotonicMs() + this.#host.requestTimeoutMs);
+      this.#gathering = batch;
+      this.#host.wakeReader(this);
+    }
+    batch.add(spec, args, sink, context);
+  }
+
+  /** At the end of a turn. */
+  flush(): void {
+    const batch = this.#gathering;
+    if (batch === undefined) return;
+    this.#gathering = undefined;
+    this.#asked.push(batch);
+    this.#ask(batch);
+  }
+
+  /** From time to time, and when a leader is found: deadlines, and confirmations that never came. */
+  sweep(): void {
+    const nowMs = this.#host.monotonicMs();
+    for (const batch of [...this.#asked]) {
+      if (nowMs >= batch.deadlineMs) this.#expire(batch);
+      else if (nowMs - batch.askedMs > ASK_AGAIN_MS) this.#ask(batch);
+    }
+  }
+
+  /** Another node has carried out the reads of `request`; without replies: it could not. */
+  onRemoteResult(request: number, replies: readonly Parameters<ReplySink["onReply"]>[0][] | undefined): void {
+    const batch = this.#asked.find((asked) => asked.request === request);
+    if (batch === undefined) return;
+    if (replies === undefined) {
+      this.#askLater(batch);
+      return;
+    }
+    let next = 0;
+    for (let i = 0; i < batch.sinks.length && next < replies.length; i += 1) {
+      if (batch.sinks[i] === undefined) continue;
+      this.#answer(batch, i, replies[next]);
+      next += 1;
+    }
+    this.#forgetIfDone(batch);
+  }
+
+  close(): void {
+    this.flush();
+    for (const batch of [...this.#asked]) this.#expire(batch);
+  }
+
+  #ask(batch: ReadBatch): void {
+    batch.askedMs = this.#host.monotonicMs();
+    const replica = this.#host.replica(this.group);
+    if (replica === undefined || replica.isInstalling) {
+      if (!this.#askOther(batch)) this.#askLater(batch);
+      return;
+    }
+    replica.awaitReadable((confirmed) => {
+      if (batch.open === 0) return;
+      if (confirmed) this.#run(batch, replica);
+      else this.#askLater(batch);
+    });
+  }
+
+  #askOther(batch: ReadBatch): boolean {
+    const commands = new ByteWriter(batch.bytes.length + 64);
+    for (let i = 0; i < batch.sinks.length; i += 1) {
+      if (batch.sinks[i] === undefined) continue;
+      batch.load(i, this.#args);
+      encodeCommand(commands, batch.specs[i].opcode, this.#args);
+    }
+    batch.request = this.#host.newRequest(this);
+    return this.#host.sendReads(this.group, batch.request, batch.guarantee, commands.toBytes());
+  }
+
+  #askLater(batch: ReadBatch): void {
+    batch.askedMs = this.#host.monotonicMs() - ASK_AGAIN_MS + RETRY_MS;
+    this.#host.wakeReaderAfter(this, RETRY_MS + 1);
+  }
+
+  #run(batch: ReadBatch, replica: ReplicaGroup): void {
+    const { machine } = replica;
+    const nowMs = this.#host.wallMs();
+    let isBlocked = false;
+    for (let i = 0; i < batch.sinks.length; i += 1) {
+      if (batch.sinks[i] === undefined) continue;
+      batch.load(i, this.#args);
+      const spec = batch.specs[i];
+      if (machine.transactions.blocks(spec, this.#args)) {
+        isBlocked = true;
+      } else if (machine.hasOverdue(spec, this.#args, nowMs)) {
+        isBlocked = true;
+        for (const position of machine.overdueKeys(spec, this.#args, nowMs)) {
+          this.#host.purge(this.group, this.#args, position, () => this.#askLater(batch));
+        }
+      } else {
+        this.#answer(batch, i, machine.read(spec, this.#args, nowMs));
+      }
+    }
+    if (isBlocked) this.#askLater(batch);
+    else this.#forgetIfDone(batch);
+  }
+
+  #answer(batch: ReadBatch, i: number, reply: Parameters<ReplySink["onReply"]>[0]): void {
+    const read = batch.take(i);
+    if (read === undefined) return;
+    this.#open -= 1;
+    answer(read.sink, read.context, reply);
+  }
+
+  #expire(batch: ReadBatch): void {
+    const error = new MinikeyError("NO_QUORUM", "no majority of the key's replicas can be reached");
+    for (let i = 0; i < batch.sinks.length; i += 1) this.#answer(batch, i, error);
+    this.#forgetIfDone(batch);
+  }
+
+  #forgetIfDone(batch: ReadBatch): void {
+    if (batch.open > 0) return;
+    const at = this.#asked.indexOf(batch);
+    if (at >= 0) this.#asked.splice(at, 1);
+  }
+}

@@ -1,0 +1,341 @@
+/**
+ * The origin's side of writes to one partition: cuts batches, sends each to the partition's leader, sends again
+ * when leadership moves or an answer is lost, and hands out the replies.
+ *
+ * Invariants:
+ * - Batches of a session are numbered without gaps, and a number always stands for the same commands once a
+ *   leader may have proposed it. So sending again is always safe: the state machine applies a number once.
+ * - A batch that no leader can have proposed by its deadline is emptied, answered `NO_QUORUM`, and still sent:
+ *   its number is needed. One that may have been proposed is answered `OUTCOME_UNKNOWN` and sent until its fate
+ *   is known.
+ * - When a batch is blocked by a transaction's lock, its session is closed for good; what follows goes on, in
+ *   order, in a new one.
+ */
+import { ByteReader } from "../codec/byte-reader.js";
+import { ByteWriter } from "../codec/byte-writer.js";
+import { decodeCommandFrom, encodeCommand } from "../commands/encoding.js";
+import type { Reply } from "../commands/reply.js";
+import { Args } from "../commands/types.js";
+import { assert } from "../core/assert.js";
+import { type Bytes, copyBytes, EMPTY_BYTES } from "../core/bytes.js";
+import { MinikeyError } from "../core/errors.js";
+import type { GroupId } from "../core/ids.js";
+import { BATCH_HEADER_BYTES, type BatchLevel, makeBatch, tagBatch } from "./batch.js";
+import type { ReplySink, RequestContext } from "./database.js";
+import type { AppliedBatch } from "./partition-machine.js";
+import { answer } from "./pending.js";
+
+/** What a writer needs of its node. */
+export interface WriterHost {
+  readonly requestTimeoutMs: number;
+  monotonicMs(): number;
+  newSession(): number;
+  /** Hands a batch to the leader, here or over the network; false when none can be reached now. */
+  sendBatch(group: GroupId, batch: Bytes): boolean;
+  wakeWriter(writer: PartitionWriter): void;
+  /** `writer.flush()` again in a moment. */
+  wakeWriterAfter(writer: PartitionWriter, delayMs: number): void;
+  sessionOpened(session: number, writer: PartitionWriter): void;
+  sessionClosed(session: number): void;
+}
+
+interface Command {
+  readonly sink: ReplySink;
+  readonly context: RequestContext | undefined;
+}
+
+interface Batch {
+  session: number;
+  sequence: number;
+  data: Bytes;
+  readonly level: BatchLevel;
+  /** Empty when they have been answered already. */
+  commands: readonly Command[];
+  readonly deadlineMs: number;
+  /** Times sent and not refused since: above 0, a leader may have proposed it. */
+  uncertain: number;
+  sentMs: number;
+  isDone: boolean;
+}
+
+/** Batches under way to one partition. */
+const WINDOW = 64;
+/** A batch is cut when it has grown so large. */
+const BATCH_BYTES_MAX = 1024 * 1024;
+/** Commands waiting for a place in the window. */
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
+const RESEND_AFTER_MS = 400;
+const BLOCKED_PAUSE_MS = 5;
+/** A session not used for so long is not used again, so that the partitions may forget it. */
+const SESSION_IDLE_MS = 60_000;
+
+export class PartitionWriter {
+  readonly group: GroupId;
+  /** Set while the node has this writer in its list of writers to flush. */
+  isAwake = false;
+  readonly #host: WriterHost;
+  readonly #building = new ByteWriter(16 * 1024);
+  #buildingLevel: BatchLevel = "majority";
+  #buildingCommands: Command[] = [];
+  #buildingSinceMs = 0;
+  /** Cut, waiting for a place in the window. */
+  #cut: Batch[] = [];
+  #cutBytes = 0;
+  /** Under way, in order of their numbers. */
+  #inFlight: Batch[] = [];
+  /** Applied, not answered yet, in sessions that were closed after them. */
+  #lingering: Batch[] = [];
+  #session = 0;
+  #lastSequence = 0;
+  #acked = 0;
+  #lastUsedMs = 0;
+  #notBeforeMs = 0;
+
+  constructor(group: GroupId, host: WriterHost) {
+    this.group = group;
+    this.#host = host;
+  }
+
+  /** Commands neither answered nor given up. */
+  get isIdle(): boolean {
+    return this.#inFlight.length === 0 && this.#cut.length === 0 && this.#buildingCommands.length === 0;
+  }
+
+  submit(
+    opcode: number,
+    args: Args,
+    level: BatchLevel,
+    sink: ReplySink,
+    context: RequestContext | undefined,
+  ): void {
+    if (this.#cutBytes + this.#building.length > WAITING_BYTES_MAX) {
+      answer(sink, context, new MinikeyError("OVERLOADED", "too many writes are waiting for this partition"));
+      return;
+    }
+    if (this.#buildingCommands.length > 0 && level !== this.#buildingLevel) this.#cutBatch();
+    if (this.#buildingCommands.length === 0) {
+      this.#buildingLevel = level;
+      this.#buildingSinceMs = this.#host.monotonicMs();
+      this.#host.wakeWriter(this);
+    }
+    encodeCommand(this.#building, opcode, args);
+    this.#buildingCommands.push({ sink, context });
+    if (this.#building.length >= BATCH_BYTES_MAX) this.#cutBatch();
+  }
+
+  /** At the end of a turn: cuts what has gathered and sends what the window has room for. */
+  flush(): void {
+    if (this.#inFlight.length >= WINDOW) return;
+    if (this.#buildingCommands.length > 0) this.#cutBatch();
+    const nowMs = this.#host.monotonicMs();
+    if (nowMs < this.#notBeforeMs) return;
+    let count = 0;
+    while (count < this.#cut.length && this.#inFlight.length < WINDOW) {
+      const batch = this.#cut[count];
+      count += 1;
+      this.#cutBytes -= batch.data.length;
+      this.#number(batch, nowMs);
+      this.#inFlight.push(batch);
+      this.#send(batch, nowMs);
+    }
+    if (count > 0) this.#cut.splice(0, count);
+  }
+
+  /** A leader (or a new one) can be reached: what is under way goes to it, in order. */
+  resend(): void {
+    const nowMs = this.#host.monotonicMs();
+    if (nowMs < this.#notBeforeMs) return;
+    for (const batch of this.#lingering) this.#send(batch, nowMs);
+    for (const batch of this.#inFlight) {
+      if (!batch.isDone) this.#send(batch, nowMs);
+    }
+  }
+
+  /** From time to time: deadlines, and answers that never came. */
+  sweep(): void {
+    const nowMs = this.#host.monotonicMs();
+    for (const batch of [...this.#lingering, ...this.#inFlight, ...this.#cut]) {
+      if (nowMs >= batch.deadlineMs) this.#expire(batch);
+    }
+    this.#cut = this.#cut.filter((batch) => batch.commands.length > 0);
+    const oldest = this.#lingering[0] ?? this.#inFlight.find((batch) => !batch.isDone);
+    if (oldest !== undefined && nowMs - oldest.sentMs > RESEND_AFTER_MS) this.resend();
+    this.flush();
+  }
+
+  /** The leader refused to propose the batch: it is not in its log. */
+  onRefused(session: number, sequence: number): void {
+    const batch = this.#find(session, sequence);
+    if (batch !== undefined && batch.uncertain > 0) batch.uncertain -= 1;
+  }
+
+  onResult(result: Pick<AppliedBatch, "session" | "sequence" | "status" | "replies">): void {
+    const batch = this.#find(result.session, result.sequence);
+    // `refused`: an earlier number is missing; it is sent again, and this one after it.
+    if (batch === undefined || result.status === "refused") return;
+    if (result.status === "acknowledged") return;
+    const { commands } = batch;
+    batch.isDone = true;
+    if (result.status === "blocked") this.#goOnAfter(batch, result.replies.length);
+    else this.#shiftDone();
+    const answered = Math.min(commands.length, result.replies.length);
+    for (let i = 0; i < answered; i += 1) answer(commands[i].sink, commands[i].context, result.replies[i]);
+    if (this.#cut.length > 0 || this.#buildingCommands.length > 0) this.#host.wakeWriter(this);
+  }
+
+  /** The node stops: everything unanswered is answered. */
+  close(): void {
+    if (this.#buildingCommands.length > 0) this.#cutBatch();
+    for (const batch of [...this.#lingering, ...this.#inFlight, ...this.#cut]) this.#expire(batch, true);
+    if (this.#session !== 0) this.#host.sessionClosed(this.#session);
+  }
+
+  #cutBatch(): void {
+    const building = this.#building;
+    const deadlineMs = this.#buildingSinceMs + this.#host.requestTimeoutMs;
+    this.#enqueue(
+      this.#buildingLevel,
+      building.bytes,
+      0,
+      building.length,
+      this.#buildingCommands,
+      deadlineMs,
+    );
+    building.clear();
+    this.#buildingCommands = [];
+  }
+
+  #enqueue(
+    level: BatchLevel,
+    bytes: Bytes,
+    start: number,
+    end: number,
+    commands: readonly Command[],
+    deadlineMs: number,
+  ): void {
+    const data = makeBatch(level, bytes, start, end);
+    this.#cutBytes += data.length;
+    this.#cut.push({
+      session: 0,
+      sequence: 0,
+      data,
+      level,
+      commands,
+      deadlineMs,
+      uncertain: 0,
+      sentMs: 0,
+      isDone: false,
+    });
+  }
+
+  #number(batch: Batch, nowMs: number): void {
+    const isUnused = this.#session === 0 || nowMs - this.#lastUsedMs > SESSION_IDLE_MS;
+    if (isUnused && this.#inFlight.length === 0) this.#openSession();
+    this.#lastUsedMs = nowMs;
+    this.#lastSequence += 1;
+    batch.session = this.#session;
+    batch.sequence = this.#lastSequence;
+    tagBatch(batch.data, this.#session, batch.sequence, this.#acked);
+  }
+
+  #openSession(): void {
+    const session = this.#session;
+    if (session !== 0 && !this.#lingering.some((batch) => batch.session === session)) {
+      this.#host.sessionClosed(session);
+    }
+    this.#session = this.#host.newSession();
+    this.#lastSequence = 0;
+    this.#acked = 0;
+    this.#host.sessionOpened(this.#session, this);
+  }
+
+  #send(batch: Batch, nowMs: number): void {
+    batch.sentMs = nowMs;
+    // The bytes of an earlier sending may still lie in a log or a queue: a leader stamps its own copy.
+    if (batch.uncertain > 0) batch.data = copyBytes(batch.data);
+    if (this.#host.sendBatch(this.group, batch.data)) batch.uncertain += 1;
+  }
+
+  #find(session: number, sequence: number): Batch | undefined {
+    if (session !== this.#session) {
+      return this.#lingering.find((batch) => batch.session === session && batch.sequence === sequence);
+    }
+    if (this.#inFlight.length === 0) return undefined;
+    const batch = this.#inFlight[sequence - this.#inFlight[0].sequence];
+    return batch === undefined || batch.isDone ? undefined : batch;
+  }
+
+  #shiftDone(): void {
+    if (this.#lingering.length > 0) this.#lingering = this.#lingering.filter((batch) => !batch.isDone);
+    let count = 0;
+    while (count < this.#inFlight.length && this.#inFlight[count].isDone) count += 1;
+    if (count === 0) return;
+    this.#acked = this.#inFlight[count - 1].sequence;
+    this.#inFlight.splice(0, count);
+  }
+
+  /** `batch` met a lock after `answered` commands: the rest and all after it go on in a new session, in order. */
+  #goOnAfter(batch: Batch, answered: number): void {
+    const at = this.#inFlight.indexOf(batch);
+    const later = this.#inFlight.slice(at + 1);
+    assert(
+      later.every((other) => !other.isDone),
+      `group ${this.group}: a batch was applied in a session that was closed before`,
+    );
+    const rest = restOf(batch, answered);
+    this.#lingering.push(...this.#inFlight.slice(0, at).filter((earlier) => !earlier.isDone));
+    this.#inFlight = [];
+    this.#openSession();
+    for (const again of [rest, ...later]) {
+      // The bytes with the old number may still lie in a log or a queue.
+      again.data = copyBytes(again.data);
+      again.uncertain = 0;
+      this.#cutBytes += again.data.length;
+    }
+    this.#cut = [rest, ...later, ...this.#cut];
+    this.#notBeforeMs = this.#host.monotonicMs() + BLOCKED_PAUSE_MS;
+    this.#host.wakeWriterAfter(this, BLOCKED_PAUSE_MS);
+  }
+
+  #expire(batch: Batch, isStopping = false): void {
+    const { commands } = batch;
+    if (commands.length === 0) return;
+    batch.commands = [];
+    const reply = expiryError(batch.uncertain > 0, isStopping);
+    if (batch.uncertain === 0) {
+      this.#cutBytes -= batch.sequence === 0 ? batch.data.length - BATCH_HEADER_BYTES : 0;
+      batch.data = makeBatch(batch.level, EMPTY_BYTES, 0, 0);
+      tagBatch(batch.data, batch.session, batch.sequence, this.#acked);
+    }
+    for (const { sink, context } of commands) answer(sink, context, reply);
+  }
+}
+
+function expiryError(mayBeDone: boolean, isStopping: boolean): Reply {
+  if (mayBeDone) {
+    return new MinikeyError(
+      "OUTCOME_UNKNOWN",
+      "no majority has confirmed the write in time: it may or may not be applied",
+    );
+  }
+  if (isStopping) return new MinikeyError("STOPPING", "the node is stopping");
+  return new MinikeyError("NO_QUORUM", "no majority of the key's replicas can be reached");
+}
+
+/** A batch of what is left after the first `skipped` commands. */
+function restOf(batch: Batch, skipped: number): Batch {
+  const args = new Args(EMPTY_BYTES);
+  const reader = new ByteReader(batch.data, "batch", "INTERNAL", BATCH_HEADER_BYTES);
+  for (let i = 0; i < skipped; i += 1) decodeCommandFrom(reader, args);
+  return {
+    session: 0,
+    sequence: 0,
+    data: makeBatch(batch.level, batch.data, reader.position, batch.data.length),
+    level: batch.level,
+    commands: batch.commands.slice(skipped),
+    deadlineMs: batch.deadlineMs,
+    uncertain: 0,
+    sentMs: 0,
+    isDone: false,
+  };
+}

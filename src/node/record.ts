@@ -1,0 +1,100 @@
+/**
+ * A key's value as it lies in a storage engine's `data` table.
+ *
+ * ```
+ *  0        1                7                     13
+ *  ┌────────┬────────────────┬─────────────────────┬──────────┐
+ *  │ flags  │ version        │ expires at (bit 7)  │ value …  │
+ *  │ u8     │ u48            │ u48 ms, optional    │          │
+ *  └────────┴────────────────┴─────────────────────┴──────────┘
+ * ```
+ * flags: bits 0–3 the type (0 string, 1 json), bit 7 set when an expiry follows. Integers are little-endian.
+ */
+import type { Entry, ValueType } from "../commands/types.js";
+import { allocOwnBytes, type Bytes, type Key } from "../core/bytes.js";
+import type { StoredValue } from "../ports/storage-engine.js";
+
+const TYPE_MASK = 0x0f;
+const HAS_EXPIRY = 0x80;
+const TYPES: readonly ValueType[] = ["string", "json"];
+
+export function readRecord(stored: StoredValue): Entry {
+  const { bytes, start, end } = stored;
+  const flags = bytes[start];
+  const version = bytes.readUIntLE(start + 1, 6);
+  const hasExpiry = flags >= HAS_EXPIRY;
+  return {
+    type: TYPES[flags & TYPE_MASK],
+    bytes,
+    start: hasExpiry ? start + 13 : start + 7,
+    end,
+    expiresAtMs: hasExpiry ? bytes.readUIntLE(start + 7, 6) : 0,
+    version,
+  };
+}
+
+/** The expiry alone, 0 for none. */
+export function readExpiry(stored: StoredValue): number {
+  return stored.bytes[stored.start] >= HAS_EXPIRY ? stored.bytes.readUIntLE(stored.start + 7, 6) : 0;
+}
+
+/** Records are written into blocks of this size: one allocation for many. */
+const BLOCK_BYTES = 256 * 1024;
+
+/** Lays records out one after the other in memory that the storage engine keeps. */
+export class RecordWriter {
+  #block: Bytes = allocOwnBytes(BLOCK_BYTES);
+  #used = 0;
+
+  write(
+    type: ValueType,
+    version: number,
+    expiresAtMs: number,
+    value: Bytes,
+    valueStart: number,
+    valueEnd: number,
+  ): StoredValue {
+    const headerBytes = expiresAtMs === 0 ? 7 : 13;
+    const sizeBytes = headerBytes + valueEnd - valueStart;
+    const start = this.#reserve(sizeBytes);
+    const block = this.#block;
+    const own = start === -1 ? allocOwnBytes(sizeBytes) : block;
+    const at = start === -1 ? 0 : start;
+    own[at] = TYPES.indexOf(type) | (expiresAtMs === 0 ? 0 : HAS_EXPIRY);
+    own.writeUIntLE(version, at + 1, 6);
+    if (expiresAtMs !== 0) own.writeUIntLE(expiresAtMs, at + 7, 6);
+    value.copy(own, at + headerBytes, valueStart, valueEnd);
+    return { bytes: own, start: at, end: at + sizeBytes };
+  }
+
+  /** −1: too large for a block. */
+  #reserve(sizeBytes: number): number {
+    if (sizeBytes > BLOCK_BYTES / 8) return -1;
+    if (this.#used + sizeBytes > BLOCK_BYTES) {
+      this.#block = allocOwnBytes(BLOCK_BYTES);
+      this.#used = 0;
+    }
+    const start = this.#used;
+    this.#used += sizeBytes;
+    return start;
+  }
+}
+
+const DUE_BYTES = 6;
+
+/** A key of the `expiry` table: the due time, big-endian so that it sorts, then the key. */
+export function expiryKey(expiresAtMs: number, key: Key): Key {
+  return dueTime(expiresAtMs) + key;
+}
+
+/** What every key of the `expiry` table that is due at `nowMs` is smaller than. */
+export function dueTime(nowMs: number): Key {
+  const due = allocOwnBytes(DUE_BYTES);
+  due.writeUIntBE(nowMs, 0, DUE_BYTES);
+  return due.latin1Slice();
+}
+
+/** The key that a line of the `expiry` table is about. */
+export function keyOfExpiry(indexKey: Key): Key {
+  return indexKey.slice(DUE_BYTES);
+}

@@ -1,0 +1,416 @@
+/**
+ * Carries reads and writes to the partitions, wherever they are led, and answers those that other nodes pass on.
+ */
+import { ByteReader } from "../codec/byte-reader.js";
+import { decodeCommandFrom } from "../commands/encoding.js";
+import type { Reply } from "../commands/reply.js";
+import { Args, type CommandSpec } from "../commands/types.js";
+import { type Bytes, EMPTY_BYTES } from "../core/bytes.js";
+import { MinikeyError } from "../core/errors.js";
+import type { GroupId, LogIndex, NodeId, ReplicaId } from "../core/ids.js";
+import type { Clock } from "../ports/clock.js";
+import type { Random } from "../ports/random.js";
+import type { Transport } from "../ports/transport.js";
+import { type BatchLevel, readBatchHeader } from "./batch.js";
+import type { ReplySink, RequestContext } from "./database.js";
+import { makeArgs, PURGE } from "./node-commands.js";
+import { type AppliedBatch, retainReply } from "./partition-machine.js";
+import { PartitionReader, type ReaderHost, type ReadGuarantee } from "./partition-reader.js";
+import { PartitionWriter, type WriterHost } from "./partition-writer.js";
+import {
+  encodeReadFrame,
+  encodeReadResultFrame,
+  encodeWriteFrame,
+  encodeWriteResultFrame,
+  type PeerFrame,
+} from "./peer-frames.js";
+import type { ReplicaGroup } from "./replica-group.js";
+
+/** What the requests need of their node. */
+export interface RequestsHost {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly transport: Transport;
+  readonly requestTimeoutMs: number;
+  replica(group: GroupId): ReplicaGroup | undefined;
+  /** The node that leads the group, as far as this one knows. */
+  leaderOf(group: GroupId): NodeId | undefined;
+  /** Nodes that hold the group, for stale reads. */
+  holdersOf(group: GroupId): readonly NodeId[];
+  nodeOf(replica: ReplicaId): NodeId | undefined;
+  specOf(opcode: number): CommandSpec | undefined;
+  scheduleTurn(): void;
+}
+
+/** A write that every replica is to have on disk before it is answered. */
+interface AwaitedByAll {
+  readonly batch: AppliedBatch;
+  readonly index: LogIndex;
+  readonly deadlineMs: number;
+}
+
+/** Sessions of other nodes remembered at most; a forgotten one is learnt again with its next batch. */
+const ORIGINS_MAX = 4096;
+/** Left of the request's time when a leader gives up waiting for all replicas. */
+const ALL_MARGIN_MS = 300;
+
+export class Requests implements WriterHost, ReaderHost {
+  readonly requestTimeoutMs: number;
+  readonly #host: RequestsHost;
+  readonly #writers = new Map<GroupId, PartitionWriter>();
+  readonly #readers = new Map<GroupId, PartitionReader>();
+  readonly #writerOfSession = new Map<number, PartitionWriter>();
+  /** Which node a session of another node belongs to: where the results go. */
+  readonly #originOfSession = new Map<number, NodeId>();
+  readonly #readerOfRequest = new Map<number, PartitionReader>();
+  readonly #awaitedByAll = new Map<GroupId, AwaitedByAll[]>();
+  #awakeWriters: PartitionWriter[] = [];
+  #awakeReaders: PartitionReader[] = [];
+  #nextRequest = 1;
+  #isClosed = false;
+
+  constructor(host: RequestsHost) {
+    this.#host = host;
+    this.requestTimeoutMs = host.requestTimeoutMs;
+  }
+
+  // --- What commands ask for ---
+
+  write(
+    group: GroupId,
+    opcode: number,
+    args: Args,
+    level: BatchLevel,
+    sink: ReplySink,
+    context: RequestContext | undefined,
+  ): void {
+    this.#writer(group).submit(opcode, args, level, sink, context);
+  }
+
+  read(
+    group: GroupId,
+    spec: CommandSpec,
+    args: Args,
+    guarantee: ReadGuarantee,
+    sink: ReplySink,
+    context: RequestContext | undefined,
+  ): void {
+    this.#reader(group).submit(spec, args, guarantee, sink, context);
+  }
+
+  /** A keyspace was dropped: whoever waits for the group is told. */
+  closeGroup(group: GroupId): void {
+    this.#writers.get(group)?.close();
+    this.#readers.get(group)?.close();
+    this.#writers.delete(group);
+    this.#readers.delete(group);
+    this.#awaitedByAll.delete(group);
+  }
+
+  // --- The turn ---
+
+  /** True when a writer or reader has something to send. */
+  get isAwake(): boolean {
+    return this.#awakeReaders.length > 0 || this.#awakeWriters.length > 0;
+  }
+
+  flush(): void {
+    const readers = this.#awakeReaders;
+    this.#awakeReaders = [];
+    for (const reader of readers) {
+      reader.isAwake = false;
+      reader.flush();
+    }
+    const writers = this.#awakeWriters;
+    this.#awakeWriters = [];
+    for (const writer of writers) {
+      writer.isAwake = false;
+      writer.flush();
+    }
+  }
+
+  sweep(): void {
+    for (const writer of this.#writers.values()) writer.sweep();
+    for (const reader of this.#readers.values()) reader.sweep();
+    const nowMs = this.#host.clock.monotonicMs();
+    for (const [group, awaited] of this.#awaitedByAll) {
+      const late = awaited.filter((waiting) => nowMs >= waiting.deadlineMs);
+      if (late.length === 0) continue;
+      this.#awaitedByAll.set(
+        group,
+        awaited.filter((waiting) => nowMs < waiting.deadlineMs),
+      );
+      for (const { batch } of late) this.#deliver(group, notEverywhere(batch));
+    }
+  }
+
+  /** The group has a leader that it had not, or one can be reached again. */
+  onLeaderFound(group: GroupId): void {
+    this.#writers.get(group)?.resend();
+    this.#readers.get(group)?.sweep();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const writer of this.#writers.values()) writer.close();
+    for (const reader of this.#readers.values()) reader.close();
+  }
+
+  /** True when nothing asked of this node is under way. */
+  get isIdle(): boolean {
+    for (const writer of this.#writers.values()) if (!writer.isIdle) return false;
+    return true;
+  }
+
+  // --- What a group reports ---
+
+  onApplied(group: ReplicaGroup, batch: AppliedBatch, index: LogIndex): void {
+    const hasReplies = batch.status === "applied" || batch.status === "blocked";
+    if (batch.level === "majority" || !hasReplies) {
+      if (group.isLeader || this.#writerOfSession.has(batch.session)) this.#deliver(group.id, batch);
+      return;
+    }
+    // Only the leader knows how far the others are.
+    if (!group.isLeader) return;
+    let awaited = this.#awaitedByAll.get(group.id);
+    if (awaited === undefined) {
+      awaited = [];
+      this.#awaitedByAll.set(group.id, awaited);
+    }
+    const deadlineMs = this.#host.clock.monotonicMs() + this.requestTimeoutMs - ALL_MARGIN_MS;
+    awaited.push({ batch, index, deadlineMs });
+    this.onProgress(group);
+  }
+
+  /** Followers may have come further. */
+  onProgress(group: ReplicaGroup): void {
+    const awaited = this.#awaitedByAll.get(group.id);
+    if (awaited === undefined || awaited.length === 0 || !group.isLeader) return;
+    const { voters } = group.core.configuration;
+    const everywhere = Math.min(...voters.map((voter) => group.core.matchOf(voter)));
+    while (awaited.length > 0 && awaited[0].index <= everywhere) {
+      const done = awaited.shift();
+      if (done !== undefined) this.#deliver(group.id, done.batch);
+    }
+  }
+
+  // --- What other nodes ask and answer ---
+
+  onFrame(from: NodeId, frame: Exclude<PeerFrame, { type: "raft" | "note" }>): void {
+    switch (frame.type) {
+      case "write":
+        this.#onWrite(from, frame.group, frame.batch);
+        break;
+      case "write-result":
+        this.#onWriteResult(frame);
+        break;
+      case "read":
+        this.#onRead(from, frame);
+        break;
+      case "read-result": {
+        const reader = this.#readerOfRequest.get(frame.request);
+        this.#readerOfRequest.delete(frame.request);
+        reader?.onRemoteResult(frame.request, frame.replies);
+        break;
+      }
+    }
+  }
+
+  #onWrite(from: NodeId, group: GroupId, batch: Bytes): void {
+    const { session, sequence } = readBatchHeader(batch);
+    this.#originOfSession.delete(session);
+    this.#originOfSession.set(session, from);
+    if (this.#originOfSession.size > ORIGINS_MAX) {
+      const [oldest] = this.#originOfSession.keys();
+      this.#originOfSession.delete(oldest);
+    }
+    const status = this.#propose(group, batch);
+    if (status !== "proposed") {
+      this.#host.transport.send(from, encodeWriteResultFrame(group, session, sequence, status, []));
+    }
+  }
+
+  #onWriteResult(frame: Extract<PeerFrame, { type: "write-result" }>): void {
+    const { session, sequence, status, replies } = frame;
+    const writer = this.#writerOfSession.get(session);
+    if (writer === undefined) return;
+    if (status === "not-leader" || status === "overloaded") writer.onRefused(session, sequence);
+    else writer.onResult({ session, sequence, status, replies });
+  }
+
+  #onRead(from: NodeId, frame: Extract<PeerFrame, { type: "read" }>): void {
+    const { group, request } = frame;
+    const send = (replies: readonly Reply[] | undefined) => {
+      this.#host.transport.send(from, encodeReadResultFrame(group, request, replies));
+    };
+    if (this.#host.replica(group) === undefined || this.#isClosed) {
+      send(undefined);
+      return;
+    }
+    const commands: { spec: CommandSpec; args: Args }[] = [];
+    const reader = new ByteReader(frame.commands, "reads of a peer");
+    while (reader.remaining > 0) {
+      const args = new Args(EMPTY_BYTES);
+      const spec = this.#host.specOf(decodeCommandFrom(reader, args));
+      if (spec === undefined) {
+        send(undefined);
+        return;
+      }
+      commands.push({ spec, args });
+    }
+    const replies: Reply[] = Array.from({ length: commands.length }, () => null);
+    let open = commands.length;
+    commands.forEach(({ spec, args }, i) => {
+      const onReply = (reply: Reply) => {
+        replies[i] = retainReply(reply);
+        open -= 1;
+        if (open === 0) send(replies);
+      };
+      this.read(group, spec, args, frame.guarantee, { onReply }, undefined);
+    });
+  }
+
+  // --- For writers and readers ---
+
+  monotonicMs(): number {
+    return this.#host.clock.monotonicMs();
+  }
+
+  wallMs(): number {
+    return this.#host.clock.wallMs();
+  }
+
+  replica(group: GroupId): ReplicaGroup | undefined {
+    return this.#host.replica(group);
+  }
+
+  newSession(): number {
+    return 1 + this.#host.random.below(2 ** 48 - 1);
+  }
+
+  sessionOpened(session: number, writer: PartitionWriter): void {
+    this.#writerOfSession.set(session, writer);
+  }
+
+  sessionClosed(session: number): void {
+    this.#writerOfSession.delete(session);
+  }
+
+  sendBatch(group: GroupId, batch: Bytes): boolean {
+    if (this.#host.replica(group)?.isLeader === true) return this.#propose(group, batch) === "proposed";
+    const leader = this.#host.leaderOf(group);
+    return leader !== undefined && this.#host.transport.send(leader, encodeWriteFrame(group, batch));
+  }
+
+  sendReads(group: GroupId, request: number, guarantee: ReadGuarantee, commands: Bytes): boolean {
+    const { transport } = this.#host;
+    const leader = this.#host.leaderOf(group);
+    const holders = guarantee === "stale" ? this.#host.holdersOf(group) : [];
+    const target = [leader, ...holders].find((node) => node !== undefined && transport.isUp(node));
+    return (
+      target !== undefined && transport.send(target, encodeReadFrame(group, request, guarantee, commands))
+    );
+  }
+
+  newRequest(reader: PartitionReader): number {
+    const request = this.#nextRequest;
+    this.#nextRequest += 1;
+    this.#readerOfRequest.set(request, reader);
+    if (this.#readerOfRequest.size > ORIGINS_MAX) {
+      const [oldest] = this.#readerOfRequest.keys();
+      this.#readerOfRequest.delete(oldest);
+    }
+    return request;
+  }
+
+  purge(group: GroupId, args: Args, keyPosition: number, done: () => void): void {
+    const key = args.key(keyPosition);
+    const purge = makeArgs([PURGE.name, key]);
+    this.write(group, PURGE.opcode, purge, "majority", { onReply: done }, undefined);
+  }
+
+  wakeWriter(writer: PartitionWriter): void {
+    if (writer.isAwake) return;
+    writer.isAwake = true;
+    this.#awakeWriters.push(writer);
+    this.#host.scheduleTurn();
+  }
+
+  wakeReader(reader: PartitionReader): void {
+    if (reader.isAwake) return;
+    reader.isAwake = true;
+    this.#awakeReaders.push(reader);
+    this.#host.scheduleTurn();
+  }
+
+  wakeWriterAfter(writer: PartitionWriter, delayMs: number): void {
+    this.#host.clock.after(delayMs, () => writer.flush());
+  }
+
+  wakeReaderAfter(reader: PartitionReader, delayMs: number): void {
+    this.#host.clock.after(delayMs, () => reader.sweep());
+  }
+
+  #writer(group: GroupId): PartitionWriter {
+    let writer = this.#writers.get(group);
+    if (writer === undefined) {
+      writer = new PartitionWriter(group, this);
+      this.#writers.set(group, writer);
+    }
+    return writer;
+  }
+
+  #reader(group: GroupId): PartitionReader {
+    let reader = this.#readers.get(group);
+    if (reader === undefined) {
+      reader = new PartitionReader(group, this);
+      this.#readers.set(group, reader);
+    }
+    return reader;
+  }
+
+  #propose(group: GroupId, batch: Bytes): "proposed" | "not-leader" | "overloaded" {
+    const replica = this.#host.replica(group);
+    // Without a majority in reach a proposal would only make the outcome uncertain.
+    if (replica === undefined || !replica.isLeader || !this.#reachesMajority(replica)) return "not-leader";
+    const result = replica.propose(batch);
+    if (result.ok) return "proposed";
+    return result.reason === "overloaded" ? "overloaded" : "not-leader";
+  }
+
+  #reachesMajority(replica: ReplicaGroup): boolean {
+    const { voters, votersOutgoing } = replica.core.configuration;
+    return this.#reachesMajorityOf(voters) && this.#reachesMajorityOf(votersOutgoing);
+  }
+
+  #reachesMajorityOf(voters: readonly ReplicaId[]): boolean {
+    if (voters.length === 0) return true;
+    let reached = 0;
+    for (const voter of voters) {
+      const node = this.#host.nodeOf(voter);
+      if (node !== undefined && (node === this.#host.self || this.#host.transport.isUp(node))) reached += 1;
+    }
+    return reached > voters.length / 2;
+  }
+
+  #deliver(group: GroupId, batch: AppliedBatch): void {
+    const writer = this.#writerOfSession.get(batch.session);
+    if (writer !== undefined) {
+      writer.onResult(batch);
+      return;
+    }
+    const origin = this.#originOfSession.get(batch.session);
+    if (origin === undefined) return;
+    const { session, sequence, status, replies } = batch;
+    this.#host.transport.send(origin, encodeWriteResultFrame(group, session, sequence, status, replies));
+  }
+}
+
+function notEverywhere(batch: AppliedBatch): AppliedBatch {
+  const error = new MinikeyError(
+    "OUTCOME_UNKNOWN",
+    "the write is on a majority's disks, but not all replicas have confirmed it in time",
+  );
+  return { ...batch, replies: batch.replies.map((reply) => (reply instanceof MinikeyError ? reply : error)) };
+}

@@ -1,0 +1,108 @@
+/**
+ * One partition's data as commands see it, over a storage engine: records with types, versions and expiry.
+ *
+ * Versions count every write of the partition, so that a key never gets one twice. The `expiry` table lists
+ * keys by due time; it holds an entry for every key with an expiry, and nothing else.
+ */
+import type { Entry, KeyValueView, ValueType } from "../commands/types.js";
+import { type Bytes, EMPTY_BYTES, type Key } from "../core/bytes.js";
+import type { GroupStore, StoredValue } from "../ports/storage-engine.js";
+import { expiryKey, RecordWriter, readExpiry, readRecord } from "./record.js";
+
+const NO_VALUE: StoredValue = { bytes: EMPTY_BYTES, start: 0, end: 0 };
+
+export class StoreView implements KeyValueView {
+  nowMs = 0;
+  /** The version given last. */
+  revision = 0;
+  readonly valueBytesMax: number;
+  readonly #store: GroupStore;
+  readonly #records = new RecordWriter();
+
+  constructor(store: GroupStore, valueBytesMax: number) {
+    this.#store = store;
+    this.valueBytesMax = valueBytesMax;
+  }
+
+  get(key: Key): Entry | undefined {
+    const stored = this.#store.get("data", key);
+    if (stored === undefined) return undefined;
+    const entry = readRecord(stored);
+    return entry.expiresAtMs !== 0 && entry.expiresAtMs <= this.nowMs ? undefined : entry;
+  }
+
+  /** True when the key is there but its time has come: it must be purged before anyone is told that it is gone. */
+  isOverdue(key: Key): boolean {
+    if (this.#store.count("expiry") === 0) return false;
+    const stored = this.#store.get("data", key);
+    if (stored === undefined) return false;
+    const expiresAtMs = readExpiry(stored);
+    return expiresAtMs !== 0 && expiresAtMs <= this.nowMs;
+  }
+
+  has(key: Key): boolean {
+    if (this.#store.count("expiry") === 0) return this.#store.has("data", key);
+    return this.get(key) !== undefined;
+  }
+
+  set(key: Key, type: ValueType, bytes: Bytes, start: number, end: number, expiresAtMs: number): number {
+    this.#dropExpiry(key);
+    this.revision += 1;
+    const record = this.#records.write(type, this.revision, expiresAtMs, bytes, start, end);
+    this.#store.put("data", key, record);
+    if (expiresAtMs !== 0) this.#store.put("expiry", expiryKey(expiresAtMs, key), NO_VALUE);
+    return this.revision;
+  }
+
+  setExpiry(key: Key, expiresAtMs: number): number {
+    const entry = this.get(key);
+    if (entry === undefined) return 0;
+    return this.set(key, entry.type, entry.bytes, entry.start, entry.end, expiresAtMs);
+  }
+
+  delete(key: Key): boolean {
+    const existed = this.has(key);
+    // An overdue record goes too: for the caller it was not there.
+    if (!existed && !this.#store.has("data", key)) return false;
+    this.#dropExpiry(key);
+    this.#store.delete("data", key);
+    this.revision += 1;
+    return existed;
+  }
+
+  /** Removes a key whose time has come; false when it is not (or no longer) due. */
+  purge(key: Key): boolean {
+    if (!this.isOverdue(key)) return false;
+    this.delete(key);
+    return true;
+  }
+
+  clear(): void {
+    this.#store.clear("data");
+    this.#store.clear("expiry");
+    this.revision += 1;
+  }
+
+  count(): number {
+    return this.#store.count("data");
+  }
+
+  *keys(options: { after?: Key | undefined; prefix?: Key | undefined }): IterableIterator<Key> {
+    const range = {
+      ...(options.after === undefined ? {} : { start: options.after, exclusive: true }),
+      ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
+    };
+    for (const [key, stored] of this.#store.range("data", range)) {
+      const expiresAtMs = readExpiry(stored);
+      if (expiresAtMs === 0 || expiresAtMs > this.nowMs) yield key;
+    }
+  }
+
+  #dropExpiry(key: Key): void {
+    if (this.#store.count("expiry") === 0) return;
+    const stored = this.#store.get("data", key);
+    if (stored === undefined) return;
+    const expiresAtMs = readExpiry(stored);
+    if (expiresAtMs !== 0) this.#store.delete("expiry", expiryKey(expiresAtMs, key));
+  }
+}
