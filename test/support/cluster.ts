@@ -85,6 +85,11 @@ export class ClusterNode {
     return this.#child !== undefined;
   }
 
+  /** The process, while there is one. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** Resolves when the process of this life has ended. */
   get exited(): Promise<Exit> {
     return this.#exit;
