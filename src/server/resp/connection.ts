@@ -1,0 +1,323 @@
+/**
+ * One client's connection: requests in, replies out, in order. Commands are passed on as they are parsed, so that
+ * a pipeline of them is carried out together; replies of a turn are sent with one write.
+ *
+ * Bounds: no more commands are read while `PENDING_MAX` of them wait for replies, while replies that the client
+ * has not taken pile up, or while the node has too much to do. A client that lets `outputBytesMax` pile up is
+ * disconnected.
+ */
+import type { Socket } from "node:net";
+import { hasArity } from "../../commands/check.js";
+import { wrongArity } from "../../commands/errors.js";
+import type { Reply } from "../../commands/reply.js";
+import { COMMANDS } from "../../commands/table.js";
+import type { Args, CommandSpec } from "../../commands/types.js";
+import type { Bytes } from "../../core/bytes.js";
+import { MinikeyError } from "../../core/errors.js";
+import type { Database } from "../../node/database.js";
+import type { Logger } from "../../ports/logger.js";
+import { isCrossProtocolRequest, unknownCommand } from "./bad-requests.js";
+import type { Client, LocalReply } from "./local/services.js";
+import { type ParserLimits, type RequestHandler, RequestParser } from "./parser.js";
+import { PendingReply, type ReplyQueue } from "./pending-reply.js";
+import type { RespWriter } from "./resp-writer.js";
+import type { Session } from "./session.js";
+
+/** What a connection needs of its server. */
+export interface ConnectionHost {
+  readonly database: Database;
+  readonly logger: Logger;
+  readonly limits: ConnectionLimits;
+  readonly scratch: RespWriter;
+  /** Carries out a command of spread `local`. */
+  runLocal(connection: Connection, spec: CommandSpec, args: Args): LocalReply;
+  isOverloaded(): boolean;
+  takeWriter(): RespWriter;
+  /** Takes back a writer whose content has been sent. */
+  giveWriter(writer: RespWriter): void;
+  /** Has `flush` called at the end of the turn. */
+  flushLater(connection: Connection): void;
+  onCommand(): void;
+  onSent(sizeBytes: number): void;
+  onClosed(connection: Connection): void;
+}
+
+export interface ConnectionLimits extends ParserLimits {
+  /** Unsent replies at which the client is disconnected. */
+  readonly outputBytesMax: number;
+}
+
+const PENDING_MAX = 1024;
+/** Unsent replies at which reading stops. */
+const OUTPUT_BYTES_PAUSE = 1024 * 1024;
+/** Expected size of the replies under way at which reading stops. */
+const EXPECTED_BYTES_PAUSE = 4 * 1024 * 1024;
+
+export class Connection implements RequestHandler, ReplyQueue, Client {
+  readonly session: Session;
+  readonly #host: ConnectionHost;
+  readonly #socket: Socket;
+  readonly #parser: RequestParser;
+
+  /** Commands without a reply sent, oldest first. */
+  #head: PendingReply | undefined = undefined;
+  #tail: PendingReply | undefined = undefined;
+  #pendingCount = 0;
+
+  #output: RespWriter | undefined = undefined;
+  #flushIsDue = false;
+  /** The size of large replies seen lately, which the next ones are expected to have. */
+  #replyBytes = 0;
+
+  #paused = false;
+  /** A local command that takes time holds up the ones behind it. */
+  #held = false;
+  #closed = false;
+
+  constructor(host: ConnectionHost, socket: Socket, session: Session) {
+    this.#host = host;
+    this.#socket = socket;
+    this.session = session;
+    this.#parser = new RequestParser(this, host.limits);
+    socket.on("end", () => this.finish());
+    socket.on("drain", () => this.#host.flushLater(this));
+    socket.on("error", (error) => this.#onSocketError(error));
+    socket.on("close", () => this.#onSocketClosed());
+  }
+
+  // --- Input ---
+
+  /** `bytes[start, end)` has arrived; from `roomStart` to `start` the buffer is free. */
+  onInput(bytes: Bytes, start: number, end: number, roomStart: number, nowMs: number): void {
+    if (this.session.closing) return;
+    this.session.lastActiveMs = nowMs;
+    this.#parser.feed(bytes, start, end, roomStart);
+  }
+
+  onCommand(args: Args): void {
+    const session = this.session;
+    if (session.closing) return;
+    this.#host.onCommand();
+    const spec = COMMANDS.lookup(args.bytes, args.start(0), args.end(0));
+    if (spec === undefined || spec.internal) this.#refuse(args);
+    else {
+      session.lastCommand = spec;
+      if (spec.spread === "local") this.#runLocal(spec, args);
+      else this.#host.database.submit(args, session.context, this.#enqueue());
+    }
+    if (this.#mustPause()) this.#pause();
+  }
+
+  onTooLarge(sizeBytes: number, limitBytes: number): void {
+    if (this.session.closing) return;
+    this.#host.onCommand();
+    const message = `value of ${sizeBytes} bytes is larger than the limit of ${limitBytes} bytes`;
+    this.#reply(new MinikeyError("VALUE_TOO_LARGE", message));
+  }
+
+  onProtocolError(problem: string): void {
+    if (this.session.closing) return;
+    this.#host.logger.info("protocol error from a client", { client: this.session.remoteAddress, problem });
+    this.#reply(new MinikeyError("PROTOCOL", `Protocol error: ${problem}`));
+    this.finish();
+  }
+
+  #refuse(args: Args): void {
+    if (isCrossProtocolRequest(args)) {
+      this.#host.logger.warn("a web browser may be attacking: closed the connection", {
+        client: this.session.remoteAddress,
+      });
+      this.close();
+    } else this.#reply(unknownCommand(args));
+  }
+
+  #runLocal(spec: CommandSpec, args: Args): void {
+    if (!hasArity(spec, args.count)) {
+      this.#reply(wrongArity(spec.name.toLowerCase()));
+      return;
+    }
+    const reply = this.#host.runLocal(this, spec, args);
+    if (reply instanceof Promise) this.#holdFor(reply);
+    else if (reply !== undefined) this.#reply(reply);
+  }
+
+  /** Waits with the next commands until `reply` is there. A broken invariant in it stops the process. */
+  #holdFor(reply: Promise<Reply>): void {
+    const pending = this.#enqueue();
+    this.#held = true;
+    const release = (value: Reply): void => {
+      this.#held = false;
+      pending.onReply(value);
+    };
+    reply.then(release, throwOutside);
+  }
+
+  // --- Replies ---
+
+  #enqueue(): PendingReply {
+    const pending = new PendingReply(this, this.#replyProtocol());
+    if (this.#tail === undefined) this.#head = pending;
+    else this.#tail.next = pending;
+    this.#tail = pending;
+    this.#pendingCount += 1;
+    return pending;
+  }
+
+  /** Answers the command at hand, behind those that came before it. */
+  #reply(reply: Reply): void {
+    if (this.#head !== undefined) {
+      this.#enqueue().onReply(reply);
+      return;
+    }
+    const protocol = this.#replyProtocol();
+    if (protocol !== 0) this.#writer().write(reply, protocol);
+  }
+
+  #replyProtocol(): 0 | 2 | 3 {
+    const session = this.session;
+    if (session.replies === "on") return session.protocol;
+    if (session.replies === "skip-next") session.replies = "on";
+    return 0;
+  }
+
+  onReply(pending: PendingReply, reply: Reply): void {
+    if (pending !== this.#head) {
+      pending.hold(reply, this.#host.scratch);
+      return;
+    }
+    const writer = this.#writer();
+    const before = writer.length;
+    if (pending.protocol !== 0) writer.write(reply, pending.protocol);
+    this.#noteReplyBytes(writer.length - before);
+    let next = pending.next;
+    this.#pendingCount -= 1;
+    while (next?.isHeld === true) {
+      next.release(writer);
+      next = next.next;
+      this.#pendingCount -= 1;
+    }
+    this.#head = next;
+    if (next === undefined) this.#tail = undefined;
+  }
+
+  /** Where to write to; it will be flushed. */
+  #writer(): RespWriter {
+    if (!this.#flushIsDue) {
+      this.#flushIsDue = true;
+      this.#host.flushLater(this);
+    }
+    this.#output ??= this.#host.takeWriter();
+    return this.#output;
+  }
+
+  /** Rises at once, falls by and by. */
+  #noteReplyBytes(sizeBytes: number): void {
+    this.#replyBytes = Math.max(sizeBytes, this.#replyBytes - (this.#replyBytes >> 3));
+  }
+
+  /** Sends what has been written, and goes on reading or ends the connection where that was waited for. */
+  flush(): void {
+    this.#flushIsDue = false;
+    if (this.#closed) return;
+    this.#send();
+    if (this.#socket.writableLength > this.#host.limits.outputBytesMax) this.#dropSlowReader();
+    else if (this.session.closing) this.#endWhenDone();
+    else if (this.#paused && !this.#mustPause()) this.#resume();
+  }
+
+  #send(): void {
+    const output = this.#output;
+    if (output === undefined || output.length === 0) return;
+    const { bytes, length } = output;
+    this.#output = undefined;
+    this.#host.onSent(length);
+    this.#socket.write(length === bytes.length ? bytes : bytes.subarray(0, length));
+    // What the kernel has not taken at once still refers to the writer's memory.
+    if (this.#socket.writableLength === 0) this.#host.giveWriter(output);
+  }
+
+  // --- Flow ---
+
+  #mustPause(): boolean {
+    return (
+      this.#held ||
+      this.#pendingCount >= PENDING_MAX ||
+      this.#pendingCount * this.#replyBytes >= EXPECTED_BYTES_PAUSE ||
+      this.outputBytes >= OUTPUT_BYTES_PAUSE ||
+      this.#host.isOverloaded()
+    );
+  }
+
+  #pause(): void {
+    this.#parser.pause();
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    this.#parser.resume();
+    // The commands held back may have been too many again.
+    if (!this.#paused && !this.#closed) this.#socket.resume();
+  }
+
+  /** Replies not taken by the client yet, in bytes. */
+  get outputBytes(): number {
+    return this.#socket.writableLength + (this.#output?.length ?? 0);
+  }
+
+  get inputBytes(): number {
+    return this.#parser.bufferedBytes;
+  }
+
+  get pendingCount(): number {
+    return this.#pendingCount;
+  }
+
+  // --- The end ---
+
+  /** Takes no more commands; ends the connection when those taken are answered. */
+  finish(): void {
+    this.session.closing = true;
+    this.#host.flushLater(this);
+  }
+
+  /** Ends the connection at once. */
+  close(): void {
+    this.session.closing = true;
+    this.#socket.destroy();
+  }
+
+  #endWhenDone(): void {
+    if (this.#head === undefined && this.#socket.writable) this.#socket.end();
+  }
+
+  #dropSlowReader(): void {
+    this.#host.logger.warn("disconnected a client that does not read its replies", {
+      client: this.session.remoteAddress,
+      unsentBytes: this.#socket.writableLength,
+    });
+    this.close();
+  }
+
+  #onSocketError(error: Error): void {
+    this.#host.logger.debug("client connection failed", {
+      client: this.session.remoteAddress,
+      error: error.message,
+    });
+  }
+
+  #onSocketClosed(): void {
+    this.#closed = true;
+    this.session.closing = true;
+    this.#host.onClosed(this);
+  }
+}
+
+/** Where no promise catches it. */
+function throwOutside(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}

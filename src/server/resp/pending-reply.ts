@@ -1,0 +1,69 @@
+/**
+ * A command that waits for its reply, or for its turn: replies are sent in the order of the commands, in
+ * whatever order they come. A reply out of turn is kept as it is, or where it holds bytes, which are valid only
+ * during the call, as it will be sent.
+ */
+import { type Reply, Status } from "../../commands/reply.js";
+import { assert } from "../../core/assert.js";
+import { allocUnsafeBytes, type Bytes } from "../../core/bytes.js";
+import { MinikeyError } from "../../core/errors.js";
+import type { ReplySink } from "../../node/database.js";
+import type { Protocol, RespWriter } from "./resp-writer.js";
+
+export interface ReplyQueue {
+  /** `pending` has its reply. */
+  onReply(pending: PendingReply, reply: Reply): void;
+}
+
+export class PendingReply implements ReplySink {
+  next: PendingReply | undefined = undefined;
+  /** 0: the client does not want a reply. */
+  readonly protocol: Protocol | 0;
+  readonly #queue: ReplyQueue;
+  #state: "waiting" | "held" | "done" = "waiting";
+  #reply: Reply = null;
+  #encoded: Bytes | undefined = undefined;
+
+  constructor(queue: ReplyQueue, protocol: Protocol | 0) {
+    this.#queue = queue;
+    this.protocol = protocol;
+  }
+
+  get isHeld(): boolean {
+    return this.#state === "held";
+  }
+
+  onReply(reply: Reply): void {
+    assert(this.#state === "waiting", "a command was answered twice");
+    this.#state = "done";
+    this.#queue.onReply(this, reply);
+  }
+
+  /** Keeps a reply until its turn. */
+  hold(reply: Reply, scratch: RespWriter): void {
+    this.#state = "held";
+    if (this.protocol === 0) return;
+    if (isSelfContained(reply)) {
+      this.#reply = reply;
+      return;
+    }
+    scratch.clear();
+    scratch.write(reply, this.protocol);
+    this.#encoded = allocUnsafeBytes(scratch.length);
+    scratch.bytes.copy(this.#encoded, 0, 0, scratch.length);
+  }
+
+  /** Sends what was held. */
+  release(writer: RespWriter): void {
+    this.#state = "done";
+    if (this.protocol === 0) return;
+    if (this.#encoded === undefined) writer.write(this.#reply, this.protocol);
+    else writer.raw(this.#encoded, 0, this.#encoded.length);
+  }
+}
+
+function isSelfContained(reply: Reply): boolean {
+  return (
+    typeof reply !== "object" || reply === null || reply instanceof Status || reply instanceof MinikeyError
+  );
+}
