@@ -37,6 +37,13 @@ export function nextFormingStep(
   const formed = heard.find((greeting) => greeting.stage === "formed");
   const isFirst = founders[0] === self.nodeId;
   if (self.stage === "fresh") {
+    // A node that was rebuilt knows which cluster it is to go back to, and founds none.
+    if (self.clusterId !== "") {
+      const home = heard.find(({ stage, clusterId }) => stage === "formed" && clusterId === self.clusterId);
+      return home === undefined
+        ? { step: "wait", missing }
+        : { step: "rejoin", via: home.nodeId, clusterId: home.clusterId };
+    }
     if (formed !== undefined) return { step: "rejoin", via: formed.nodeId, clusterId: formed.clusterId };
     const forming = heard.find((greeting) => greeting.stage === "forming");
     if (!isFirst) {

@@ -132,7 +132,6 @@ export class MinikeyNode implements Database {
   #map: ClusterMap = { epoch: 0, nextKeyspace: 1, valueBytesMax: 0, members: [], keyspaces: [] };
   #memberByNumber: (Member | undefined)[] = [];
   #isTurnScheduled = false;
-  #pending = 0;
   #state: "starting" | "running" | "stopping" | "stopped" = "starting";
   #addresses = { respAddress: "", httpAddress: "" };
   #announcedMs = Number.NEGATIVE_INFINITY;
@@ -299,7 +298,7 @@ export class MinikeyNode implements Database {
   // --- Commands ---
 
   get pendingRequests(): number {
-    return this.#pending;
+    return this.#requests.pending;
   }
 
   submit(args: Args, context: RequestContext, sink: ReplySink): void {

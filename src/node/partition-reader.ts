@@ -104,6 +104,11 @@ export class PartitionReader {
     this.#host = host;
   }
 
+  /** Reads not answered yet. */
+  get pending(): number {
+    return this.#open;
+  }
+
   submit(
     spec: CommandSpec,
     args: Args,

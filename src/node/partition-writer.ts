@@ -90,13 +90,19 @@ export class PartitionWriter {
   #acked = 0;
   #lastUsedMs = 0;
   #notBeforeMs = 0;
+  #pending = 0;
 
   constructor(group: GroupId, host: WriterHost) {
     this.group = group;
     this.#host = host;
   }
 
-  /** Commands neither answered nor given up. */
+  /** Commands not answered yet. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Nothing is under way, not even what was given up. */
   get isIdle(): boolean {
     return this.#inFlight.length === 0 && this.#cut.length === 0 && this.#buildingCommands.length === 0;
   }
@@ -118,6 +124,7 @@ export class PartitionWriter {
       this.#buildingSinceMs = this.#host.monotonicMs();
       this.#host.wakeWriter(this);
     }
+    this.#pending += 1;
     encodeCommand(this.#building, opcode, args);
     this.#buildingCommands.push({ sink, context });
     if (this.#building.length >= BATCH_BYTES_MAX) this.#cutBatch();
@@ -179,6 +186,7 @@ export class PartitionWriter {
     if (result.status === "blocked") this.#goOnAfter(batch, result.replies.length);
     else this.#shiftDone();
     const answered = Math.min(commands.length, result.replies.length);
+    this.#pending -= answered;
     for (let i = 0; i < answered; i += 1) answer(commands[i].sink, commands[i].context, result.replies[i]);
     if (this.#cut.length > 0 || this.#buildingCommands.length > 0) this.#host.wakeWriter(this);
   }
@@ -307,6 +315,7 @@ export class PartitionWriter {
       batch.data = makeBatch(batch.level, EMPTY_BYTES, 0, 0);
       tagBatch(batch.data, batch.session, batch.sequence, this.#acked);
     }
+    this.#pending -= commands.length;
     for (const { sink, context } of commands) answer(sink, context, reply);
   }
 }

@@ -115,6 +115,14 @@ export class Requests implements WriterHost, ReaderHost {
     return this.#awakeReaders.length > 0 || this.#awakeWriters.length > 0;
   }
 
+  /** Commands on partitions not answered yet. */
+  get pending(): number {
+    let pending = 0;
+    for (const writer of this.#writers.values()) pending += writer.pending;
+    for (const reader of this.#readers.values()) pending += reader.pending;
+    return pending;
+  }
+
   flush(): void {
     const readers = this.#awakeReaders;
     this.#awakeReaders = [];
