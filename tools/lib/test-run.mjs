@@ -93,7 +93,10 @@ function isWholeFile(data) {
 function describeError(error) {
   if (error === undefined) return "a test that is still to be done";
   const cause = error.cause ?? error;
-  return typeof cause === "string" ? cause : inspect(cause, { depth: 6 });
+  if (typeof cause === "string") return cause;
+  // The message of a failed assertion holds both values already.
+  const text = cause.code === "ERR_ASSERTION" ? cause.stack : inspect(cause, { depth: 6 });
+  return text.replace(/\n\s+at [^\n]*\(?node:internal\/[^\n]*/g, "");
 }
 
 const indent = (text) => text.replace(/^(?=.)/gm, "  ");
