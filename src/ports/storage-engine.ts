@@ -68,7 +68,7 @@ export interface GroupStore {
   count(table: TableName): number;
   /** In key order. The store must not be written to between two steps. Touches only what it yields. */
   range(table: TableName, options?: RangeOptions): IterableIterator<[Key, StoredValue]>;
-  /** Asked at the start of each checkpoint for the state that the writes so far belong to. */
+  /** Asked at the start of each checkpoint and snapshot for the state that the writes so far belong to. */
   onCheckpoint(capture: () => AppliedState): void;
   /** The last durable applied index: the log up to here is no longer needed for recovery. */
   durableIndex(): LogIndex;

@@ -93,12 +93,10 @@ class Subject {
   #engine!: StorageEngine;
   #stores: GroupStore[] = [];
   readonly #models = GROUPS.map(() => new ModelGroup());
-  /** What a restart brings back. */
-  readonly #durable: { model: ModelGroup; index: number | undefined }[] = GROUPS.map(() => ({
-    model: new ModelGroup(),
-    index: undefined,
-  }));
-  #writes = 0;
+  /** What each group held whenever its engine asked for the applied state, by that state's index. */
+  readonly #captured = GROUPS.map(() => new Map<number, ModelGroup>());
+  /** Starts above 0, which stands for nothing durable. */
+  #writes = 1;
   #underWay: Promise<void>[] = [];
   #held: HeldSnapshot | undefined;
 
@@ -108,9 +106,9 @@ class Subject {
   }
 
   async start(): Promise<void> {
+    const durable = this.#stores.map((store) => store.durableIndex());
     this.#engine = await this.#open(this.#directory);
-    this.#stores = [];
-    for (let group = 0; group < GROUPS.length; group += 1) await this.#openGroup(group);
+    for (let group = 0; group < GROUPS.length; group += 1) await this.#openGroup(group, durable[group] ?? 0);
   }
 
   async run(call: Call): Promise<void> {
@@ -136,9 +134,6 @@ class Subject {
         break;
       case "restart":
         await this.stop();
-        this.#durable.forEach(({ model }, group) => {
-          this.#models[group] = new ModelGroup(model);
-        });
         await this.start();
         break;
       case "snapshot":
@@ -203,14 +198,14 @@ class Subject {
     }
   }
 
-  async #openGroup(group: number): Promise<void> {
+  /** Opens a group of which everything up to the index `durable` must be there, and nothing later. */
+  async #openGroup(group: number, durable: number): Promise<void> {
     const store = await this.#engine.openGroup(GROUPS[group]);
     this.#stores[group] = store;
-    const durable = this.#durable[group];
-    assert.equal(store.restored?.index, durable.index);
+    this.#models[group] = new ModelGroup(this.#captured[group].get(durable));
+    assert.equal(store.restored?.index ?? 0, durable);
     store.onCheckpoint(() => {
-      // Counts as durable from now on: no restart happens before the checkpoint has ended.
-      this.#durable[group] = { model: new ModelGroup(this.#models[group]), index: this.#writes };
+      this.#captured[group].set(this.#writes, new ModelGroup(this.#models[group]));
       return appliedState(this.#writes);
     });
   }
@@ -227,9 +222,7 @@ class Subject {
 
   async #destroy(group: number): Promise<void> {
     await this.#stores[group].destroy();
-    this.#models[group] = new ModelGroup();
-    this.#durable[group] = { model: new ModelGroup(), index: undefined };
-    await this.#openGroup(group);
+    await this.#openGroup(group, 0);
   }
 
   /** Installs the snapshot that is held, or one taken now of the other group. */
@@ -251,7 +244,7 @@ class Subject {
     this.#writes += 1;
     await install.commit(appliedState(this.#writes));
     this.#models[group] = new ModelGroup(model);
-    this.#durable[group] = { model: new ModelGroup(model), index: this.#writes };
+    this.#captured[group].set(this.#writes, new ModelGroup(model));
   }
 }
 

@@ -28,18 +28,19 @@ import type {
   GroupStore,
   StorageEngine,
 } from "../../ports/storage-engine.js";
+import type { GroupHost } from "../../storage/engine-group.js";
 import { Exclusive } from "../../storage/exclusive.js";
 import { TABLES } from "../../storage/tables.js";
 import { TurnSlices } from "../../storage/turn-slices.js";
 import { Accounting } from "./accounting.js";
 import { type LmdbModule, type LmdbStore, openStore } from "./binding.js";
-import { type FrozenGroup, type GroupHost, LmdbGroupStore } from "./group-store.js";
+import { type FrozenGroup, LmdbGroupStore } from "./group-store.js";
 import { LmdbInstall } from "./install.js";
 import { encodeFormat, encodeGroupRecord, FORMAT_KEY, FORMAT_VERSION, type TreeState } from "./layout.js";
 import { OperationWriter } from "./operations.js";
 import { newScope, Reader, scopedKeyEncoder } from "./reader.js";
 import { LmdbSnapshot } from "./snapshot.js";
-import { packFrozen } from "./table.js";
+import { LmdbTable, packFrozen } from "./table.js";
 import { Writer } from "./writer.js";
 
 /** Groups share a transaction up to this many writes; each may change a page, 4 KiB of memory. */
@@ -104,7 +105,7 @@ function checkFormat(path: string, store: LmdbStore, reader: Reader): void {
   }
 }
 
-class LmdbEngine implements StorageEngine, GroupHost {
+class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
   readonly kind = "disk";
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -134,14 +135,9 @@ class LmdbEngine implements StorageEngine, GroupHost {
   async openGroup(group: GroupId): Promise<GroupStore> {
     assert(!this.#stores.has(group), `group ${group} is open already`);
     const record = this.#reader.groupRecord(group);
-    const store = new LmdbGroupStore(
-      this,
-      this.#reader,
-      this.#accounting,
-      group,
-      record,
-      record === undefined ? this.#newTrees() : [],
-    );
+    const trees = record?.trees ?? this.#newTrees();
+    const tables = trees.map((state) => new LmdbTable(this.#reader, this.#accounting, state));
+    const store = new LmdbGroupStore(this, group, record?.applied, tables);
     this.#stores.set(group, store);
     return store;
   }

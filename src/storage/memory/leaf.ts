@@ -1,0 +1,174 @@
+/**
+ * Leaves: one entry each, with its whole key.
+ *
+ *     +----------------------------------+----------------------------------+-----+---------------+
+ *     | value size, 24 bits │ key size,  | key size,  │ epoch, 29 bits      | key | value, or the |
+ *     |                     │ low 8 bits | high 3 bits│                     |     | number of one |
+ *     +----------------------------------+----------------------------------+-----+---------------+
+ *      word 0 (low bits first)            word 1
+ *
+ * A leaf is never changed: a new value is a new leaf. One that would not fit a slot keeps its value outside
+ * the arena and its number, a u32, in place of it.
+ *
+ * A leaf's reference is negative, so that a look at a reference tells a leaf from an inner node:
+ * `slot | 0x8000_0000` as a signed number.
+ */
+import { assert } from "../../core/assert.js";
+import { type Bytes, copyBytes, type Key } from "../../core/bytes.js";
+import type { StoredValue } from "../../ports/storage-engine.js";
+import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../tables.js";
+import { type Arena, PAGE_SHIFT, RECORD_BYTES_MAX, UNIT_MASK } from "./arena.js";
+
+const LEAF_BIT = 0x8000_0000;
+const SLOT_MASK = 0x7fff_ffff;
+const HEADER_BYTES = 8;
+const OUTSIDE_NUMBER_BYTES = 4;
+const VALUE_SIZE_MASK = 0xff_ffff;
+const EPOCH_SHIFT = 3;
+export const EPOCH_MAX = 2 ** 29 - 1;
+/** Up to here a loop copies faster than a call into the runtime does. */
+const LOOP_BYTES_MAX = 40;
+/** A value outside the arena is kept as it came when it is at least this part of its buffer. */
+const KEPT_PART_MIN = 0.75;
+
+/** Creates, reads and frees leaves. */
+export class Leaves {
+  readonly #arena: Arena;
+  readonly #outside: (StoredValue | undefined)[] = [];
+  readonly #unusedNumbers: number[] = [];
+  #outsideBytes = 0;
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+  }
+
+  /** Bytes of values outside the arena. */
+  get outsideBytes(): number {
+    return this.#outsideBytes;
+  }
+
+  create(key: Key, value: StoredValue, epoch: number): number {
+    const keyBytes = key.length;
+    const valueBytes = value.end - value.start;
+    assert(keyBytes > 0 && keyBytes <= KEY_BYTES_MAX, "a key has 1 to 1,536 bytes");
+    assert(valueBytes <= VALUE_BYTES_MAX, "a value has less than 16 MiB");
+    const sizeBytes = leafBytes(keyBytes, valueBytes);
+    const slot = this.#arena.alloc(sizeBytes);
+    const page = slot >>> PAGE_SHIFT;
+    const words = this.#arena.words[page];
+    const bytes = this.#arena.bytes[page];
+    const word = (slot & UNIT_MASK) << 1;
+    words[word] = valueBytes | (keyBytes << 24);
+    words[word + 1] = (keyBytes >>> 8) | (epoch << EPOCH_SHIFT);
+    const keyStart = (word << 2) + HEADER_BYTES;
+    const valueStart = keyStart + keyBytes;
+    writeKey(bytes, keyStart, key);
+    if (isInside(keyBytes, valueBytes)) copyValue(value, bytes, valueStart);
+    else bytes.writeUInt32LE(this.#keepOutside(value), valueStart);
+    return slot | LEAF_BIT;
+  }
+
+  keyBytes(leaf: number): number {
+    const slot = leaf & SLOT_MASK;
+    const words = this.#arena.words[slot >>> PAGE_SHIFT];
+    const word = (slot & UNIT_MASK) << 1;
+    return (words[word] >>> 24) | ((words[word + 1] & 7) << 8);
+  }
+
+  key(leaf: number): Key {
+    const start = this.keyStart(leaf);
+    return this.pageBytes(leaf).latin1Slice(start, start + this.keyBytes(leaf));
+  }
+
+  /** The page that a leaf's key is in, from `keyStart` on. */
+  pageBytes(leaf: number): Bytes {
+    return this.#arena.bytes[(leaf & SLOT_MASK) >>> PAGE_SHIFT];
+  }
+
+  keyStart(leaf: number): number {
+    return ((leaf & UNIT_MASK) << 3) + HEADER_BYTES;
+  }
+
+  hasKey(leaf: number, key: Key): boolean {
+    if (this.keyBytes(leaf) !== key.length) return false;
+    const bytes = this.pageBytes(leaf);
+    const start = this.keyStart(leaf);
+    // From the end: keys that meet in a leaf share their beginnings.
+    for (let i = key.length - 1; i >= 0; i -= 1) {
+      if (bytes[start + i] !== key.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
+  /** A view into the arena: valid until the leaf is freed. */
+  value(leaf: number): StoredValue {
+    const slot = leaf & SLOT_MASK;
+    const page = slot >>> PAGE_SHIFT;
+    const words = this.#arena.words[page];
+    const word = (slot & UNIT_MASK) << 1;
+    const valueBytes = words[word] & VALUE_SIZE_MASK;
+    const keyBytes = (words[word] >>> 24) | ((words[word + 1] & 7) << 8);
+    const bytes = this.#arena.bytes[page];
+    const start = (word << 2) + HEADER_BYTES + keyBytes;
+    if (isInside(keyBytes, valueBytes)) return { bytes, start, end: start + valueBytes };
+    const outside = this.#outside[bytes.readUInt32LE(start)];
+    assert(outside !== undefined, "a value outside the arena lives as long as its leaf");
+    return outside;
+  }
+
+  epoch(leaf: number): number {
+    const slot = leaf & SLOT_MASK;
+    return this.#arena.words[slot >>> PAGE_SHIFT][((slot & UNIT_MASK) << 1) + 1] >>> EPOCH_SHIFT;
+  }
+
+  free(leaf: number): void {
+    const slot = leaf & SLOT_MASK;
+    const page = slot >>> PAGE_SHIFT;
+    const valueBytes = this.#arena.words[page][(slot & UNIT_MASK) << 1] & VALUE_SIZE_MASK;
+    const keyBytes = this.keyBytes(leaf);
+    if (!isInside(keyBytes, valueBytes)) {
+      const number = this.#arena.bytes[page].readUInt32LE(this.keyStart(leaf) + keyBytes);
+      this.#outside[number] = undefined;
+      this.#unusedNumbers.push(number);
+      this.#outsideBytes -= valueBytes;
+    }
+    this.#arena.free(slot, leafBytes(keyBytes, valueBytes));
+  }
+
+  #keepOutside(value: StoredValue): number {
+    const { bytes, start, end } = value;
+    const sizeBytes = end - start;
+    const keeps = sizeBytes >= KEPT_PART_MIN * bytes.buffer.byteLength;
+    const kept = keeps
+      ? { bytes, start, end }
+      : { bytes: copyBytes(bytes, start, end), start: 0, end: sizeBytes };
+    const number = this.#unusedNumbers.pop() ?? this.#outside.length;
+    this.#outside[number] = kept;
+    this.#outsideBytes += sizeBytes;
+    return number;
+  }
+}
+
+const isInside = (keyBytes: number, valueBytes: number): boolean =>
+  HEADER_BYTES + keyBytes + valueBytes <= RECORD_BYTES_MAX;
+
+function leafBytes(keyBytes: number, valueBytes: number): number {
+  return HEADER_BYTES + keyBytes + (isInside(keyBytes, valueBytes) ? valueBytes : OUTSIDE_NUMBER_BYTES);
+}
+
+function writeKey(bytes: Bytes, start: number, key: Key): void {
+  if (key.length > LOOP_BYTES_MAX) {
+    bytes.latin1Write(key, start, key.length);
+    return;
+  }
+  for (let i = 0; i < key.length; i += 1) bytes[start + i] = key.charCodeAt(i);
+}
+
+function copyValue(value: StoredValue, target: Bytes, targetStart: number): void {
+  const { bytes: source, start, end } = value;
+  if (end - start > LOOP_BYTES_MAX) {
+    source.copy(target, targetStart, start, end);
+    return;
+  }
+  for (let i = start, at = targetStart; i < end; i += 1, at += 1) target[at] = source[i];
+}
