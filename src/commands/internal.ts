@@ -1,6 +1,7 @@
 /**
- * The node's own commands: what HTTP needs beyond Redis's (versions, conditions, pages), and the pieces of the
- * commands that concern every partition (`fan-out.ts`). Not listed and not accepted from RESP clients.
+ * MinikeyDB's own commands: what goes beyond Redis's (versions, conditions, pages, repeats that are harmless),
+ * and the pieces of the commands that concern every partition (`fan-out.ts`). The `KV.` commands and `ONCE` are
+ * for clients too; the others are not listed and not accepted from them.
  *
  * | command | argument | reply |
  * | --- | --- | --- |
@@ -145,6 +146,8 @@ interface InternalFields {
   readonly arity: number;
   readonly keyed: boolean;
   readonly access: "read" | "write";
+  /** Clients may give it too. */
+  readonly isPublic?: boolean;
   readonly summary: string;
   readonly check?: (args: Args) => void;
   readonly run: (view: KeyValueView, args: Args) => Reply;
@@ -161,7 +164,7 @@ function internal(fields: InternalFields): CommandSpec {
     access: fields.access,
     group: "minikey",
     summary: fields.summary,
-    internal: true,
+    internal: fields.isPublic !== true,
     check: fields.check,
     run: fields.run,
   });
@@ -174,6 +177,7 @@ export const INTERNAL_COMMANDS: readonly CommandSpec[] = [
     arity: 2,
     keyed: true,
     access: "read",
+    isPublic: true,
     summary: "Get a value with its type, version and expiry",
     run: runKvGet,
   }),
@@ -183,6 +187,7 @@ export const INTERNAL_COMMANDS: readonly CommandSpec[] = [
     arity: 7,
     keyed: true,
     access: "write",
+    isPublic: true,
     summary: "Set a value, under a condition, and get its version",
     check: checkKvPut,
     run: runKvPut,
@@ -193,6 +198,7 @@ export const INTERNAL_COMMANDS: readonly CommandSpec[] = [
     arity: 3,
     keyed: true,
     access: "write",
+    isPublic: true,
     summary: "Delete a key, under a condition",
     check: (args) => {
       numberArg(args, 2);
@@ -205,8 +211,20 @@ export const INTERNAL_COMMANDS: readonly CommandSpec[] = [
     arity: 4,
     keyed: false,
     access: "read",
+    isPublic: true,
     summary: "List keys in order",
     run: runKvList,
+  }),
+  command({
+    name: "ONCE",
+    opcode: 201,
+    arity: -5,
+    keys: { first: 4, last: 4, step: 1 },
+    spread: "single",
+    access: "write",
+    group: "minikey",
+    summary: "Carry a write out once, however often it is sent: ONCE session number command key …",
+    // Carried out by the node, which remembers sessions.
   }),
   internal({
     name: "SCANPART",

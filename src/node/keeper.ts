@@ -108,6 +108,8 @@ export class GroupKeeper {
     const group = new ReplicaGroup(id, core, machine, store, this.#groups);
     store.onCheckpoint(() => group.capture());
     this.#groups.add(group);
+    // A new group need not wait for an election time-out: its first founder asks at once.
+    if (founders[0] === self && restored.hardState.term === 0 && core.lastIndex === 0) core.campaign();
   }
 }
 

@@ -2,8 +2,8 @@
  * A running node: everything that decides, wired to the ports that it was given. The same code runs in a
  * server, in a user's program and in the simulator.
  */
-import { checkCommand } from "../commands/check.js";
-import { commonPartition } from "../commands/plan.js";
+import { checkCommand, type Limits } from "../commands/check.js";
+import { commonPartition, keyIndexes } from "../commands/plan.js";
 import type { Reply } from "../commands/reply.js";
 import { ScanCursors } from "../commands/scan-cursor.js";
 import { COMMANDS } from "../commands/table.js";
@@ -242,7 +242,7 @@ export class MinikeyNode implements Database {
         diskEngine,
         memoryEngine,
         recovered: recovery.groups,
-        lookup: (opcode) => COMMANDS.byOpcode(opcode) ?? this.#nodeCommands.get(opcode),
+        lookup: (opcode) => this.#nodeCommands.get(opcode) ?? COMMANDS.byOpcode(opcode),
       },
       this.#groups,
     );
@@ -304,7 +304,7 @@ export class MinikeyNode implements Database {
   submit(args: Args, context: RequestContext, sink: ReplySink): void {
     const spec = COMMANDS.lookup(args.bytes, args.start(0), args.end(0));
     if (spec === undefined) {
-      this.#submitUnlisted(args, context, sink);
+      sink.onReply(new MinikeyError("UNKNOWN_COMMAND", `unknown command '${args.text(0)}'`));
       return;
     }
     const route = this.#router.route(context);
@@ -341,33 +341,6 @@ export class MinikeyNode implements Database {
     }
   }
 
-  /** `ONCE client number command …`, and names that are no commands. */
-  #submitUnlisted(args: Args, context: RequestContext, sink: ReplySink): void {
-    if (args.text(0).toUpperCase() !== ONCE.name) {
-      sink.onReply(new MinikeyError("UNKNOWN_COMMAND", `unknown command '${args.text(0)}'`));
-      return;
-    }
-    const inner = innerArgs(args);
-    const spec = inner.count === 0 ? undefined : COMMANDS.byName(inner.text(0));
-    const route = this.#router.route(context);
-    const problem = spec === undefined ? unusableOnce() : this.#check(spec, inner, context);
-    if (spec === undefined || problem !== undefined || route === undefined) {
-      sink.onReply(problem ?? this.#noRoute(context));
-      return;
-    }
-    const partition = partitionFor(spec, inner, route);
-    if (spec.access !== "write" || partition === -1 || !/^[0-9]{1,15}$/.test(args.text(2))) {
-      sink.onReply(unusableOnce());
-      return;
-    }
-    const group = groupIn(route.keyspace, partition);
-    const order = (context.order ??= new ContextOrder());
-    const kept = copyArgs(args);
-    const start = () => this.#requests.write(group, ONCE.opcode, kept, route.level, sink, context);
-    if (order.tryStart("write")) start();
-    else order.defer({ kind: "write", start });
-  }
-
   #noRoute(context: RequestContext): MinikeyError {
     return this.#map.epoch === 0
       ? new MinikeyError("NOT_READY", "the node has not joined its cluster yet")
@@ -380,6 +353,7 @@ export class MinikeyNode implements Database {
     }
     try {
       checkCommand(spec, args, this.#options);
+      if (spec.opcode === ONCE.opcode) checkOnce(args, this.#options);
     } catch (error) {
       return asReply(error);
     }
@@ -716,8 +690,16 @@ function kindOf(spec: CommandSpec, partition: number): CommandKind {
   return spec.access === "write" ? "write" : "read";
 }
 
-function unusableOnce(): MinikeyError {
-  return new MinikeyError("SYNTAX", "ONCE takes a client, a number and a write on one key");
+/** `ONCE session number command …`: the command is checked as if it came alone. */
+function checkOnce(args: Args, limits: Limits): void {
+  const inner = innerArgs(args);
+  const spec = COMMANDS.lookup(inner.bytes, inner.start(0), inner.end(0));
+  const isNumber = /^[0-9]{1,15}$/.test(args.text(2));
+  const isUsable = spec?.access === "write" && spec.opcode !== ONCE.opcode;
+  if (!isNumber || !isUsable || keyIndexes(spec, inner).length !== 1) {
+    throw new MinikeyError("SYNTAX", "ONCE takes a session, a number and a write on one key");
+  }
+  checkCommand(spec, inner, limits);
 }
 
 function utf8(value: unknown): Bytes {

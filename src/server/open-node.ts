@@ -123,7 +123,10 @@ async function prepareIdentity(settings: NodeSettings, disk: Disk, random: Rando
   }
   if (found !== undefined && found.stage !== "fresh" && !settings.rebuild) return found;
   if (settings.rebuild && settings.founders.length === 1) {
-    throw new MinikeyError("BAD_CONFIG", "--rebuild needs other replicas to fetch the data from, and there are none");
+    throw new MinikeyError(
+      "BAD_CONFIG",
+      "--rebuild needs other replicas to fetch the data from, and there are none",
+    );
   }
   const fresh: Identity = {
     nodeId: settings.id,

@@ -60,8 +60,14 @@ export async function startServer(
     await stop();
   };
   try {
-    const respPort = await listen(config.respPort, async (port) => await startRespServer({ ...shared, port }));
-    const httpPort = await listen(config.httpPort, async (port) => await startHttpServer({ ...shared, port }));
+    const respPort = await listen(
+      config.respPort,
+      async (port) => await startRespServer({ ...shared, port }),
+    );
+    const httpPort = await listen(
+      config.httpPort,
+      async (port) => await startHttpServer({ ...shared, port }),
+    );
     node.announce(addressOf(config, respPort), addressOf(config, httpPort));
     await node.start();
     return { respPort, httpPort, stop: stopAll };
