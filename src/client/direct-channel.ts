@@ -1,0 +1,112 @@
+/**
+ * A channel inside the process: commands go straight to the node, without a socket or a protocol between.
+ */
+import {
+  DoubleReply,
+  MapReply,
+  type Reply,
+  SetReply,
+  Slice,
+  Status,
+  VerbatimReply,
+} from "../commands/reply.js";
+import { Args } from "../commands/types.js";
+import { asBytes, type Bytes, concatBytes, EMPTY_BYTES, utf8ToBytes } from "../core/bytes.js";
+import { MinikeyError } from "../core/errors.js";
+import { type KeyspaceId, keyspaceId } from "../core/ids.js";
+import type { Database, RequestContext } from "../node/database.js";
+import { type Argument, type Channel, WireMap, type WireReply, type WireRequest, WireSet } from "./wire.js";
+
+export class DirectChannel implements Channel {
+  readonly #database: Database;
+  readonly #keyspace: string | number;
+  readonly #context: RequestContext;
+  #open = 0;
+  #whenIdle: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(database: Database, keyspace: string | number = 0) {
+    this.#database = database;
+    this.#keyspace = keyspace;
+    this.#context = { keyspace: keyspaceId(0), readLevel: "linearizable", writeLevel: "quorum" };
+  }
+
+  submit(request: WireRequest): void {
+    const id = this.#keyspaceId();
+    if (this.#isClosed || id instanceof MinikeyError) {
+      request.onReply(id instanceof MinikeyError ? id : new MinikeyError("STOPPING", "the client is closed"));
+      return;
+    }
+    const context = this.#context;
+    context.keyspace = id;
+    // The node reads the levels before `submit` returns.
+    context.readLevel = request.readLevel ?? "linearizable";
+    context.writeLevel = request.writeLevel ?? "quorum";
+    this.#open += 1;
+    this.#database.submit(argsOf(request.args), context, {
+      onReply: (reply) => {
+        const wire = toWire(reply);
+        this.#open -= 1;
+        request.onReply(wire);
+        if (this.#open === 0) this.#whenIdle?.();
+      },
+    });
+  }
+
+  forKeyspace(keyspace: string | number): Channel {
+    return new DirectChannel(this.#database, keyspace);
+  }
+
+  async ready(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#open === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#whenIdle = resolve;
+    });
+  }
+
+  #keyspaceId(): KeyspaceId | MinikeyError {
+    if (typeof this.#keyspace === "number") return keyspaceId(this.#keyspace);
+    const keyspace = this.#database.keyspaceByName(this.#keyspace);
+    return keyspace?.id ?? new MinikeyError("KEYSPACE_NOT_FOUND", `no keyspace is named '${this.#keyspace}'`);
+  }
+}
+
+function argsOf(words: readonly Argument[]): Args {
+  const parts = words.map((word): Bytes => {
+    if (typeof word === "string") return utf8ToBytes(word);
+    return word instanceof Uint8Array ? asBytes(word) : utf8ToBytes(String(word));
+  });
+  const args = new Args(parts.length === 0 ? EMPTY_BYTES : concatBytes(parts));
+  let at = 0;
+  for (const part of parts) {
+    args.push(at, at + part.length);
+    at += part.length;
+  }
+  return args;
+}
+
+/** As RESP would bring it, with memory of its own. */
+function toWire(reply: Reply): WireReply {
+  if (reply instanceof Slice) return Buffer.from(reply.bytes.subarray(reply.start, reply.end));
+  if (typeof reply === "string") return Buffer.from(reply);
+  if (reply instanceof MapReply) {
+    return new WireMap(reply.entries.map(([key, value]) => [toWire(key), toWire(value)]));
+  }
+  if (reply instanceof SetReply) return new WireSet(reply.items.map(toWire));
+  if (
+    reply instanceof Status ||
+    reply instanceof MinikeyError ||
+    reply instanceof DoubleReply ||
+    reply instanceof VerbatimReply ||
+    reply === null ||
+    typeof reply !== "object"
+  ) {
+    return reply;
+  }
+  return reply.map(toWire);
+}
