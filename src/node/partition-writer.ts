@@ -54,6 +54,8 @@ interface Batch {
   readonly deadlineMs: number;
   /** Times sent and not refused since: above 0, a leader may have proposed it. */
   uncertain: number;
+  /** The writer's epoch when it was sent last. */
+  sentEpoch: number;
   sentMs: number;
   isDone: boolean;
 }
@@ -64,7 +66,8 @@ const WINDOW = 64;
 const BATCH_BYTES_MAX = 1024 * 1024;
 /** Commands waiting for a place in the window. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
-const RESEND_AFTER_MS = 400;
+/** An answer that is so late is not waited for, even if nothing seems to have gone wrong. */
+const RESEND_AFTER_MS = 2_000;
 const BLOCKED_PAUSE_MS = 5;
 /** A session not used for so long is not used again, so that the partitions may forget it. */
 const SESSION_IDLE_MS = 60_000;
@@ -90,6 +93,8 @@ export class PartitionWriter {
   #acked = 0;
   #lastUsedMs = 0;
   #notBeforeMs = 0;
+  /** Counts the times that what was sent before may have been lost: a new leader, a new connection to it. */
+  #epoch = 0;
   #pending = 0;
 
   constructor(group: GroupId, host: WriterHost) {
@@ -148,14 +153,10 @@ export class PartitionWriter {
     if (count > 0) this.#cut.splice(0, count);
   }
 
-  /** A leader (or a new one) can be reached: what is under way goes to it, in order. */
-  resend(): void {
-    const nowMs = this.#host.monotonicMs();
-    if (nowMs < this.#notBeforeMs) return;
-    for (const batch of this.#lingering) this.#send(batch, nowMs);
-    for (const batch of this.#inFlight) {
-      if (!batch.isDone) this.#send(batch, nowMs);
-    }
+  /** A leader, a new one, or a lost one again can be reached: what is under way goes to it, in order. */
+  onLeaderFound(): void {
+    this.#epoch += 1;
+    this.#resend();
   }
 
   /** From time to time: deadlines, and answers that never came. */
@@ -165,8 +166,7 @@ export class PartitionWriter {
       if (nowMs >= batch.deadlineMs) this.#expire(batch);
     }
     this.#cut = this.#cut.filter((batch) => batch.commands.length > 0);
-    const oldest = this.#lingering[0] ?? this.#inFlight.find((batch) => !batch.isDone);
-    if (oldest !== undefined && nowMs - oldest.sentMs > RESEND_AFTER_MS) this.resend();
+    this.#resend();
     this.flush();
   }
 
@@ -178,9 +178,12 @@ export class PartitionWriter {
 
   onResult(result: Pick<AppliedBatch, "session" | "sequence" | "status" | "replies">): void {
     const batch = this.#find(result.session, result.sequence);
-    // `refused`: an earlier number is missing; it is sent again, and this one after it.
-    if (batch === undefined || result.status === "refused") return;
-    if (result.status === "acknowledged") return;
+    if (batch === undefined || result.status === "acknowledged") return;
+    if (result.status === "refused") {
+      // An earlier number is missing; that one is sent again, and this one after it.
+      batch.uncertain = Math.max(0, batch.uncertain - 1);
+      return;
+    }
     const { commands } = batch;
     batch.isDone = true;
     if (result.status === "blocked") this.#goOnAfter(batch, result.replies.length);
@@ -231,6 +234,7 @@ export class PartitionWriter {
       commands,
       deadlineMs,
       uncertain: 0,
+      sentEpoch: 0,
       sentMs: 0,
       isDone: false,
     });
@@ -257,8 +261,23 @@ export class PartitionWriter {
     this.#host.sessionOpened(this.#session, this);
   }
 
+  /** Sends again, in order, what was refused or may have been lost. */
+  #resend(): void {
+    const nowMs = this.#host.monotonicMs();
+    if (nowMs < this.#notBeforeMs) return;
+    for (const batch of this.#lingering) this.#sendAgain(batch, nowMs);
+    for (const batch of this.#inFlight) this.#sendAgain(batch, nowMs);
+  }
+
+  #sendAgain(batch: Batch, nowMs: number): void {
+    const isUnderWay = batch.uncertain > 0 && batch.sentEpoch === this.#epoch;
+    if (batch.isDone || (isUnderWay && nowMs - batch.sentMs < RESEND_AFTER_MS)) return;
+    this.#send(batch, nowMs);
+  }
+
   #send(batch: Batch, nowMs: number): void {
     batch.sentMs = nowMs;
+    batch.sentEpoch = this.#epoch;
     // The bytes of an earlier sending may still lie in a log or a queue: a leader stamps its own copy.
     if (batch.uncertain > 0) batch.data = copyBytes(batch.data);
     if (this.#host.sendBatch(this.group, batch.data)) batch.uncertain += 1;
@@ -344,6 +363,7 @@ function restOf(batch: Batch, skipped: number): Batch {
     commands: batch.commands.slice(skipped),
     deadlineMs: batch.deadlineMs,
     uncertain: 0,
+    sentEpoch: 0,
     sentMs: 0,
     isDone: false,
   };

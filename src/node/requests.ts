@@ -155,7 +155,7 @@ export class Requests implements WriterHost, ReaderHost {
 
   /** The group has a leader that it had not, or one can be reached again. */
   onLeaderFound(group: GroupId): void {
-    this.#writers.get(group)?.resend();
+    this.#writers.get(group)?.onLeaderFound();
     this.#readers.get(group)?.sweep();
   }
 
