@@ -1,0 +1,39 @@
+/** `?consistency=`: how sure a read or a write is before it is answered. */
+import { MinikeyError } from "../../core/errors.js";
+import type { KeyspaceInfo, ReadLevel, RequestContext, WriteLevel } from "../../node/database.js";
+
+const READ_LEVELS: readonly ReadLevel[] = ["linearizable", "stale", "one", "quorum", "all"];
+const WRITE_LEVELS: readonly WriteLevel[] = ["one", "quorum", "all"];
+
+/** What holds when a request names no level: durable and linearizable, unless the keyspace is eventual. */
+export function defaultContext(keyspace: KeyspaceInfo): RequestContext {
+  return keyspace.consistency === "strong"
+    ? { keyspace: keyspace.id, readLevel: "linearizable", writeLevel: "quorum" }
+    : { keyspace: keyspace.id, readLevel: "one", writeLevel: "one" };
+}
+
+export function readContext(keyspace: KeyspaceInfo, level: string | undefined): RequestContext {
+  const context = defaultContext(keyspace);
+  if (level !== undefined) context.readLevel = oneOf(READ_LEVELS, level, "a read");
+  return context;
+}
+
+/** On a strong keyspace every write is linearizable, so there the word is accepted for writes as well. */
+export function writeContext(keyspace: KeyspaceInfo, level: string | undefined): RequestContext {
+  const context = defaultContext(keyspace);
+  const implied = level === "linearizable" && keyspace.consistency === "strong";
+  if (level !== undefined && !implied) context.writeLevel = oneOf(WRITE_LEVELS, level, "a write");
+  return context;
+}
+
+function oneOf<T extends string>(levels: readonly T[], level: string, what: string): T {
+  const known = levels.find((one) => one === level);
+  if (known === undefined) {
+    const got = JSON.stringify(level);
+    throw new MinikeyError(
+      "BAD_REQUEST",
+      `consistency: expected ${levels.join(", ")} for ${what}, got ${got}`,
+    );
+  }
+  return known;
+}

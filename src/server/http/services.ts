@@ -1,0 +1,53 @@
+/** What every route works with. */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { MinikeyError } from "../../core/errors.js";
+import type { Database, KeyspaceInfo } from "../../node/database.js";
+import type { HeldBytes } from "./body.js";
+import { parseQuery, pathAfterSlash, percentDecode } from "./text.js";
+
+export interface HttpLimits {
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+  /** Bodies and values of unfinished requests, all connections together. */
+  readonly heldBytesMax: number;
+}
+
+export interface HttpServices {
+  readonly database: Database;
+  readonly limits: HttpLimits;
+  readonly held: HeldBytes;
+  /** Milliseconds since 1970: what `ttl` counts from. */
+  readonly nowMs: () => number;
+}
+
+/** The routes are declared on this; which server is below does not matter to them. */
+export type App = FastifyInstance;
+
+/** The request's URL with one character a byte, as it arrived (an absolute one without its origin). */
+export const urlOf = (request: FastifyRequest): string => request.raw.url ?? "/";
+
+export const queryOf = (request: FastifyRequest, known: readonly string[]): ReadonlyMap<string, string> =>
+  parseQuery(urlOf(request), known);
+
+const DEFAULT_KEYSPACE_ID = 0;
+
+/** The keyspace that the path names: `/keyspaces/{name}/…`, else `default`. */
+export function keyspaceOf(
+  { database }: HttpServices,
+  request: FastifyRequest,
+  named: boolean,
+): KeyspaceInfo {
+  if (named) return keyspaceNamed(database, pathAfterSlash(urlOf(request), 2).split("/")[0]);
+  const keyspace = database.keyspaceById(DEFAULT_KEYSPACE_ID);
+  if (keyspace === undefined) throw new MinikeyError("NOT_READY", "the node does not know the cluster yet");
+  return keyspace;
+}
+
+export function keyspaceNamed(database: Database, encodedName: string): KeyspaceInfo {
+  const name = percentDecode(encodedName, "the keyspace's name").utf8Slice();
+  const keyspace = database.keyspaceByName(name);
+  if (keyspace === undefined) {
+    throw new MinikeyError("KEYSPACE_NOT_FOUND", `there is no keyspace ${JSON.stringify(name)}`);
+  }
+  return keyspace;
+}
