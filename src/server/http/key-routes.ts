@@ -60,7 +60,7 @@ class KeyRoutes {
     if (ifNoneMatch !== undefined && namesVersion(ifNoneMatch, version)) return reply.code(304).send();
 
     const ttlSeconds =
-      expiresAtMs === 0 ? undefined : Math.max(0, expiresAtMs - this.#services.nowMs()) / 1000;
+      expiresAtMs === 0 ? undefined : Math.max(0, expiresAtMs - this.#services.clock.wallMs()) / 1000;
     if (prefersOctets(accept)) {
       if (ttlSeconds !== undefined) reply.header("minikey-ttl", String(ttlSeconds));
       return reply.header("minikey-type", type).type(OCTETS).send(value);
@@ -74,7 +74,8 @@ class KeyRoutes {
     const context = writeContext(keyspaceOf(this.#services, request, this.#named), query.get("consistency"));
     const { mode, version: expected } = writeCondition(request.headers);
     const { type, value, ttlSeconds } = await readValue(request, reply, this.#services, query.get("ttl"));
-    const expiresAtMs = ttlSeconds === undefined ? 0 : Math.ceil(this.#services.nowMs() + ttlSeconds * 1000);
+    const expiresAtMs =
+      ttlSeconds === undefined ? 0 : Math.ceil(this.#services.clock.wallMs() + ttlSeconds * 1000);
     const stored = await execute(this.#services.database, context, [
       "KV.PUT",
       key,

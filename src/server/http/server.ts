@@ -12,6 +12,7 @@ import type { FastifyError, FastifyReply } from "fastify";
 import { AssertionFailure } from "../../core/assert.js";
 import { MinikeyError } from "../../core/errors.js";
 import type { Database } from "../../node/database.js";
+import type { Clock } from "../../ports/clock.js";
 import type { Logger } from "../../ports/logger.js";
 import { toListenError } from "../listen-error.js";
 import { HeldBytes } from "./body.js";
@@ -33,10 +34,7 @@ export interface HttpServerOptions {
   readonly database: Database;
   readonly logger: Logger;
   readonly limits?: Partial<HttpLimits>;
-  /** Milliseconds since 1970. Default: the system's clock. */
-  readonly nowMs?: () => number;
-  /** How long `stop` lets requests under way go on. */
-  readonly stopGraceMs?: number;
+  readonly clock: Clock;
 }
 
 export interface HttpServer {
@@ -46,6 +44,7 @@ export interface HttpServer {
 }
 
 const LIMITS: HttpLimits = { keyBytesMax: 1024, valueBytesMax: 8_388_608, heldBytesMax: 268_435_456 };
+/** How long `stop` lets requests under way go on. */
 const STOP_GRACE_MS = 3000;
 const REQUEST_TIMEOUT_MS = 300_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
@@ -62,13 +61,13 @@ export async function preloadHttpServer(): Promise<void> {
 
 /** Rejects with `MinikeyError` `PORT_IN_USE` or `BAD_CONFIG` when the address cannot be had. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { host, port, database, logger } = options;
+  const { host, port, database, logger, clock } = options;
   const limits = { ...LIMITS, ...options.limits };
   const services: HttpServices = {
     database,
     limits,
     held: new HeldBytes(limits.heldBytesMax),
-    nowMs: options.nowMs ?? Date.now,
+    clock,
   };
   const app = await createApp();
   const state = { stopping: false };
@@ -89,7 +88,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   }
   return {
     port: (app.server.address() as AddressInfo).port,
-    stop: () => stop(app, connections, state, options.stopGraceMs ?? STOP_GRACE_MS),
+    stop: () => stop(app, connections, state, clock),
   };
 }
 
@@ -213,12 +212,12 @@ async function stop(
   app: App,
   connections: Connections,
   state: { stopping: boolean },
-  graceMs: number,
+  clock: Clock,
 ): Promise<void> {
   state.stopping = true;
   const closed = app.close();
   connections.closeIdle();
-  const timer = setTimeout(() => connections.closeAll(), graceMs);
+  const cancel = clock.after(STOP_GRACE_MS, () => connections.closeAll());
   await closed;
-  clearTimeout(timer);
+  cancel();
 }

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MinikeyError } from "../../core/errors.js";
 import type { Database, KeyspaceInfo } from "../../node/database.js";
+import type { Clock } from "../../ports/clock.js";
 import type { HeldBytes } from "./body.js";
 import { parseQuery, pathAfterSlash, percentDecode } from "./text.js";
 
@@ -16,8 +17,8 @@ export interface HttpServices {
   readonly database: Database;
   readonly limits: HttpLimits;
   readonly held: HeldBytes;
-  /** Milliseconds since 1970: what `ttl` counts from. */
-  readonly nowMs: () => number;
+  /** What `ttl` counts from. */
+  readonly clock: Clock;
 }
 
 /** The routes are declared on this; which server is below does not matter to them. */

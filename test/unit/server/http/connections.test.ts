@@ -207,12 +207,16 @@ describe("stop", () => {
   });
 
   it("gives up on requests that never finish", async (t) => {
-    const harness = await startHarness(t, { stopGraceMs: 50 });
+    const harness = await startHarness(t);
     harness.database.holding = true;
     const wire = open(t, harness);
     wire.socket.write(get("a"));
     await until(() => harness.database.contexts.length === 1);
-    await harness.server.stop();
+    const stopped = harness.server.stop();
+    harness.clock.advance(2999);
+    assert.equal(wire.closed, false);
+    harness.clock.advance(1);
+    await stopped;
     await until(() => wire.closed);
     assert.equal(wire.text, "");
   });

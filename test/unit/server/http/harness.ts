@@ -1,4 +1,4 @@
-/** A running HTTP server over a `TinyDatabase`, and a client that sends exactly what it is told. */
+/** A running HTTP server over a `ProbeDatabase`, and a client that sends exactly what it is told. */
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 import type { TestContext } from "node:test";
@@ -7,7 +7,8 @@ import {
   type HttpServerOptions,
   startHttpServer,
 } from "../../../../src/server/http/server.js";
-import { TinyDatabase } from "./tiny-database.js";
+import { HandClock } from "../../../support/hand-clock.js";
+import { ProbeDatabase } from "./probe-database.js";
 
 export interface Answer {
   readonly status: number;
@@ -26,7 +27,8 @@ export interface Sent {
 
 export interface Harness {
   readonly server: HttpServer;
-  readonly database: TinyDatabase;
+  readonly database: ProbeDatabase;
+  readonly clock: HandClock;
   readonly errors: string[];
   readonly send: (method: string, path: string, sent?: Sent) => Promise<Answer>;
   /** Writes raw bytes on a new connection; resolves with all that came until the server closed it. */
@@ -37,13 +39,15 @@ export async function startHarness(
   t: TestContext,
   options: Partial<HttpServerOptions> = {},
 ): Promise<Harness> {
-  const database = new TinyDatabase();
+  const clock = new HandClock();
+  const valueBytesMax = options.limits?.valueBytesMax;
+  const database = new ProbeDatabase({ clock, ...(valueBytesMax === undefined ? {} : { valueBytesMax }) });
   const errors: string[] = [];
   const server = await startHttpServer({
     host: "127.0.0.1",
     port: 0,
     database,
-    nowMs: () => database.nowMs,
+    clock,
     logger: {
       debug: () => undefined,
       info: () => undefined,
@@ -60,6 +64,7 @@ export async function startHarness(
   return {
     server,
     database,
+    clock,
     errors,
     send: (method, path, sent = {}) => send(agent, server.port, method, path, sent),
     raw: (...parts) => sendRaw(server.port, parts),

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
+import { latin1ToBytes } from "../../../../src/core/bytes.js";
+import { keyspaceId } from "../../../../src/core/ids.js";
+import { execute } from "../../../../src/server/execute.js";
 import { startHarness } from "./harness.js";
 
 const OCTETS = "application/octet-stream";
+const CONTEXT = { keyspace: keyspaceId(0), readLevel: "linearizable", writeLevel: "quorum" } as const;
 const JSON_BODY = { "content-type": "application/json" };
 
 describe("PUT, GET and DELETE of one key", () => {
@@ -59,11 +63,11 @@ describe("PUT, GET and DELETE of one key", () => {
     await send("PUT", "/keyspaces/other/kv/k", { body: { value: "other's" } });
     assert.equal((await send("GET", "/kv/k")).text, '{"value":"default\'s","version":1}');
     assert.equal((await send("GET", "/keyspaces/default/kv/k")).text, '{"value":"default\'s","version":1}');
-    assert.equal((await send("GET", "/keyspaces/other/kv/k")).text, '{"value":"other\'s","version":2}');
+    assert.equal((await send("GET", "/keyspaces/other/kv/k")).text, '{"value":"other\'s","version":1}');
     assert.deepEqual((await send("GET", "/keyspaces/other/kv")).json(), { keys: ["k"], cursor: null });
     assert.equal((await send("DELETE", "/keyspaces/other/kv/k")).status, 200);
     assert.equal((await send("GET", "/keyspaces/other/kv/k")).status, 404);
-    assert.equal(database.contexts.at(-1)?.keyspace, 1);
+    assert.equal(database.contexts.at(-1)?.keyspace, database.keyspaceByName("other")?.id);
     const missing = await send("GET", "/keyspaces/none/kv/k");
     assert.equal(missing.status, 404);
     assert.deepEqual(missing.json(), { error: 'there is no keyspace "none"', code: "KEYSPACE_NOT_FOUND" });
@@ -339,12 +343,12 @@ describe("bodies that are wrong", () => {
 
 describe("ttl", () => {
   it("counts seconds, fractions too, and is told back", async (t) => {
-    const { send, database } = await startHarness(t);
+    const { send, clock } = await startHarness(t);
     await send("PUT", "/kv/k", { body: { value: "v", ttl: 1.5 } });
     assert.deepEqual((await send("GET", "/kv/k")).json(), { value: "v", version: 1, ttl: 1.5 });
-    database.nowMs += 1499;
+    clock.advance(1499);
     assert.deepEqual((await send("GET", "/kv/k")).json(), { value: "v", version: 1, ttl: 0.001 });
-    database.nowMs += 1;
+    clock.advance(1);
     assert.equal((await send("GET", "/kv/k")).status, 404);
   });
 
@@ -464,7 +468,11 @@ describe("consistency", () => {
     const { send, database } = await startHarness(t);
     await send("POST", "/keyspaces", { body: { name: "loose", consistency: "eventual" } });
     await send("GET", "/keyspaces/loose/kv/k");
-    assert.deepEqual(database.contexts.at(-1), { keyspace: 1, readLevel: "one", writeLevel: "one" });
+    assert.deepEqual(database.contexts.at(-1), {
+      keyspace: database.keyspaceByName("loose")?.id,
+      readLevel: "one",
+      writeLevel: "one",
+    });
     const put = await send("PUT", "/keyspaces/loose/kv/k?consistency=linearizable", { body: { value: 1 } });
     assert.equal(put.status, 400);
   });
@@ -521,7 +529,7 @@ describe("listing", () => {
   it("tells keys that are not UTF-8 as base64, and pages over them", async (t) => {
     const { send, database } = await startHarness(t);
     await send("PUT", "/kv/a", { body: { value: 1 } });
-    database.insert("b\u00ff");
+    await execute(database, CONTEXT, ["SET", latin1ToBytes("b\u00ff"), "v"]);
     await send("PUT", "/kv/c", { body: { value: 1 } });
     const first = (await send("GET", "/kv?limit=2")).json() as { cursor: string };
     assert.deepEqual(first, { keys: ["a"], keysBase64: ["Yv8="], cursor: "Yv8" });

@@ -28,7 +28,7 @@ describe("the node's own routes", () => {
     database.ready = false;
     const answer = await send("GET", "/health");
     assert.equal(answer.status, 200);
-    assert.deepEqual(answer.json(), { status: "ok", nodeId: "n1", version: "0.1.0", uptimeSeconds: 12 });
+    assert.deepEqual(answer.json(), { status: "ok", nodeId: "n1", version: "0.0.0", uptimeSeconds: 1 });
   });
 
   it("/ready is 200 when ready, else 503 with the reasons and when to ask again", async (t) => {
@@ -76,18 +76,25 @@ describe("the node's own routes", () => {
 
 describe("/keyspaces", () => {
   it("lists, makes, shows and drops", async (t) => {
-    const { send } = await startHarness(t);
+    const { send, database } = await startHarness(t);
     const made = await send("POST", "/keyspaces", {
       body: { name: "s", consistency: "eventual", storage: "memory", replicas: 2, partitions: 4 },
     });
     assert.equal(made.status, 201);
-    const info = { id: 1, name: "s", consistency: "eventual", storage: "memory", replicas: 2, partitions: 4 };
+    const info = database.keyspaceByName("s");
     assert.deepEqual(made.json(), info);
+    assert.deepEqual(database.created, {
+      name: "s",
+      consistency: "eventual",
+      storage: "memory",
+      replicas: 2,
+      partitions: 4,
+    });
     assert.deepEqual((await send("GET", "/keyspaces/s")).json(), info);
     const { keyspaces } = (await send("GET", "/keyspaces")).json() as { keyspaces: { name: string }[] };
     assert.deepEqual(
       keyspaces.map(({ name }) => name),
-      ["default", "s"],
+      ["default", "k1", "k2", "k3", "s"],
     );
     const again = await send("POST", "/keyspaces", { body: { name: "s" } });
     assert.equal(again.status, 409);
@@ -221,7 +228,7 @@ describe("errors of the database", () => {
 
   it("say that the node is not ready while it knows no keyspace", async (t) => {
     const { send, database } = await startHarness(t);
-    database.keyspaces.length = 0;
+    database.isBlank = true;
     const answer = await send("GET", "/kv/k");
     assert.equal(answer.status, 503);
     assert.equal((answer.json() as { code: string }).code, "NOT_READY");
