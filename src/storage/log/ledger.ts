@@ -65,9 +65,8 @@ export class Ledger {
 
   /** Entries up to `snapshot.index` no longer count. False, and nothing done, when none did. */
   compact(group: GroupId, snapshot: SnapshotMeta): boolean {
-    const record = this.#group(group);
-    if (snapshot.index <= record.snapshot.index) return false;
-    this.#startAfter(record, snapshot);
+    if (snapshot.index <= (this.#groups.get(group)?.snapshot.index ?? 0)) return false;
+    this.#startAfter(this.#group(group), snapshot);
     return true;
   }
 

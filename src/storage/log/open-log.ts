@@ -9,7 +9,7 @@ import { MinikeyError } from "../../core/errors.js";
 import type { GroupId } from "../../core/ids.js";
 import type { Disk } from "../../ports/disk.js";
 import { corrupt, onDisk } from "./failures.js";
-import { FORMAT_VERSION, segmentOfName } from "./format.js";
+import { BLOCK_BYTES, FORMAT_VERSION, segmentOfName } from "./format.js";
 import { Ledger } from "./ledger.js";
 import { EntryLoader, findMissingEntries, LedgerReplay } from "./replay.js";
 import { type LogScan, rescanSegment, type ScannedSegment, scanLog } from "./scan.js";
@@ -115,11 +115,11 @@ async function proveDurable({ segments }: LogScan): Promise<void> {
   const last = segments.at(-1);
   if (last === undefined) return;
   const { reader, lastUnitAt, endBytes } = last;
-  const sizeBytes = endBytes - lastUnitAt;
-  await reader.fill(lastUnitAt, sizeBytes);
-  const at = reader.at(lastUnitAt);
-  const unit = reader.bytes.subarray(at, at + sizeBytes);
-  await onDisk("write", reader.path, reader.file.write([unit], lastUnitAt));
+  // The segment's header was written with its opening unit.
+  const start = lastUnitAt === BLOCK_BYTES ? 0 : lastUnitAt;
+  await reader.fill(start, endBytes - start);
+  const write = reader.bytes.subarray(reader.at(start), reader.at(endBytes));
+  await onDisk("write", reader.path, reader.file.write([write], start));
   await onDisk("sync", reader.path, reader.file.sync());
 }
 

@@ -247,7 +247,7 @@ async function searchBeyond(
   from: number,
   matches: (header: UnitHeader, offset: number) => boolean,
 ): Promise<{ header: UnitHeader | undefined; usedEnd: number }> {
-  const zeros = allocBytes(SEARCH_BYTES);
+  const zeros = allocBytes(Math.min(SEARCH_BYTES, Math.max(0, reader.sizeBytes - from)));
   let usedEnd = from;
   for (let offset = from; offset < reader.sizeBytes; ) {
     const loaded = Math.min(await reader.fill(offset, SEARCH_BYTES), SEARCH_BYTES);

@@ -114,6 +114,8 @@ export class SegmentedLog implements WriteAheadLog {
     const { opening } = log.#filling;
     assert(opening !== undefined, "a started log begins a segment");
     await log.#switchTo(opening);
+    // The next segment's file is made in the background; here, too, a failure is the end.
+    if (log.#failure !== undefined) throw log.#failure;
     log.#filling.opening = undefined;
     log.#started = true;
     log.#removeNeedless(log.#findFirstNeeded(log.#filling.segment));
