@@ -8,7 +8,7 @@ import type { Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { noSuchKey, syntaxError, wrongArity } from "./errors.js";
 import { OK, type Reply } from "./reply.js";
-import { ALL_KEYS, command, isWord, KEY_VALUE_PAIRS, TWO_KEYS, valueReply } from "./spec.js";
+import { ALL_KEYS, command, integerArg, isWord, KEY_VALUE_PAIRS, TWO_KEYS, valueReply } from "./spec.js";
 import type { Args, CommandSpec, Decision, Entry, KeyValueView, Mutation, TransactionPlan } from "./types.js";
 
 function runGetAll(view: KeyValueView, args: Args): Reply {
@@ -133,6 +133,7 @@ function parseCopyReplaces(args: Args): boolean {
   for (let i = 3; i < args.count; i += 1) {
     if (isWord(args, i, "REPLACE")) replace = true;
     else if (isWord(args, i, "DB") && i + 1 < args.count) {
+      integerArg(args, i + 1);
       throw new MinikeyError("UNSUPPORTED", "COPY to another keyspace (the option DB) is not supported");
     } else throw syntaxError();
   }

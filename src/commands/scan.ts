@@ -38,7 +38,8 @@ export function parseScan(args: Args): ScanRequest {
 }
 
 function parseCursor(text: string): number {
-  const cursor = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  // Nothing stands for 0, as it does in C.
+  const cursor = /^\d{0,16}$/.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(cursor)) throw new MinikeyError("BAD_REQUEST", "invalid cursor");
   return cursor;
 }

@@ -23,9 +23,10 @@ const WRITE_SLOW = ["@write", "@string", "@slow"] as const;
 
 const oldValue = (entry: Entry | undefined): Reply => (entry === undefined ? null : valueReply(entry));
 
-/** Stores argument i under the key in argument 1. */
+/** Stores argument i under the key in argument 1; what has expired already is not stored, and nothing is left. */
 function store(view: KeyValueView, args: Args, i: number, expiresAtMs: number): void {
-  view.set(args.key(1), "string", args.bytes, args.start(i), args.end(i), expiresAtMs);
+  if (expiresAtMs !== 0 && expiresAtMs <= view.nowMs) view.delete(args.key(1));
+  else view.set(args.key(1), "string", args.bytes, args.start(i), args.end(i), expiresAtMs);
 }
 
 // --- SET ---

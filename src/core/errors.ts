@@ -82,8 +82,8 @@ export class MinikeyError extends Error {
     this.outcome = options?.outcome ?? ERROR_CLASSES[code].outcome;
   }
 
-  /** As RESP sends it, without the leading `-`: `ERR syntax error`. Line ends become spaces. */
+  /** As RESP sends it, without the leading `-`: `ERR syntax error`. Characters of line ends become spaces. */
   toRespText(): string {
-    return `${ERROR_CLASSES[this.code].resp} ${this.message.replaceAll(/[\r\n]+/g, " ")}`;
+    return `${ERROR_CLASSES[this.code].resp} ${this.message.replaceAll(/[\r\n]/g, " ")}`;
   }
 }

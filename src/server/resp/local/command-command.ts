@@ -99,7 +99,7 @@ const subcommands = container("COMMAND", {
     help: "[FILTERBY MODULE <name>|ACLCAT <category>|PATTERN <pattern>] -- List commands.",
     run: list,
   },
-  GETKEYS: { arity: -3, help: "<command> [<arg> ...] -- Return the keys of a command.", run: getKeys },
+  GETKEYS: { arity: -4, help: "<command> [<arg> ...] -- Return the keys of a command.", run: getKeys },
 });
 
 export const commandCommand: LocalHandler = (services, client, args) =>

@@ -93,8 +93,18 @@ export function setName(session: Session, name: string): void {
 
 // --- SELECT, QUIT, RESET, TIME ---
 
+const INT32_MIN = -(2 ** 31);
+const INT32_MAX = 2 ** 31 - 1;
+
 const select: LocalHandler = (services, client, args) => {
-  const keyspace = services.database.keyspaceById(Number(integerArg(args, 1)));
+  const number = Number(integerArg(args, 1));
+  if (number < INT32_MIN || number > INT32_MAX) {
+    throw new MinikeyError(
+      "OUT_OF_RANGE",
+      `value is out of range, value must between ${INT32_MIN} and ${INT32_MAX}`,
+    );
+  }
+  const keyspace = services.database.keyspaceById(number);
   if (keyspace === undefined) throw new MinikeyError("KEYSPACE_NOT_FOUND", "DB index is out of range");
   client.session.context.keyspace = keyspace.id;
   return OK;

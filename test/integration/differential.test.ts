@@ -1,0 +1,97 @@
+/**
+ * The replies of the RESP server and of every command against those of a real redis-server 7.0. The data lies in
+ * memory here, in one partition and in several; the same comparison runs against a cluster of real processes
+ * with `compareServers` and its port.
+ *
+ * `DIFFERENTIAL_SEED=n` repeats a run; `DIFFERENTIAL_COMMANDS=n` makes it longer.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { DEFAULT_VALUE_BYTES_MAX } from "../../src/commands/check.js";
+import { systemClock } from "../../src/platform/clock.js";
+import { type RespServer, startRespServer } from "../../src/server/resp/server.js";
+import { becomeAlike, compareServers } from "../support/differential.js";
+import { LogRecorder } from "../support/log-recorder.js";
+import { MemoryDatabase } from "../support/memory-database.js";
+import { RawConnection } from "../support/raw-replies.js";
+import { type RedisServer, startRedis, whyNoRedis } from "../support/redis-server.js";
+
+const reason = whyNoRedis();
+if (reason !== undefined) console.log(`\n*** ${reason} ***\n`);
+
+const SEED = Number(process.env["DIFFERENTIAL_SEED"] ?? Date.now() % 2 ** 32);
+const COMMANDS = Number(process.env["DIFFERENTIAL_COMMANDS"] ?? 4_000);
+
+describe("replies, compared with those of redis-server", { skip: reason ?? false }, () => {
+  const servers: RespServer[] = [];
+  let redis: RedisServer;
+
+  async function startServer(partitions: number): Promise<number> {
+    const clock = systemClock();
+    const server = await startRespServer({
+      host: "127.0.0.1",
+      port: 0,
+      database: new MemoryDatabase({ clock, partitions }),
+      logger: new LogRecorder(),
+      clock,
+      limits: { valueBytesMax: DEFAULT_VALUE_BYTES_MAX },
+    });
+    servers.push(server);
+    return server.port;
+  }
+
+  before(async () => {
+    redis = await startRedis(DEFAULT_VALUE_BYTES_MAX);
+  });
+
+  after(async () => {
+    await redis.stop();
+    for (const server of servers) await server.stop();
+  });
+
+  let run = 0;
+  for (const partitions of [1, 7]) {
+    for (const protocol of [2, 3] as const) {
+      for (const mode of ["single", "pipelined", "inline"] as const) {
+        const seed = SEED + run;
+        run += 1;
+        it(`are equal: RESP${protocol}, ${mode}, ${partitions} partitions (seed ${seed})`, async () => {
+          const testedPort = await startServer(partitions);
+          await compareServers({
+            seed,
+            redisPort: redis.port,
+            testedPort,
+            commands: COMMANDS,
+            protocol,
+            mode,
+            databases: [0, 1, 2],
+          });
+        });
+      }
+    }
+  }
+
+  it("keys expire as they do in redis-server", async () => {
+    const connections = [
+      await RawConnection.open(redis.port),
+      await RawConnection.open(await startServer(3)),
+    ] as const;
+    const both = async (...words: string[]): Promise<void> => {
+      const [expected, actual] = await Promise.all(
+        connections.map((connection) => connection.call(...words)),
+      );
+      assert.equal(actual.toString(), expected.toString(), words.join(" "));
+    };
+    await both("FLUSHDB");
+    await both("SET", "brief", "1", "PX", "40");
+    await both("SET", "kept", "1", "EX", "1000");
+    await both("SET", "touched", "1");
+    await both("PEXPIRE", "touched", "40");
+    for (const key of ["brief", "touched", "kept"]) await becomeAlike(["EXISTS", key], ...connections);
+    await becomeAlike(["MGET", "brief", "touched", "kept"], ...connections);
+    await both("SET", "brief", "2", "XX");
+    await both("SET", "brief", "3", "NX");
+    await both("TTL", "brief");
+    for (const connection of connections) connection.close();
+  });
+});
