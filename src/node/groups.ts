@@ -31,7 +31,7 @@ export class Groups implements GroupHost {
   readonly #events: GroupEvents;
   readonly #groups = new Map<GroupId, ReplicaGroup>();
   #awake: ReplicaGroup[] = [];
-  #processing: ReplicaGroup[] = [];
+  #advancing: ReplicaGroup[] = [];
 
   constructor(log: WriteAheadLog, logger: Logger, clock: Clock, transport: Transport, events: GroupEvents) {
     this.log = log;
@@ -67,15 +67,15 @@ export class Groups implements GroupHost {
   }
 
   /** Lets every group that has something to do do it, then writes the log. */
-  process(): void {
+  advance(): void {
     while (this.#awake.length > 0) {
       const batch = this.#awake;
-      this.#awake = this.#processing;
-      this.#processing = batch;
+      this.#awake = this.#advancing;
+      this.#advancing = batch;
       for (const group of batch) {
         group.isAwake = false;
         if (this.#groups.get(group.id) === group) {
-          group.process();
+          group.advance();
           this.#events.onProgress(group);
         }
       }

@@ -283,7 +283,7 @@ export class MinikeyNode implements Database {
     this.#isTurnScheduled = false;
     if (this.#state === "stopped") return;
     this.#requests.flush();
-    this.#groups.process();
+    this.#groups.advance();
   }
 
   #sweep(): void {

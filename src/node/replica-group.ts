@@ -111,7 +111,7 @@ export class ReplicaGroup {
   }
 
   /** Carries out what the core asks for, until it asks for nothing more in this turn. */
-  process(): void {
+  advance(): void {
     if (this.#receiver.isCommitting) return;
     while (this.core.hasReady()) this.#handle(this.core.ready());
   }
