@@ -11,7 +11,7 @@
  */
 import type { Message } from "../codec/raft-types.js";
 import { type LogIndex, type ReplicaId, type Term, term } from "../core/ids.js";
-import { NOBODY } from "./configuration.js";
+import { isVoter, NOBODY } from "./configuration.js";
 import type { Progress } from "./progress.js";
 import type { Replica } from "./replica.js";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate, forgetLeader } from "./roles.js";
@@ -94,9 +94,15 @@ export function onOwnVoteDurable(replica: Replica): void {
   decideElection(replica);
 }
 
-/** Voters only, and not while the state machine is being replaced by a snapshot that the log does not know. */
+/**
+ * Voters only, and not while the state machine is being replaced by a snapshot that the log does not know.
+ * A voter that an uncommitted configuration removes is still needed (§4.2.2): when the leader dies, those that
+ * have that configuration refuse everyone who has not, and may be the ones that it removes.
+ */
 function canCampaign(replica: Replica): boolean {
-  return replica.members.self.isVoter && replica.incoming?.isInstalling !== true;
+  const { commit, history, id, incoming, members } = replica;
+  if (incoming?.isInstalling === true) return false;
+  return members.self.isVoter || (history.currentIndex > commit && isVoter(history.at(commit), id));
 }
 
 function startElection(replica: Replica): void {

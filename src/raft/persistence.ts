@@ -6,7 +6,8 @@
  *
  * - Appends are numbered, written and confirmed in order, so that confirming one confirms all before it.
  * - An entry that is replaced while it is being written never becomes durable by the write that it was in:
- *   truncation clips every append under way, and only what its replacement is handed out with counts.
+ *   truncation clips every append under way, and only what its replacement is handed out with counts. What
+ *   was not handed out is never written, and not acknowledged either.
  * - A message that promises something (a vote, an acknowledgement) leaves after everything that this replica
  *   knew when it made the promise is durable: it travels in `Append.messages`, or, when there is nothing new
  *   to write, waits here for the append under way.
@@ -97,7 +98,7 @@ export class Persistence {
 
   /** The log was replaced by a snapshot, which is durable in the state machine. */
   onRestore(meta: SnapshotMeta): void {
-    for (const append of this.#underWay) append.durableIndex = meta.index;
+    this.#clip(meta.index);
     this.#durableIndex = meta.index;
     this.#handedIndex = meta.index;
     this.#snapshot = meta;
@@ -142,7 +143,11 @@ export class Persistence {
     for (const message of append.waiting) messages.push(message);
   }
 
+  /** Nothing after `lastIndex` that was or is to be written is in the log any more. */
   #clip(lastIndex: LogIndex): void {
+    this.#promises = this.#promises.filter(
+      (message) => message.type !== "append-response" || message.index <= lastIndex,
+    );
     if (this.#handedIndex > lastIndex) this.#handedIndex = lastIndex;
     if (this.#durableIndex > lastIndex) this.#durableIndex = lastIndex;
     for (const append of this.#underWay) {

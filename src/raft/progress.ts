@@ -14,6 +14,9 @@
 import type { Message, SnapshotMeta } from "../codec/raft-types.js";
 import { type LogIndex, logIndex, type ReplicaId } from "../core/ids.js";
 
+/** No log index. */
+export const NOT_BEHIND: LogIndex = logIndex(-1);
+
 /** The tick of what has not happened. */
 export const NEVER = Number.NEGATIVE_INFINITY;
 
@@ -79,8 +82,8 @@ export class Progress {
   paused = false;
   /** The highest commit index sent. */
   commitSent: LogIndex = logIndex(0);
-  /** `match` at the last heartbeat's answer: no move for a whole heartbeat means that something was lost. */
-  matchAtHeartbeat: LogIndex = logIndex(0);
+  /** `match` at the last heartbeat's answer, if it lacked something then: the same after another heartbeat means loss. */
+  matchWhenBehind: LogIndex = NOT_BEHIND;
   readonly inflight: InflightWindow;
   snapshot: OutgoingSnapshot | undefined;
   /** The last read round it confirmed. */
@@ -101,7 +104,7 @@ export class Progress {
     this.next = next;
     this.#enter("probe");
     this.commitSent = logIndex(0);
-    this.matchAtHeartbeat = logIndex(0);
+    this.matchWhenBehind = NOT_BEHIND;
     this.readRound = 0;
     this.heardTick = tick;
     this.activeTick = NEVER;

@@ -12,11 +12,11 @@ import type { Bytes } from "../core/bytes.js";
 import { type LogIndex, logIndex } from "../core/ids.js";
 import { NOBODY } from "./configuration.js";
 import { onConfigurationCommitted } from "./membership.js";
-import type { Progress } from "./progress.js";
+import { NOT_BEHIND, type Progress } from "./progress.js";
 import { onReadRoundConfirmed, renewLease } from "./reads.js";
 import type { Replica } from "./replica.js";
 import { becomeFollower } from "./roles.js";
-import { requestPiece, resendPiece } from "./snapshots.js";
+import { onSnapshotAnswered, requestPiece, resendPiece } from "./snapshots.js";
 import { continueTransfer, tickTransfer } from "./transfer.js";
 
 type AppendResponse = Extract<Message, { type: "append-response" }>;
@@ -74,9 +74,8 @@ export function onAppendResponse(replica: Replica, member: Progress, response: A
   const { log } = replica;
   assert(response.index <= log.lastIndex, `${member.id} has ${response.index}, past the log's end`);
   const isNews = member.acknowledge(response.index);
-  const isSettled = member.state === "probe" && response.index === member.match;
-  const isCaughtUp = member.state === "snapshot" && log.termAt(member.match) !== undefined;
-  if (isSettled || isCaughtUp) member.becomeReplicate();
+  if (member.state === "probe" && response.index === member.match) member.becomeReplicate();
+  else if (member.state === "snapshot") onSnapshotAnswered(replica, member);
   if (isNews) advanceCommit(replica);
   if (replica.role !== "leader") return;
   if (member.next <= log.lastIndex || member.commitSent < replica.commit) replica.isReplicationDue = true;
@@ -86,13 +85,14 @@ export function onAppendResponse(replica: Replica, member: Progress, response: A
 /** It lives: what was lost on the way to it, or on the way back, is found out and sent again. */
 export function onHeartbeatResponse(replica: Replica, member: Progress, response: HeartbeatResponse): void {
   member.paused = false;
-  if (member.match < replica.log.lastIndex) {
-    const isStuck = member.match === member.matchAtHeartbeat;
+  const isBehind = member.match < replica.log.lastIndex;
+  if (isBehind) {
+    const isStuck = member.match === member.matchWhenBehind;
     if (member.state === "replicate" && isStuck) sendAppend(replica, member, 0);
     if (member.state === "snapshot") requestPiece(replica, member);
     replica.isReplicationDue = true;
   }
-  member.matchAtHeartbeat = member.match;
+  member.matchWhenBehind = isBehind ? member.match : NOT_BEHIND;
   continueTransfer(replica, member);
   if (response.readRound > member.readRound) {
     member.readRound = response.readRound;

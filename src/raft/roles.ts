@@ -17,8 +17,12 @@ import type { Replica } from "./replica.js";
 import { appendOwn } from "./replication.js";
 import { abandonIncoming } from "./snapshots.js";
 
-/** Follows `leader` in `newTerm`; `NOBODY` while the leader is not known. */
+/**
+ * Follows `leader` in `newTerm`; `NOBODY` while the leader is not known. A follower's time-out goes on when all
+ * that it learns is a later term: else one that runs often, and cannot win, would keep others from running.
+ */
 export function becomeFollower(replica: Replica, newTerm: Term, leader: ReplicaId): void {
+  const isTimerKept = replica.role === "follower" && leader === NOBODY;
   leaveRole(replica);
   if (newTerm !== replica.term) {
     replica.term = newTerm;
@@ -28,7 +32,7 @@ export function becomeFollower(replica: Replica, newTerm: Term, leader: ReplicaI
   replica.role = "follower";
   replica.leader = leader;
   if (leader !== NOBODY) replica.isOrphaned = false;
-  restartElectionTimer(replica);
+  if (!isTimerKept) restartElectionTimer(replica);
 }
 
 /** Asks whether an election could be won, without disturbing anyone: the term stays. */

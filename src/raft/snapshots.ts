@@ -84,6 +84,16 @@ export function onPieceResponse(replica: Replica, member: Progress, response: Pi
   }
 }
 
+/**
+ * The member says how much it has: the rest of it comes from the log. When that was compacted further
+ * meanwhile, a newer snapshot follows the one that it has now.
+ */
+export function onSnapshotAnswered(replica: Replica, member: Progress): void {
+  const sentIndex = member.snapshot?.piece?.meta.index;
+  if (replica.log.termAt(member.match) !== undefined) member.becomeReplicate();
+  else if (sentIndex !== undefined && sentIndex <= member.match) restartSnapshot(replica, member);
+}
+
 /** A leader's piece arrives. */
 export function onPiece(replica: Replica, piece: Piece): void {
   followLeader(replica, piece.from);

@@ -107,9 +107,13 @@ export class Host {
     this.raft.appended(append.number);
   }
 
-  /** Everything not durable is gone; `lostDisk` is not simulated: that is another incarnation. */
-  restart(): void {
+  /** Everything not durable is gone; the first `survivors` appends under way were just in time. */
+  crash(survivors: number): void {
+    for (const append of this.appends.slice(0, survivors)) this.#persist(append);
     this.appends = [];
+  }
+
+  restart(): void {
     this.#outgoing.clear();
     this.#incoming = "";
     this.snapshotReads = [];
@@ -125,7 +129,7 @@ export class Host {
   compact(index: number): void {
     assert.ok(index <= this.lastApplied, `compaction at ${index}, applied up to ${this.lastApplied}`);
     this.disk.checkpoint = { meta: this.machineMeta, applied: [...this.applied] };
-    if (index <= this.disk.start.index) return;
+    if (index < this.raft.status().firstIndex) return;
     this.disk.start = this.raft.metaAt(logIndex(index));
     this.disk.entries = this.disk.entries.filter((entry) => entry.index > index);
     this.raft.compact(logIndex(index));
@@ -194,7 +198,7 @@ export class Host {
       disk.entries = [];
     }
     if (entries.length === 0) return;
-    const kept = entries[0].index - disk.start.index - 1;
+    const kept: number = entries[0].index - disk.start.index - 1;
     assert.ok(kept >= 0 && kept <= disk.entries.length, "an append leaves a gap in the log");
     disk.entries.length = kept;
     for (const entry of entries) disk.entries.push(entry);

@@ -1,0 +1,340 @@
+/**
+ * A random life of a consensus group, from a seed: messages are lost, repeated and reordered, replicas crash
+ * and lose what was not written, links break, members change, logs are compacted. After every step the
+ * invariants are checked; at the end everything heals, and the group must come to agree.
+ */
+import assert from "node:assert/strict";
+import type { Configuration, Message } from "../../../src/codec/raft-types.js";
+import { latin1ToBytes } from "../../../src/core/bytes.js";
+import { logIndex, type ReplicaId, replicaId, term } from "../../../src/core/ids.js";
+import type { RestoredState } from "../../../src/raft/types.js";
+import { Host, throughCodec } from "./host.js";
+import { Invariants } from "./invariants.js";
+import { Prng } from "./prng.js";
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly steps: number;
+  readonly isLease: boolean;
+  readonly trace?: (line: string) => void;
+}
+
+type Action = (simulation: Simulation) => void;
+
+const ELECTION_TICKS = 8;
+const REPLICAS_MAX = 5;
+/** More messages under way than this and the oldest are lost: what is repeated must not drown what is new. */
+const NETWORK_MAX = 200;
+
+export class Simulation {
+  readonly #random: Prng;
+  readonly #options: SimulationOptions;
+  readonly #hosts = new Map<ReplicaId, Host>();
+  readonly #ids: ReplicaId[] = [];
+  readonly invariants: Invariants;
+  #network: Message[] = [];
+  readonly #down = new Set<ReplicaId>();
+  readonly #cut = new Set<string>();
+  #lossProbability = 0;
+  #nextValue = 1;
+  #nextRead = 1;
+  readonly #readsOf = new Map<ReplicaId, number[]>();
+  readonly #actions: readonly (readonly [weight: number, action: Action])[];
+  readonly #weightTotal: number;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    this.#random = new Prng(options.seed);
+    this.invariants = new Invariants(this.#hosts);
+    const votersAtStart = this.#random.pick([1, 3, 3, 3, 4, 5]);
+    for (let i = 1; i <= REPLICAS_MAX; i += 1) this.#ids.push(replicaId(i));
+    const voters = this.#ids.slice(0, votersAtStart);
+    for (const id of this.#ids) this.#addHost(id, voters.includes(id) ? voters : []);
+    // Some lives are calm, some stormy: rare events alone rarely meet.
+    const storm = this.#random.pick([0, 0.3, 1, 3]);
+    const changes = this.#random.pick([0, 0, 2, 8]);
+    this.#actions = [
+      [90, (s) => s.#deliver()],
+      [40, (s) => s.#write()],
+      [options.isLease ? 8 : 40, (s) => s.#tick()],
+      [12, (s) => s.#propose()],
+      [8, (s) => s.#read()],
+      [10, (s) => s.#movePiece()],
+      [4, (s) => s.#compact()],
+      [1.5 * storm, (s) => s.#crash()],
+      [4, (s) => s.#restart()],
+      [1.5 * storm, (s) => s.#cutLink()],
+      [1, (s) => s.#cutOff()],
+      [2, (s) => s.#cut.clear()],
+      [1 * storm, (s) => s.#changeLoss()],
+      [changes, (s) => s.#changeMembers()],
+      [0.7, (s) => s.#transfer()],
+      [1.5, (s) => s.#anyHost()?.raft.campaign()],
+      [1.5, (s) => s.#reportUnreachable()],
+    ];
+    this.#weightTotal = this.#actions.reduce((sum, [weight]) => sum + weight, 0);
+  }
+
+  run(): void {
+    for (let i = 0; i < this.#options.steps; i += 1) {
+      this.#pickAction()(this);
+      this.#settle();
+    }
+    this.#heal();
+  }
+
+  #addHost(id: ReplicaId, voters: ReplicaId[]): void {
+    const { isLease } = this.#options;
+    const random = this.#random;
+    const options = {
+      pieceBytes: 150,
+      isDiskInstant: false,
+      raft: {
+        id,
+        random: random.unit,
+        electionTicks: ELECTION_TICKS,
+        heartbeatTicks: 2,
+        inflightMessagesMax: 3,
+        appendBytesMax: 12,
+        uncommittedBytesMax: 60,
+        readMode: isLease ? ("lease" as const) : ("quorum" as const),
+        preVote: this.#options.seed % 3 !== 0,
+        checkQuorum: isLease || this.#options.seed % 5 !== 0,
+      },
+    };
+    const host: Host = new Host(options, freshState(voters), {
+      onMessage: (message) => this.#send(host, message),
+      onReadState: (state) => this.invariants.onRead(state),
+      onApplied: (entry) => this.invariants.onApplied(host, entry),
+      onRole: (change) => this.#trace(id, `${change.role} of ${change.leader} in term ${change.term}`),
+      onReady: ({ append }) => append !== undefined && this.invariants.onAppend(host, append),
+    });
+    this.#hosts.set(id, host);
+    this.#readsOf.set(id, []);
+  }
+
+  #pickAction(): Action {
+    let rest = this.#random.unit() * this.#weightTotal;
+    for (const [weight, action] of this.#actions) {
+      rest -= weight;
+      if (rest < 0) return action;
+    }
+    return this.#actions[0][1];
+  }
+
+  /** Hosts take their turns; sometimes several inputs share one. */
+  #settle(): void {
+    for (const host of this.#hosts.values()) {
+      if (this.#down.has(host.id)) continue;
+      this.invariants.check(host);
+      if (host.raft.hasReady() && this.#random.chance(0.8)) host.turn();
+      this.invariants.check(host);
+    }
+  }
+
+  #trace(id: ReplicaId | 0, text: string): void {
+    this.#options.trace?.(`${id}: ${text}`);
+  }
+
+  #anyHost(): Host | undefined {
+    const up = this.#ids.filter((id) => !this.#down.has(id));
+    return up.length === 0 ? undefined : this.#hosts.get(this.#random.pick(up));
+  }
+
+  #anyLeader(): Host | undefined {
+    const leaders = this.#ids.filter(
+      (id) => !this.#down.has(id) && this.#hosts.get(id)!.raft.role === "leader",
+    );
+    return leaders.length === 0 ? undefined : this.#hosts.get(this.#random.pick(leaders));
+  }
+
+  #send(host: Host, message: Message): void {
+    this.invariants.onMessage(host, message);
+    if (this.#cut.has(`${message.from}>${message.to}`) || this.#random.chance(this.#lossProbability)) return;
+    this.#network.push(message);
+    if (this.#network.length > NETWORK_MAX) this.#network.splice(0, NETWORK_MAX / 2);
+  }
+
+  #deliver(): void {
+    if (this.#network.length === 0) return;
+    // Mostly in order, sometimes any: what arrives late is what breaks assumptions.
+    const at = this.#random.chance(0.7) ? 0 : this.#random.below(this.#network.length);
+    const message = this.#network[at];
+    if (this.#random.chance(0.95)) this.#network.splice(at, 1);
+    this.#receive(message);
+  }
+
+  #receive(message: Message): void {
+    if (this.#down.has(message.to) || this.#cut.has(`${message.from}>${message.to}`)) return;
+    this.#trace(message.to, `from ${message.from} ${JSON.stringify(message)}`);
+    this.#hosts.get(message.to)!.raft.step(throughCodec(message));
+  }
+
+  #write(): void {
+    const writing = this.#ids.filter((id) => this.#hosts.get(id)!.appends.length > 0);
+    if (writing.length === 0) return;
+    const host = this.#hosts.get(this.#random.pick(writing))!;
+    this.#trace(host.id, `append ${host.appends[0].number} durable`);
+    host.writeNext();
+  }
+
+  /** Leases trust clocks: with one, all tick together. */
+  #tick(): void {
+    if (!this.#options.isLease) return this.#anyHost()?.raft.tick();
+    for (const host of this.#hosts.values()) {
+      if (this.#down.has(host.id)) continue;
+      this.#trace(host.id, "tick");
+      host.raft.tick();
+    }
+  }
+
+  #propose(): void {
+    const host = this.#anyLeader() ?? this.#anyHost();
+    const result = host?.raft.propose(latin1ToBytes(`v${this.#nextValue++}`));
+    if (host !== undefined && result?.ok === true) this.#trace(host.id, `proposed at ${result.index}`);
+  }
+
+  #read(): void {
+    const host = this.#random.chance(0.5) ? this.#anyLeader() : this.#anyHost();
+    if (host === undefined) return;
+    const context = this.#nextRead++;
+    this.#trace(host.id, `read ${context} asked`);
+    this.#readsOf.get(host.id)!.push(context);
+    this.invariants.onReadAsked(context);
+    host.raft.readIndex(context);
+  }
+
+  #movePiece(): void {
+    const host = this.#anyHost();
+    if (host === undefined) return;
+    const read = host.snapshotReads.shift();
+    if (read !== undefined) {
+      if (this.#random.chance(0.1)) host.raft.snapshotFailed(read.to);
+      else host.readPiece(read);
+    }
+    const write = host.snapshotWrites.shift();
+    if (write === undefined) return;
+    this.#trace(host.id, `stores piece ${write.offsetBytes} of ${write.meta.index}, done ${write.done}`);
+    if (this.#random.chance(0.05)) host.raft.snapshotRejected(write.meta);
+    else host.storePiece(write);
+  }
+
+  #compact(): void {
+    const host = this.#anyHost();
+    if (host === undefined || host.lastApplied === 0) return;
+    const index = this.#random.chance(0.3) ? 0 : 1 + this.#random.below(host.lastApplied);
+    this.#trace(host.id, `checkpoint at ${host.lastApplied}, compaction to ${index}`);
+    host.compact(index);
+  }
+
+  /** Some of what was being written may be there afterwards. */
+  #crash(): void {
+    const host = this.#anyHost();
+    if (host === undefined) return;
+    const survivors = this.#random.below(host.appends.length + 1);
+    this.#trace(host.id, `crash, ${survivors} of ${host.appends.length} appends survive`);
+    host.crash(survivors);
+    this.#down.add(host.id);
+    this.invariants.onCrash(host, this.#readsOf.get(host.id)!.splice(0));
+    for (const other of this.#hosts.values()) {
+      if (!this.#down.has(other.id) && this.#random.chance(0.5)) other.raft.reportUnreachable(host.id);
+    }
+  }
+
+  #restart(): void {
+    const down = this.#ids.filter((id) => this.#down.has(id));
+    if (down.length > 0) this.#restartHost(this.#random.pick(down));
+  }
+
+  #restartHost(id: ReplicaId): void {
+    this.#down.delete(id);
+    this.#trace(id, "restart");
+    this.#hosts.get(id)!.restart();
+  }
+
+  #cutLink(): void {
+    this.#cut.add(`${this.#random.pick(this.#ids)}>${this.#random.pick(this.#ids)}`);
+  }
+
+  /** One replica, often the leader, hears and is heard by nobody. */
+  #cutOff(): void {
+    const id = (this.#random.chance(0.6) ? this.#anyLeader() : this.#anyHost())?.id;
+    if (id === undefined) return;
+    this.#trace(id, "cut off");
+    const isNoticed = this.#random.chance(0.5);
+    for (const other of this.#ids) {
+      this.#cut.add(`${id}>${other}`).add(`${other}>${id}`);
+      if (isNoticed && !this.#down.has(other)) this.#hosts.get(other)!.raft.reportUnreachable(id);
+    }
+  }
+
+  #changeLoss(): void {
+    this.#lossProbability = this.#random.pick([0, 0, 0.1, 0.4]);
+  }
+
+  #changeMembers(): void {
+    const roles = this.#ids.map((id) => [id, this.#random.below(4)] as const);
+    const voters = roles.filter(([, role]) => role >= 2).map(([id]) => id);
+    const learners = roles.filter(([, role]) => role === 1).map(([id]) => id);
+    const leader = this.#anyLeader();
+    if (leader === undefined || voters.length === 0) return;
+    const result = leader.raft.proposeConfiguration({ voters, votersOutgoing: [], learners });
+    this.#trace(leader.id, `voters ${voters.join()} learners ${learners.join()}: ${JSON.stringify(result)}`);
+  }
+
+  #transfer(): void {
+    this.#anyLeader()?.raft.transferLeadership(this.#random.pick(this.#ids));
+  }
+
+  #reportUnreachable(): void {
+    this.#anyHost()?.raft.reportUnreachable(this.#random.pick(this.#ids));
+  }
+
+  /** Everything works again: a leader is found, what it proposes is applied by every member. */
+  #heal(): void {
+    for (const id of this.#ids) if (this.#down.has(id)) this.#restartHost(id);
+    this.#cut.clear();
+    this.#lossProbability = 0;
+    for (let round = 0; round < 400; round += 1) {
+      if (this.#isAgreed()) return;
+      if (round % 40 === 20) this.#anyLeader()?.raft.propose(latin1ToBytes("last"));
+      for (const host of this.#hosts.values()) host.raft.tick();
+      this.#exchange();
+    }
+    assert.fail(`no agreement: ${JSON.stringify([...this.#hosts.values()].map((h) => h.raft.status()))}`);
+  }
+
+  /** Until nobody has anything more to say or to write. */
+  #exchange(): void {
+    for (let isQuiet = false; !isQuiet; ) {
+      isQuiet = true;
+      for (const host of this.#hosts.values()) {
+        host.turn();
+        host.finishDisk();
+        this.invariants.check(host);
+      }
+      for (const message of this.#network.splice(0)) {
+        isQuiet = false;
+        this.#receive(message);
+      }
+    }
+  }
+
+  #isAgreed(): boolean {
+    const leader = this.#anyLeader();
+    if (leader === undefined || !leader.raft.canServe || leader.applied.at(-1)?.text !== "last") return false;
+    const { voters, votersOutgoing, learners } = leader.raft.configuration;
+    const members = [...voters, ...votersOutgoing, ...learners].map((id) => this.#hosts.get(id)!);
+    return votersOutgoing.length === 0 && members.every((host) => host.lastApplied === leader.lastApplied);
+  }
+}
+
+function freshState(voters: readonly ReplicaId[]): RestoredState {
+  const configuration: Configuration = { voters, votersOutgoing: [], learners: [] };
+  return {
+    hardState: { term: term(0), vote: replicaId(0), commit: logIndex(0) },
+    snapshot: { index: logIndex(0), term: term(0), configuration },
+    entries: [],
+    appliedIndex: logIndex(0),
+  };
+}
