@@ -1,6 +1,6 @@
 /** The YAML file of `--config`: its keys with their values and the lines that they stand on. */
 import { readFile } from "node:fs/promises";
-import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { MinikeyError } from "../../core/errors.js";
 
 export interface FileEntry {
@@ -13,22 +13,35 @@ export async function readConfigFile(path: string): Promise<ReadonlyMap<string, 
   const lines = new LineCounter();
   const document = parseDocument(await readText(path), { lineCounter: lines, prettyErrors: true });
   const [problem] = [...document.errors, ...document.warnings];
-  if (problem !== undefined) {
-    const [reason] = problem.message.split("\n");
-    throw new MinikeyError("BAD_CONFIG", `${path} is not valid YAML: ${reason.replace(/:$/, "")}`);
-  }
+  if (problem !== undefined) throw notYaml(path, problem);
   const entries = new Map<string, FileEntry>();
-  if (document.contents === null) return entries;
-  if (!isMap(document.contents)) {
+  const { contents } = document;
+  if (contents === null || (isScalar(contents) && contents.value === null)) return entries;
+  if (!isMap(contents)) {
     throw new MinikeyError("BAD_CONFIG", `${path}: expected keys and values, such as httpPort: 8000`);
   }
-  for (const { key, value } of document.contents.items) {
+  for (const { key, value } of contents.items) {
     const name = isScalar(key) ? String(key.value) : String(key);
     const offset = isScalar(key) ? (key.range?.[0] ?? 0) : 0;
-    const plain: unknown = value === null ? null : document.createNode(value).toJS(document);
-    entries.set(name, { value: plain, line: lines.linePos(offset).line });
+    entries.set(name, { value: toPlain(path, document, value), line: lines.linePos(offset).line });
   }
   return entries;
+}
+
+/** An alias may lead nowhere, or to so much that YAML's reader refuses to copy it. */
+function toPlain(path: string, document: Document, value: unknown): unknown {
+  try {
+    return isNode(value) ? value.toJS(document) : value;
+  } catch (error) {
+    throw notYaml(path, error as Error);
+  }
+}
+
+function notYaml(path: string, error: Error): MinikeyError {
+  const [reason] = error.message.split("\n");
+  return new MinikeyError("BAD_CONFIG", `${path} is not valid YAML: ${reason.replace(/:$/, "")}`, {
+    cause: error,
+  });
 }
 
 async function readText(path: string): Promise<string> {

@@ -66,8 +66,7 @@ async function addFile(path: string, given: GivenByKey, problems: string[]): Pro
   for (const [name, { value, line }] of await readConfigFile(path)) {
     const source = `${name} in ${path} (line ${line})`;
     const key = OPTION_KEYS.find((one) => one === name);
-    if (key === undefined)
-      problems.push(`${source}: there is no such option${didYouMean(name, OPTION_KEYS)}`);
+    if (key === undefined) problems.push(`${source}: there is no such option${didYouMean(name)}`);
     else given.set(key, { value, source });
   }
 }
@@ -78,14 +77,13 @@ function addEnvironment(
   problems: string[],
   warnings: string[],
 ): void {
-  const known = new Map(OPTION_KEYS.map((key) => [variableOf(key), key]));
   for (const [name, value] of Object.entries(environment)) {
     const isOther = name === variableOf(CONFIG_FILE_KEY) || otherVariables.includes(name);
     // Compose files pass on what is not set as empty.
     if (!name.startsWith(VARIABLE_PREFIX) || isOther || value === undefined || value === "") continue;
-    const key = known.get(name);
+    const key = OPTION_KEYS.find((one) => variableOf(one) === name);
     if (key !== undefined) given.set(key, { value, source: name });
-    else reportVariable(name, [...known.keys()], problems, warnings);
+    else reportVariable(name, problems, warnings);
   }
 }
 
@@ -93,16 +91,11 @@ function addEnvironment(
  * A slip of the keyboard must not start a node with the default instead. Other names may be somebody else's:
  * Kubernetes makes `MINIKEY_SERVICE_HOST` of a service called minikey.
  */
-function reportVariable(
-  name: string,
-  known: readonly string[],
-  problems: string[],
-  warnings: string[],
-): void {
-  const hint = didYouMean(name, known);
-  const problem = `${name}: there is no such option${hint}`;
-  if (hint === "") warnings.push(problem);
-  else problems.push(problem);
+function reportVariable(name: string, problems: string[], warnings: string[]): void {
+  const known = OPTION_KEYS.map((key) => variableOf(key).slice(VARIABLE_PREFIX.length));
+  const closest = closestWord(name.slice(VARIABLE_PREFIX.length), known);
+  if (closest === undefined) warnings.push(`${name}: there is no such option`);
+  else problems.push(`${name}: there is no such option; did you mean ${VARIABLE_PREFIX}${closest}?`);
 }
 
 function addFlags({ flags }: ConfigSources, given: GivenByKey): void {
@@ -111,8 +104,8 @@ function addFlags({ flags }: ConfigSources, given: GivenByKey): void {
   }
 }
 
-function didYouMean(name: string, known: readonly string[]): string {
-  const closest = closestWord(name, known);
+function didYouMean(name: string): string {
+  const closest = closestWord(name, OPTION_KEYS);
   return closest === undefined ? "" : `; did you mean ${closest}?`;
 }
 
