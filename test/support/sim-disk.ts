@@ -118,12 +118,13 @@ export class SimDisk implements Disk {
     return Buffer.from(this.#find(path).cache);
   }
 
-  /** Replaces a file's bytes, durably: for damage. */
+  /** Makes or replaces a file, durably: for damage. */
   setContents(path: string, bytes: Uint8Array): void {
-    const inode = this.#find(path);
+    const inode = new Inode();
     inode.cache = Buffer.from(bytes);
-    inode.durable = Buffer.from(bytes);
-    inode.pending = [];
+    inode.durable = inode.cache;
+    this.#names.set(path, inode);
+    this.#durableNames.set(path, inode);
   }
 
   /** All files, sorted. */

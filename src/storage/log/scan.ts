@@ -187,6 +187,7 @@ class Scanner {
       if (found.header !== undefined) {
         throw await this.#damaged(blamed ?? reader, tornTail?.offsetBytes ?? from, found.header);
       }
+      if (reader === last?.reader) await this.#requireZerosBehindTail(reader, from, found.usedEnd);
       const lostBytes = found.usedEnd - from;
       if (lostBytes === 0 || tornTail !== undefined) continue;
       blamed = reader;
@@ -194,6 +195,14 @@ class Scanner {
     }
     this.#requireBeginning(last);
     return tornTail;
+  }
+
+  /** A segment takes one torn unit at most; where its header is intact, something else was written behind it. */
+  async #requireZerosBehindTail(reader: SegmentReader, from: number, usedEnd: number): Promise<void> {
+    const torn = await readHeaderInPlace(reader, from);
+    if (torn === undefined || usedEnd <= from + roundUpToBlock(torn.lengthBytes)) return;
+    const what = `unit ${torn.sequence} is damaged, though something was written after it`;
+    throw corrupt(reader.path, await locateDamage(reader, from), what);
   }
 
   #disproves(header: UnitHeader, offset: number, place: number): boolean {
@@ -210,13 +219,18 @@ class Scanner {
   }
 }
 
-/** The header of the unit at `offset`, when header and records are intact and belong there. Loads the unit. */
-async function readIntactUnit(reader: SegmentReader, offset: number): Promise<UnitHeader | undefined> {
+/** The header of the unit at `offset`, when it is intact and belongs there. */
+async function readHeaderInPlace(reader: SegmentReader, offset: number): Promise<UnitHeader | undefined> {
   if (!reader.has(offset, UNIT_HEADER_BYTES)) await reader.fill(offset, UNIT_HEADER_BYTES);
   if (!reader.has(offset, UNIT_HEADER_BYTES)) return undefined;
   const header = readUnitHeader(reader.bytes, reader.at(offset));
-  if (header === undefined || header.offsetBytes !== offset || header.segment !== reader.segment)
-    return undefined;
+  return header?.offsetBytes === offset && header.segment === reader.segment ? header : undefined;
+}
+
+/** The same, when its records are intact, too. Loads the unit. */
+async function readIntactUnit(reader: SegmentReader, offset: number): Promise<UnitHeader | undefined> {
+  const header = await readHeaderInPlace(reader, offset);
+  if (header === undefined) return undefined;
   if (!reader.has(offset, header.lengthBytes)) await reader.fill(offset, header.lengthBytes);
   if (!reader.has(offset, header.lengthBytes)) return undefined;
   const damaged = findDamagedRecord(reader.bytes, reader.at(offset), header);
@@ -225,11 +239,8 @@ async function readIntactUnit(reader: SegmentReader, offset: number): Promise<Un
 
 /** Where a unit that is not intact stops being so: one of its records, or its start. */
 async function locateDamage(reader: SegmentReader, offset: number): Promise<number> {
-  await reader.fill(offset, UNIT_HEADER_BYTES);
-  if (!reader.has(offset, UNIT_HEADER_BYTES)) return offset;
-  const header = readUnitHeader(reader.bytes, reader.at(offset));
-  if (header === undefined || header.offsetBytes !== offset || header.segment !== reader.segment)
-    return offset;
+  const header = await readHeaderInPlace(reader, offset);
+  if (header === undefined) return offset;
   await reader.fill(offset, header.lengthBytes);
   if (!reader.has(offset, header.lengthBytes)) return reader.sizeBytes;
   const unitAt = reader.at(offset);

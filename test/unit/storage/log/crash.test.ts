@@ -105,7 +105,7 @@ function operationOf(run: LogRun, step: Given): LogOperation {
       const index = Math.min(last, known.snapshot.index + (a % 10));
       return { kind: "compact", group: id, snapshot: snapshot(index, termAt(known, index) ?? 0) };
     }
-    default:
+    case "drop":
       return { kind: "drop", group: id };
   }
 }
