@@ -60,6 +60,11 @@ export function numberArg(args: Args, i: number): number {
   return Number(integerArg(args, i));
 }
 
+/** Argument i as a key; undefined when it is empty, as no key is. */
+export function optionalKeyArg(args: Args, i: number): Key | undefined {
+  return args.lengthBytes(i) === 0 ? undefined : args.key(i);
+}
+
 /** The entry of a key that must hold bytes, not a document. */
 export function stringEntry(entry: Entry | undefined): Entry | undefined {
   if (entry !== undefined && entry.type !== "string") throw wrongType();

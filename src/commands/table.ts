@@ -9,6 +9,7 @@ import { MULTI_KEY_COMMANDS } from "./multi-key.js";
 import { SCAN_COMMANDS } from "./scan.js";
 import { STRING_COMMANDS } from "./strings.js";
 import type { CommandSpec } from "./types.js";
+import { VERSIONED_COMMANDS } from "./versioned.js";
 
 /** A power of two, several times the number of commands. */
 const BUCKET_COUNT = 1024;
@@ -91,5 +92,6 @@ export const COMMANDS = new CommandTable([
   ...MULTI_KEY_COMMANDS,
   ...SCAN_COMMANDS,
   ...LOCAL_COMMANDS,
+  ...VERSIONED_COMMANDS,
   ...INTERNAL_COMMANDS,
 ]);

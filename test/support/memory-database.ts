@@ -181,6 +181,7 @@ export class MemoryDatabase implements Database {
       const spec = COMMANDS.lookup(args.bytes, args.start(0), args.end(0));
       if (spec === undefined) throw new MinikeyError("UNKNOWN_COMMAND", `unknown command '${args.text(0)}'`);
       checkCommand(spec, args, { valueBytesMax: this.#valueBytesMax });
+      if (spec.name === "ONCE") throw new MinikeyError("UNSUPPORTED", "no sessions are remembered here");
       const nowMs = this.#clock.wallMs();
       const views = this.#views.get(keyspace)!;
       for (const view of views) view.nowMs = nowMs;

@@ -15,6 +15,7 @@ import type { Args, CommandSpec } from "../../commands/types.js";
 import type { Bytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
 import type { Database } from "../../node/database.js";
+import type { CancelTimer, Clock } from "../../ports/clock.js";
 import type { Logger } from "../../ports/logger.js";
 import { isCrossProtocolRequest, unknownCommand } from "./bad-requests.js";
 import type { Client, LocalReply } from "./local/services.js";
@@ -27,6 +28,7 @@ import type { Session } from "./session.js";
 export interface ConnectionHost {
   readonly database: Database;
   readonly logger: Logger;
+  readonly clock: Clock;
   readonly limits: ConnectionLimits;
   readonly scratch: RespWriter;
   /** Carries out a command of spread `local`. */
@@ -53,6 +55,9 @@ const OUTPUT_BYTES_PAUSE = 1024 * 1024;
 /** Expected size of the replies under way at which reading stops. */
 const EXPECTED_BYTES_PAUSE = 4 * 1024 * 1024;
 
+/** How long a client may take to close its side. */
+const LINGER_MS = 500;
+
 export class Connection implements RequestHandler, ReplyQueue, Client {
   readonly session: Session;
   readonly #host: ConnectionHost;
@@ -73,6 +78,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
   /** A local command that takes time holds up the ones behind it. */
   #held = false;
   #closed = false;
+  #cancelLinger: CancelTimer | undefined = undefined;
 
   constructor(host: ConnectionHost, socket: Socket, session: Session) {
     this.#host = host;
@@ -108,11 +114,10 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
     if (this.#mustPause()) this.#pause();
   }
 
-  onTooLarge(sizeBytes: number, limitBytes: number): void {
+  onTooLarge(problem: MinikeyError): void {
     if (this.session.closing) return;
     this.#host.onCommand();
-    const message = `value of ${sizeBytes} bytes is larger than the limit of ${limitBytes} bytes`;
-    this.#reply(new MinikeyError("VALUE_TOO_LARGE", message));
+    this.#reply(problem);
   }
 
   onProtocolError(problem: string): void {
@@ -289,8 +294,13 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
     this.#socket.destroy();
   }
 
+  /** What the client still sends is read and thrown away for a while: else it might not get the last reply. */
   #endWhenDone(): void {
-    if (this.#head === undefined && this.#socket.writable) this.#socket.end();
+    if (this.#head !== undefined || !this.#socket.writable) return;
+    this.#socket.resume();
+    this.#socket.end(() => {
+      this.#cancelLinger = this.#host.clock.after(LINGER_MS, () => this.close());
+    });
   }
 
   #dropSlowReader(): void {
@@ -310,6 +320,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
 
   #onSocketClosed(): void {
     this.#closed = true;
+    this.#cancelLinger?.();
     this.session.closing = true;
     this.#host.onClosed(this);
   }

@@ -16,15 +16,17 @@
  * A value or a command over the limits is skipped, not stored, and reported as such; what follows is undisturbed.
  * A broken framing is reported once; nothing behind it is read.
  */
+import { valueTooLarge } from "../../commands/errors.js";
 import { Args } from "../../commands/types.js";
 import { allocOwnBytes, type Bytes, EMPTY_BYTES } from "../../core/bytes.js";
+import { MinikeyError } from "../../core/errors.js";
 import { splitInline } from "./inline.js";
 
 export interface RequestHandler {
   /** `args` are valid during the call only. */
   onCommand(args: Args): void;
-  /** A command with an argument, or as a whole, of `sizeBytes`, which is beyond `limitBytes`. */
-  onTooLarge(sizeBytes: number, limitBytes: number): void;
+  /** A command that was skipped: `problem` says how large what is. */
+  onTooLarge(problem: MinikeyError): void;
   /** The last call: the stream makes no sense from here. `problem` as Redis words it. */
   onProtocolError(problem: string): void;
 }
@@ -70,9 +72,8 @@ export class RequestParser {
   #scanned = 0;
   /** Bytes still to be skipped. */
   #skip = 0;
-  /** Size of what is too large in the command under way, and the limit that it breaks; 0 for nothing. */
-  #tooLarge = 0;
-  #brokenLimit = 0;
+  /** Why the command under way is skipped. */
+  #tooLarge: MinikeyError | undefined = undefined;
 
   #carry: Bytes = EMPTY_BYTES;
   #carryStart = 0;
@@ -191,7 +192,7 @@ export class RequestParser {
       }
       const next = this.#parseArguments(bytes, commandStart, commandStart + this.#scanned, end);
       if (this.#broken) return end;
-      if (this.#tooLarge !== 0) commandStart = next;
+      if (this.#tooLarge !== undefined) commandStart = next;
       this.#scanned = next - commandStart;
       if (this.#argumentsLeft > 0) return commandStart;
       commandStart = next;
@@ -202,11 +203,10 @@ export class RequestParser {
 
   #finishCommand(bytes: Bytes): void {
     const args = this.#args;
-    if (this.#tooLarge === 0) this.#handler.onCommand(args);
-    else {
-      this.#handler.onTooLarge(this.#tooLarge, this.#brokenLimit);
-      this.#tooLarge = 0;
-    }
+    const tooLarge = this.#tooLarge;
+    this.#tooLarge = undefined;
+    if (tooLarge === undefined) this.#handler.onCommand(args);
+    else this.#handler.onTooLarge(tooLarge);
     if (args.count > ARGUMENTS_KEPT_MAX) this.#args = new Args(bytes);
     else args.count = 0;
   }
@@ -242,7 +242,7 @@ export class RequestParser {
         if (length < 0) return at;
         at = this.#lineEnd;
         this.#checkSize(length, at - commandStart);
-        if (this.#tooLarge !== 0) {
+        if (this.#tooLarge !== undefined) {
           this.#skip = length + 2;
           continue;
         }
@@ -273,13 +273,13 @@ export class RequestParser {
   }
 
   #checkSize(bulkLength: number, commandBytes: number): void {
-    if (this.#tooLarge !== 0) return;
-    if (bulkLength > this.#valueBytesMax) {
-      this.#tooLarge = bulkLength;
-      this.#brokenLimit = this.#valueBytesMax;
-    } else if (commandBytes + bulkLength > this.#commandBytesMax) {
-      this.#tooLarge = commandBytes + bulkLength;
-      this.#brokenLimit = this.#commandBytesMax;
+    if (this.#tooLarge !== undefined) return;
+    if (bulkLength > this.#valueBytesMax) this.#tooLarge = valueTooLarge(bulkLength, this.#valueBytesMax);
+    else if (commandBytes + bulkLength > this.#commandBytesMax) {
+      this.#tooLarge = new MinikeyError(
+        "VALUE_TOO_LARGE",
+        `command of more than ${commandBytes + bulkLength} bytes is larger than the limit of ${this.#commandBytesMax} bytes`,
+      );
     }
   }
 

@@ -66,15 +66,15 @@ const WRITERS_KEPT_MAX = 512;
 const OVERLOAD_RETRY_MS = 5;
 const SAMPLE_PERIOD_MS = 1_000;
 /** How long a client may take to read its last replies when the server stops. */
-const LAST_READ_MS = 2_000;
+const LAST_READ_MS = 1_000;
 
 class RespListener implements RespServer, ConnectionHost {
   readonly database: Database;
   readonly logger: Logger;
+  readonly clock: Clock;
   readonly limits: ConnectionLimits;
   readonly scratch = new RespWriter(WRITER_BYTES);
   readonly #options: RespServerOptions;
-  readonly #clock: Clock;
   readonly #local: LocalCommands;
   readonly #stats: ServerStats;
   readonly #server: Server;
@@ -94,7 +94,7 @@ class RespListener implements RespServer, ConnectionHost {
   constructor(options: RespServerOptions) {
     const { valueBytesMax } = options.limits;
     this.#options = options;
-    this.#clock = options.clock;
+    this.clock = options.clock;
     this.database = options.database;
     this.logger = options.logger;
     this.limits = {
@@ -107,7 +107,7 @@ class RespListener implements RespServer, ConnectionHost {
     this.#stats = new ServerStats();
     this.#local = new LocalCommands({
       database: this.database,
-      clock: this.#clock,
+      clock: this.clock,
       stats: this.#stats,
       clientsMax: this.#clientsMax,
       valueBytesMax,
@@ -135,7 +135,7 @@ class RespListener implements RespServer, ConnectionHost {
       });
       this.#server.listen({ host, port }, resolve);
     });
-    this.#cancelSampling = this.#clock.every(SAMPLE_PERIOD_MS, () => this.#stats.sample(SAMPLE_PERIOD_MS));
+    this.#cancelSampling = this.clock.every(SAMPLE_PERIOD_MS, () => this.#stats.sample(SAMPLE_PERIOD_MS));
     this.#server.removeAllListeners("error");
     this.#server.on("error", (error) => this.logger.error("RESP server failed", { error: error.message }));
   }
@@ -152,7 +152,7 @@ class RespListener implements RespServer, ConnectionHost {
     this.#server.close();
     for (const connection of this.#connections.values()) connection.finish();
     if (this.#connections.size === 0) this.#onAllClosed?.();
-    const cancel = this.#clock.after(LAST_READ_MS, () => this.#closeIdle());
+    const cancel = this.clock.after(LAST_READ_MS, () => this.#closeIdle());
     await allClosed;
     cancel();
     this.#cancelRetry?.();
@@ -164,7 +164,7 @@ class RespListener implements RespServer, ConnectionHost {
     for (const connection of this.#connections.values()) {
       if (connection.pendingCount === 0) connection.close();
     }
-    if (this.#connections.size > 0) this.#clock.after(LAST_READ_MS, () => this.#closeIdle());
+    if (this.#connections.size > 0) this.clock.after(LAST_READ_MS, () => this.#closeIdle());
   }
 
   // --- Connections ---
@@ -172,8 +172,8 @@ class RespListener implements RespServer, ConnectionHost {
   #onConnection(accepted: Socket): void {
     if (this.#connections.size >= this.#clientsMax) {
       this.#stats.rejectedConnections += 1;
-      accepted.end("-ERR max number of clients reached\r\n");
       accepted.on("error", () => accepted.destroy());
+      accepted.end("-ERR max number of clients reached\r\n", () => accepted.destroy());
       return;
     }
     this.#stats.connectionsReceived += 1;
@@ -182,12 +182,12 @@ class RespListener implements RespServer, ConnectionHost {
       this.#lastClientId,
       `${accepted.remoteAddress}:${accepted.remotePort}`,
       `${accepted.localAddress}:${accepted.localPort}`,
-      this.#clock.monotonicMs(),
+      this.clock.monotonicMs(),
     );
     const socket = readIntoSharedBuffer(accepted, this.#readBuffer, ROOM_BYTES, (bytes, start, end) => {
       this.#stats.inputBytes += end - start;
       const roomStart = bytes === this.#readBuffer ? 0 : start;
-      connection.onInput(bytes, start, end, roomStart, this.#clock.monotonicMs());
+      connection.onInput(bytes, start, end, roomStart, this.clock.monotonicMs());
     });
     const connection = new Connection(this, socket, session);
     this.#connections.set(session.id, connection);
@@ -215,7 +215,7 @@ class RespListener implements RespServer, ConnectionHost {
 
   isOverloaded(): boolean {
     if (this.database.pendingRequests < this.#pendingRequestsMax) return false;
-    this.#cancelRetry ??= this.#clock.after(OVERLOAD_RETRY_MS, () => this.#retryAll());
+    this.#cancelRetry ??= this.clock.after(OVERLOAD_RETRY_MS, () => this.#retryAll());
     return true;
   }
 
@@ -235,7 +235,7 @@ class RespListener implements RespServer, ConnectionHost {
   }
 
   flushLater(connection: Connection): void {
-    if (this.#flushDue.length === 0) this.#clock.atTurnEnd(() => this.#flushAll());
+    if (this.#flushDue.length === 0) this.clock.atTurnEnd(() => this.#flushAll());
     this.#flushDue.push(connection);
   }
 
