@@ -18,9 +18,9 @@ import type { Clock } from "../ports/clock.js";
 import type { Random } from "../ports/random.js";
 import type { BatchLevel } from "./batch.js";
 import type { Keyspace } from "./cluster-map.js";
-import { retainReply } from "./partition-machine.js";
 import type { ReadGuarantee } from "./partition-reader.js";
 import type { Requests } from "./requests.js";
+import { retainReply } from "./retain-reply.js";
 import { SnapshotReads } from "./snapshot-reads.js";
 import { TransactionRunner } from "./transaction-runner.js";
 

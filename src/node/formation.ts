@@ -55,6 +55,8 @@ export class Formation {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+    // A node may be stopped before anyone waits for it.
+    this.#formed.catch(() => undefined);
   }
 
   get identity(): Identity {

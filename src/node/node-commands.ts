@@ -10,8 +10,9 @@ import { COMMANDS } from "../commands/table.js";
 import { Args, type Entry, type KeyPositions } from "../commands/types.js";
 import { type Bytes, EMPTY_BYTES, type Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
-import { type GroupId, groupId, type LogIndex } from "../core/ids.js";
-import { type PartitionMachine, retainReply } from "./partition-machine.js";
+import { type GroupId, groupId } from "../core/ids.js";
+import type { PartitionMachine } from "./partition-machine.js";
+import { retainReply } from "./retain-reply.js";
 import { decodeWrite, encodeWrite, type StagedWrite, type TransactionId } from "./transactions.js";
 
 export interface NodeCommandSpec {
@@ -21,7 +22,7 @@ export interface NodeCommandSpec {
   readonly keys: KeyPositions;
   /** Runs whatever transactions hold. */
   readonly ignoresLocks: boolean;
-  apply(machine: PartitionMachine, args: Args, index: LogIndex): Reply;
+  apply(machine: PartitionMachine, args: Args): Reply;
 }
 
 const NO_KEYS: KeyPositions = { first: 0, last: 0, step: 0 };
@@ -47,7 +48,7 @@ export const ONCE: NodeCommandSpec = {
   opcode: 201,
   keys: { first: ONCE_PREFIX_ARGS + 1, last: ONCE_PREFIX_ARGS + 1, step: 1 },
   ignoresLocks: false,
-  apply(machine, args, index) {
+  apply(machine, args) {
     const client = args.key(1);
     const sequence = Number(args.key(2));
     const repeat = machine.sessions.repeatOf(client, sequence);
@@ -62,7 +63,7 @@ export const ONCE: NodeCommandSpec = {
     const spec = COMMANDS.byName(inner.text(0));
     if (spec === undefined) return new MinikeyError("UNKNOWN_COMMAND", `unknown command '${inner.text(0)}'`);
     const reply = retainReply(runCommand(spec, machine.view, inner));
-    machine.sessions.remember(client, sequence, reply, index);
+    machine.sessions.remember(client, sequence, reply);
     return reply;
   },
 };

@@ -14,16 +14,17 @@ import { ByteWriter } from "../codec/byte-writer.js";
 import { readConfiguration, writeConfiguration } from "../codec/raft-entry.js";
 import type { Configuration, Entry } from "../codec/raft-types.js";
 import { decodeCommandFrom } from "../commands/encoding.js";
-import { OK, type Reply, Slice } from "../commands/reply.js";
+import { OK, type Reply } from "../commands/reply.js";
 import { runCommand } from "../commands/run.js";
 import { Args, type CommandSpec } from "../commands/types.js";
 import { assert } from "../core/assert.js";
-import { copyBytes, EMPTY_BYTES } from "../core/bytes.js";
+import { EMPTY_BYTES } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { type LogIndex, logIndex, type Term, term } from "../core/ids.js";
 import type { AppliedState, GroupStore } from "../ports/storage-engine.js";
 import { BATCH_HEADER_BYTES, type BatchLevel, readBatchHeader } from "./batch.js";
 import type { NodeCommandSpec } from "./node-commands.js";
+import { retainReply } from "./retain-reply.js";
 import { type OriginSession, Sessions } from "./sessions.js";
 import { StoreView } from "./store-view.js";
 import { keyArguments, Transactions } from "./transactions.js";
@@ -107,7 +108,7 @@ export class PartitionMachine {
       if (sequence !== 1) return { session: id, sequence, level, status: "refused", replies: NO_REPLIES };
       session = this.sessions.openOrigin(id, entry.index);
     }
-    session.lastUsed = entry.index;
+    this.sessions.useOrigin(id, session, entry.index);
     if (sequence <= session.lastSequence) {
       const replies = session.replies.get(sequence);
       const status = replies === undefined ? "acknowledged" : "applied";
@@ -184,13 +185,13 @@ export class PartitionMachine {
       const spec = this.#lookup(opcode);
       assert(spec !== undefined, `group ${this.#store.group}: entry ${entry.index} has opcode ${opcode}`);
       if (this.transactions.blocks(spec, args)) return false;
-      replies.push(this.#run(spec, args, entry));
+      replies.push(this.#run(spec, args));
     }
     return true;
   }
 
-  #run(spec: CommandSpec | NodeCommandSpec, args: Args, entry: Entry): Reply {
-    if ("apply" in spec) return spec.apply(this, args, entry.index);
+  #run(spec: CommandSpec | NodeCommandSpec, args: Args): Reply {
+    if ("apply" in spec) return spec.apply(this, args);
     const reply = runCommand(spec, this.view, args);
     // A slice may lie in the engine's memory, which changes; the reply is remembered for longer.
     return reply === OK || typeof reply !== "object" ? reply : retainReply(reply);
@@ -215,15 +216,6 @@ function openState(applied: AppliedState): ByteReader {
     );
   }
   return reader;
-}
-
-/** The same reply, with memory of its own. */
-export function retainReply(reply: Reply): Reply {
-  if (reply instanceof Slice) {
-    const copy = copyBytes(reply.bytes, reply.start, reply.end);
-    return new Slice(copy, 0, copy.length);
-  }
-  return Array.isArray(reply) ? reply.map(retainReply) : reply;
 }
 
 function forgetReplies(session: OriginSession, acked: number): void {

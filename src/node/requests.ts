@@ -14,7 +14,7 @@ import type { Transport } from "../ports/transport.js";
 import { type BatchLevel, readBatchHeader } from "./batch.js";
 import type { ReplySink, RequestContext } from "./database.js";
 import { makeArgs, PURGE } from "./node-commands.js";
-import { type AppliedBatch, retainReply } from "./partition-machine.js";
+import type { AppliedBatch } from "./partition-machine.js";
 import { PartitionReader, type ReaderHost, type ReadGuarantee } from "./partition-reader.js";
 import { PartitionWriter, type WriterHost } from "./partition-writer.js";
 import {
@@ -25,6 +25,7 @@ import {
   type PeerFrame,
 } from "./peer-frames.js";
 import type { ReplicaGroup } from "./replica-group.js";
+import { retainReply } from "./retain-reply.js";
 
 /** What the requests need of their node. */
 export interface RequestsHost {

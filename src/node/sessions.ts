@@ -3,19 +3,26 @@
  * that it has not acknowledged; for each client session (`ONCE`) the replies of its latest commands. A part of
  * the replicated state: the same on every replica, in checkpoints and snapshots (dissertation §6.3).
  *
- * Bounded by count, oldest use first, where "use" is a log position, so that every replica forgets the same.
+ * Bounded by count and by bytes, the least recently used first; "recently" is the order of the log, so every
+ * replica forgets the same. Both maps are kept in that order.
  */
-
 import type { ByteReader } from "../codec/byte-reader.js";
 import type { ByteWriter } from "../codec/byte-writer.js";
-import type { Reply } from "../commands/reply.js";
+import { type Reply, Slice } from "../commands/reply.js";
 import { decodeReplyFrom, encodeReply } from "../commands/reply-encoding.js";
+import { retainReply } from "./retain-reply.js";
 
 /** Far above the nodes of a cluster times their restarts in the life of a retry. */
 const ORIGINS_MAX = 4096;
 const CLIENTS_MAX = 16_384;
 /** Above the commands that a client keeps under way on one partition. */
 const REPLIES_PER_CLIENT_MAX = 256;
+/** Of all clients' replies in one partition. */
+const CLIENT_REPLY_BYTES_MAX = 16 * 1024 * 1024;
+/** What a reply counts beside its bytes. */
+const REPLY_OVERHEAD_BYTES = 64;
+/** Log entries after which an origin has either got its replies or will not ask for them. */
+const ORIGIN_REPLIES_KEPT_ENTRIES = 100_000;
 
 export interface OriginSession {
   lastSequence: number;
@@ -28,13 +35,14 @@ export interface OriginSession {
 interface ClientSession {
   /** Replies of numbers up to here are forgotten: a repeat of one is refused. */
   forgottenUpTo: number;
-  lastUsed: number;
+  bytes: number;
   readonly replies: Map<number, Reply>;
 }
 
 export class Sessions {
   readonly #origins = new Map<number, OriginSession>();
   readonly #clients = new Map<string, ClientSession>();
+  #clientBytes = 0;
 
   /** Undefined for a session never seen, or forgotten. */
   origin(id: number): OriginSession | undefined {
@@ -42,10 +50,21 @@ export class Sessions {
   }
 
   openOrigin(id: number, position: number): OriginSession {
-    if (this.#origins.size >= ORIGINS_MAX) forgetOldest(this.#origins);
+    for (const [other, session] of this.#origins) {
+      const isOld = session.lastUsed < position - ORIGIN_REPLIES_KEPT_ENTRIES;
+      if (isOld) session.replies.clear();
+      if (this.#origins.size >= ORIGINS_MAX) this.#origins.delete(other);
+      else if (!isOld) break;
+    }
     const session: OriginSession = { lastSequence: 0, closed: false, lastUsed: position, replies: new Map() };
     this.#origins.set(id, session);
     return session;
+  }
+
+  useOrigin(id: number, session: OriginSession, position: number): void {
+    session.lastUsed = position;
+    this.#origins.delete(id);
+    this.#origins.set(id, session);
   }
 
   /** The reply given before, `forgotten` when it may have been applied but is too old to tell, or undefined. */
@@ -57,20 +76,35 @@ export class Sessions {
     return sequence <= session.forgottenUpTo ? "forgotten" : undefined;
   }
 
-  remember(client: string, sequence: number, reply: Reply, position: number): void {
-    let session = this.#clients.get(client);
-    if (session === undefined) {
-      if (this.#clients.size >= CLIENTS_MAX) forgetOldest(this.#clients);
-      session = { forgottenUpTo: 0, lastUsed: position, replies: new Map() };
-      this.#clients.set(client, session);
-    }
-    session.lastUsed = position;
+  remember(client: string, sequence: number, reply: Reply): void {
+    const session = this.#clients.get(client) ?? { forgottenUpTo: 0, bytes: 0, replies: new Map() };
+    this.#clients.delete(client);
+    this.#clients.set(client, session);
     session.replies.set(sequence, reply);
-    if (session.replies.size > REPLIES_PER_CLIENT_MAX) {
-      const [oldest] = session.replies.keys();
-      session.replies.delete(oldest);
-      session.forgottenUpTo = Math.max(session.forgottenUpTo, oldest);
+    this.#count(session, bytesOf(reply));
+    if (session.replies.size > REPLIES_PER_CLIENT_MAX) this.#forgetReply(session);
+    for (const [oldest, old] of this.#clients) {
+      if (this.#clientBytes <= CLIENT_REPLY_BYTES_MAX) break;
+      // The newest reply of all stays: it has not been sent yet.
+      while (old.replies.size > (oldest === client ? 1 : 0)) this.#forgetReply(old);
     }
+    if (this.#clients.size > CLIENTS_MAX) {
+      const [[oldest, old]] = this.#clients;
+      this.#count(old, -old.bytes);
+      this.#clients.delete(oldest);
+    }
+  }
+
+  #forgetReply(session: ClientSession): void {
+    const [[sequence, reply]] = session.replies;
+    session.replies.delete(sequence);
+    session.forgottenUpTo = Math.max(session.forgottenUpTo, sequence);
+    this.#count(session, -bytesOf(reply));
+  }
+
+  #count(session: ClientSession, bytes: number): void {
+    session.bytes += bytes;
+    this.#clientBytes += bytes;
   }
 
   encode(writer: ByteWriter): void {
@@ -91,7 +125,6 @@ export class Sessions {
     for (const [client, session] of this.#clients) {
       writer.latin1(client);
       writer.varint(session.forgottenUpTo);
-      writer.varint(session.lastUsed);
       writer.varint(session.replies.size);
       for (const [sequence, reply] of session.replies) {
         writer.varint(sequence);
@@ -103,6 +136,7 @@ export class Sessions {
   decode(reader: ByteReader): void {
     this.#origins.clear();
     this.#clients.clear();
+    this.#clientBytes = 0;
     for (let left = reader.varint(); left > 0; left -= 1) {
       const id = reader.u48();
       const lastSequence = reader.varint();
@@ -112,33 +146,27 @@ export class Sessions {
       for (let batches = reader.varint(); batches > 0; batches -= 1) {
         const sequence = reader.varint();
         const list: Reply[] = [];
-        for (let count = reader.varint(); count > 0; count -= 1) list.push(decodeReplyFrom(reader));
+        for (let count = reader.varint(); count > 0; count -= 1)
+          list.push(retainReply(decodeReplyFrom(reader)));
         replies.set(sequence, list);
       }
       this.#origins.set(id, { lastSequence, closed, lastUsed, replies });
     }
     for (let left = reader.varint(); left > 0; left -= 1) {
       const client = reader.latin1();
-      const forgottenUpTo = reader.varint();
-      const lastUsed = reader.varint();
-      const replies = new Map<number, Reply>();
+      const session: ClientSession = { forgottenUpTo: reader.varint(), bytes: 0, replies: new Map() };
       for (let count = reader.varint(); count > 0; count -= 1) {
         const sequence = reader.varint();
-        replies.set(sequence, decodeReplyFrom(reader));
+        const reply = retainReply(decodeReplyFrom(reader));
+        session.replies.set(sequence, reply);
+        this.#count(session, bytesOf(reply));
       }
-      this.#clients.set(client, { forgottenUpTo, lastUsed, replies });
+      this.#clients.set(client, session);
     }
   }
 }
 
-function forgetOldest<Id>(sessions: Map<Id, { readonly lastUsed: number }>): void {
-  let oldest: Id | undefined;
-  let oldestUse = Number.POSITIVE_INFINITY;
-  for (const [id, session] of sessions) {
-    if (session.lastUsed < oldestUse) {
-      oldestUse = session.lastUsed;
-      oldest = id;
-    }
-  }
-  if (oldest !== undefined) sessions.delete(oldest);
+/** The same on every replica, however the reply came to be. */
+function bytesOf(reply: Reply): number {
+  return REPLY_OVERHEAD_BYTES + (reply instanceof Slice ? reply.end - reply.start : 0);
 }

@@ -15,8 +15,8 @@ import { MinikeyError } from "../core/errors.js";
 import { slotOfBytes } from "../sharding/slots.js";
 import { groupIn, type Route } from "./coordinator.js";
 import { makeArgs } from "./node-commands.js";
-import { retainReply } from "./partition-machine.js";
 import type { Requests } from "./requests.js";
+import { retainReply } from "./retain-reply.js";
 import { StoreView } from "./store-view.js";
 import type { TransactionRunner } from "./transaction-runner.js";
 

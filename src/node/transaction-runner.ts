@@ -24,8 +24,8 @@ import {
   TXN_VOTE,
   type Vote,
 } from "./node-commands.js";
-import { retainReply } from "./partition-machine.js";
 import type { Requests } from "./requests.js";
+import { retainReply } from "./retain-reply.js";
 import { type Entries, entryOf, partitionOfKey } from "./snapshot-reads.js";
 import type { StagedWrite, TransactionId } from "./transactions.js";
 

@@ -7,7 +7,7 @@ import { greetingOf } from "../../../src/node/formation.js";
 import { type Identity, readIdentity } from "../../../src/node/identity.js";
 import { MinikeyNode } from "../../../src/node/node.js";
 import { makeArgs } from "../../../src/node/node-commands.js";
-import { retainReply } from "../../../src/node/partition-machine.js";
+import { retainReply } from "../../../src/node/retain-reply.js";
 import type { Disk, DiskFile } from "../../../src/ports/disk.js";
 import type { Logger } from "../../../src/ports/logger.js";
 import { DurableState, SimEngine, SimLog } from "./durable.js";

@@ -1,0 +1,12 @@
+/** Replies that are kept for longer than the turn in which they came. */
+import { type Reply, Slice } from "../commands/reply.js";
+import { copyBytes } from "../core/bytes.js";
+
+/** The same reply, with memory of its own. */
+export function retainReply(reply: Reply): Reply {
+  if (reply instanceof Slice) {
+    const copy = copyBytes(reply.bytes, reply.start, reply.end);
+    return new Slice(copy, 0, copy.length);
+  }
+  return Array.isArray(reply) ? reply.map(retainReply) : reply;
+}
