@@ -89,7 +89,7 @@ export function onHeartbeatResponse(replica: Replica, member: Progress, response
   if (isBehind) {
     const isStuck = member.match === member.matchWhenBehind;
     if (member.state === "replicate" && isStuck) sendAppend(replica, member, 0);
-    if (member.state === "snapshot") requestPiece(replica, member);
+    if (member.state === "snapshot") resendPiece(replica, member);
     replica.isReplicationDue = true;
   }
   member.matchWhenBehind = isBehind ? member.match : NOT_BEHIND;

@@ -7,8 +7,9 @@
  * superseded as a whole, since the snapshot was asked for because the two did not agree at its index.
  */
 import type { Entry, HardState, SnapshotMeta } from "../codec/raft-types.js";
-import { assert } from "../core/assert.js";
-import { logIndex, term } from "../core/ids.js";
+import { MinikeyError } from "../core/errors.js";
+import { logIndex } from "../core/ids.js";
+import { NOBODY } from "./configuration.js";
 import type { RestoredState } from "./types.js";
 
 /** What the write-ahead log recovered for one group. */
@@ -18,21 +19,27 @@ export interface RecoveredLog {
   readonly entries: readonly Entry[];
 }
 
-/** `applied` is as of when the state machine was durable last, its configuration included. */
+/**
+ * `applied` is as of when the state machine was durable last, its configuration included.
+ * Throws `MinikeyError` `DATA_CORRUPT` when entries between the two are missing.
+ */
 export function restoreState(recovered: RecoveredLog, applied: SnapshotMeta): RestoredState {
   const { hardState, snapshot, entries } = recovered;
-  assert(
-    applied.index >= snapshot.index,
-    `the state machine is at ${applied.index}, the log starts after ${snapshot.index}`,
-  );
+  if (applied.index < snapshot.index) {
+    throw new MinikeyError(
+      "DATA_CORRUPT",
+      `the log starts after entry ${snapshot.index}, but the state machine ends at ${applied.index}`,
+    );
+  }
   const known = applied.index === snapshot.index ? snapshot : entries.at(applied.index - snapshot.index - 1);
   if (known?.term === applied.term) {
     return { hardState, snapshot, entries, appliedIndex: applied.index, isLogSuperseded: false };
   }
+  const isTermNews = applied.term > hardState.term;
   return {
     hardState: {
-      term: term(Math.max(hardState.term, applied.term)),
-      vote: hardState.vote,
+      term: isTermNews ? applied.term : hardState.term,
+      vote: isTermNews ? NOBODY : hardState.vote,
       commit: logIndex(Math.max(hardState.commit, applied.index)),
     },
     snapshot: applied,

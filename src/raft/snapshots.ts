@@ -35,7 +35,7 @@ export function requestPiece(replica: Replica, member: Progress): void {
   replica.snapshotReads.push({ to: member.id, offsetBytes: snapshot.offsetBytes });
 }
 
-/** The host has read the piece asked for; one that nobody waits for any more is dropped. */
+/** The host has read a piece. When it is one asked for earlier, the one needed now is asked for again. */
 export function onPieceRead(
   replica: Replica,
   to: ReplicaId,
@@ -45,7 +45,11 @@ export function onPieceRead(
   done: boolean,
 ): void {
   const snapshot = replica.role === "leader" ? replica.members.get(to)?.snapshot : undefined;
-  if (snapshot?.phase !== "reading" || snapshot.offsetBytes !== offsetBytes) return;
+  if (snapshot?.phase !== "reading") return;
+  if (snapshot.offsetBytes !== offsetBytes) {
+    replica.snapshotReads.push({ to, offsetBytes: snapshot.offsetBytes });
+    return;
+  }
   const { id, term, ticks } = replica;
   snapshot.piece = { type: "snapshot", from: id, to, term, meta, offsetBytes, data, done };
   snapshot.phase = "sent";
@@ -59,7 +63,7 @@ export function onPieceFailed(replica: Replica, to: ReplicaId): void {
   if (member?.snapshot?.phase === "reading") restartSnapshot(replica, member);
 }
 
-/** With every heartbeat: a piece that was lost, or its answer, is sent again; a snapshot put off is begun. */
+/** With every heartbeat and its answer: what was lost is sent again, a snapshot put off is begun. */
 export function resendPiece(replica: Replica, member: Progress): void {
   const { snapshot } = member;
   const { electionTicks } = replica.options;
@@ -122,7 +126,9 @@ export function onPieceStored(
 ): void {
   const { incoming } = replica;
   if (incoming === undefined || !incoming.isWriting || !isSameSnapshot(incoming.meta, meta)) return;
-  assert(done === incoming.isInstalling, `snapshot at ${meta.index} installed: ${done}`);
+  assert(incoming.isInstalling || !done, `snapshot at ${meta.index} installed before its last piece`);
+  // The last piece did not complete it: the host is out of step with the sender.
+  if (incoming.isInstalling && !done) return onPieceRejected(replica, meta);
   incoming.isWriting = false;
   incoming.offsetBytes = offsetBytes;
   if (done) {

@@ -169,6 +169,10 @@ export class Host {
     for (const state of ready.readStates) this.#events.onReadState(state);
     this.snapshotReads.push(...ready.snapshotReads);
     this.snapshotWrites.push(...ready.snapshotWrites);
+    this.finishDiskIfInstant();
+  }
+
+  finishDiskIfInstant(): void {
     if (this.options.isDiskInstant) this.finishDisk();
   }
 
