@@ -10,11 +10,22 @@ const MISSED_WRITES = 100_000;
 const PIPELINE = 1000;
 const CAUGHT_UP_WITHIN_MS = 60_000;
 
+/** One way of falling behind. */
+interface Round {
+  readonly name: string;
+  readonly valueBytes: number;
+}
+
+/** Few enough bytes that the leaders still have all of them in their logs. */
+const MISSED: Round = { name: "missed", valueBytes: 60 };
+/** So many bytes that leaders have checkpointed and compacted their logs meanwhile: only a snapshot helps. */
+const WIPED: Round = { name: "wiped", valueBytes: 700 };
+
 const keyOf = (n: number): string => `missed:${n}`;
-const valueOf = (n: number, round: string): string => `${round} ${n} ${"x".repeat(50)}`;
+const valueOf = (n: number, { name, valueBytes }: Round): string => `${name} ${n} `.padEnd(valueBytes, "x");
 
 /** Writes keys 0 to MISSED_WRITES - 1; every one is answered. */
-async function writeMany(cluster: Cluster, viaId: string, round: string): Promise<void> {
+async function writeMany(cluster: Cluster, viaId: string, round: Round): Promise<void> {
   const client = await cluster.resp(viaId);
   for (let first = 0; first < MISSED_WRITES; first += PIPELINE) {
     const commands = Array.from({ length: PIPELINE }, (_, i) => [
@@ -29,7 +40,7 @@ async function writeMany(cluster: Cluster, viaId: string, round: string): Promis
 }
 
 /** How many of the keys the node's own replica holds with the round's value. */
-async function countHeld(cluster: Cluster, id: string, round: string): Promise<number> {
+async function countHeld(cluster: Cluster, id: string, round: Round): Promise<number> {
   const client = await staleReader(cluster, id);
   let held = 0;
   for (let first = 0; first < MISSED_WRITES; first += PIPELINE) {
@@ -48,8 +59,8 @@ async function incarnationOf(cluster: Cluster, id: string, viaId: string): Promi
 }
 
 /** Starts n3 under load, and waits until its replicas hold everything; then all must go on without n1. */
-async function returnsAndCarriesOn(t: TestContext, cluster: Cluster, round: string): Promise<void> {
-  const workload = new Workload(cluster, { clients: 2, nodes: ["n1", "n2"], name: round });
+async function returnsAndCarriesOn(t: TestContext, cluster: Cluster, round: Round): Promise<void> {
+  const workload = new Workload(cluster, { clients: 2, nodes: ["n1", "n2"], name: round.name });
   await workload.progress(50);
   const startMs = performance.now();
   cluster.startNode("n3");
@@ -63,7 +74,7 @@ async function returnsAndCarriesOn(t: TestContext, cluster: Cluster, round: stri
     },
   );
   t.diagnostic(
-    `${round}: caught up with ${MISSED_WRITES} writes ${Math.round(performance.now() - startMs)} ms after its start, under load`,
+    `${round.name}: caught up with ${MISSED_WRITES} writes ${Math.round(performance.now() - startMs)} ms after its start, under load`,
   );
   await workload.progress(50);
   const history = await workload.stop();
@@ -81,14 +92,15 @@ async function returnsAndCarriesOn(t: TestContext, cluster: Cluster, round: stri
 test("a follower that missed 100,000 writes, and one that lost its disk, catch up by themselves while load goes on", async (t) => {
   await withCluster({}, async (cluster) => {
     await cluster.kill("n3");
-    await writeMany(cluster, "n1", "missed");
-    await returnsAndCarriesOn(t, cluster, "missed");
+    await writeMany(cluster, "n1", MISSED);
+    await returnsAndCarriesOn(t, cluster, MISSED);
 
     const before = await incarnationOf(cluster, "n3", "n1");
     await cluster.kill("n3");
     cluster.wipe("n3");
-    await writeMany(cluster, "n2", "wiped");
-    await returnsAndCarriesOn(t, cluster, "wiped");
+    await writeMany(cluster, "n2", WIPED);
+    await returnsAndCarriesOn(t, cluster, WIPED);
+    assert.match(cluster.node("n3").log, /installed a snapshot/, "what it lost came by snapshot");
     const after = await incarnationOf(cluster, "n3", "n1");
     assert.ok(after > before, `n3 came back as a new incarnation: ${before}, then ${after}`);
   });

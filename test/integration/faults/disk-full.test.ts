@@ -6,12 +6,13 @@ import { assertKept, History } from "../../support/history.js";
 import { assertReplicaKeeps } from "../../support/partitions.js";
 import { ConnectionLost, RespError } from "../../support/resp-client.js";
 import { SmallDisk } from "../../support/small-disk.js";
+import { waitFor } from "../../support/wait.js";
 import { Workload } from "../../support/workload.js";
 
 const DISK_MIB = 400;
 const LEFT_MIB = 24;
 const VALUE_BYTES = 100_000;
-const WRITES_MAX = 20_000;
+const FILLED_WITHIN_MS = 60_000;
 
 /** Runs `run` with a small disk, or skips the test with the reason why there is none. */
 async function withSmallDisk(t: TestContext, run: (disk: SmallDisk) => Promise<void>): Promise<void> {
@@ -31,7 +32,8 @@ async function withSmallDisk(t: TestContext, run: (disk: SmallDisk) => Promise<v
 async function fillUntilEnd(cluster: Cluster, viaId: string, victim: string): Promise<History> {
   const history = new History();
   const client = await cluster.resp(viaId);
-  for (let n = 0; n < WRITES_MAX && cluster.node(victim).isRunning; n += 1) {
+  const untilMs = performance.now() + FILLED_WITHIN_MS;
+  for (let n = 0; cluster.node(victim).isRunning && performance.now() < untilMs; n += 1) {
     const value = `${n} `.padEnd(VALUE_BYTES, "x");
     const operation = history.begin("set", `large:${n}`, value, viaId);
     try {
@@ -47,6 +49,7 @@ async function fillUntilEnd(cluster: Cluster, viaId: string, victim: string): Pr
 }
 
 async function assertEndedWithMessage(cluster: Cluster, id: string): Promise<void> {
+  await waitFor(`${id} ends`, () => !cluster.node(id).isRunning);
   const exit = await cluster.node(id).exited;
   assert.deepEqual(exit, { code: 1, signal: null }, `${id} ends by itself, with status 1`);
   assert.match(cluster.node(id).log, /ENOSPC|no space left/i, "its message names the cause");
