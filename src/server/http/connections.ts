@@ -3,10 +3,12 @@
  *
  * A client may send requests without waiting for the answers. Only safe ones may run side by side (RFC 9112
  * §9.3.2): a `GET` behind a `PUT` must see it. So a request waits until those before it on its connection are
- * answered, unless it and all of them are safe.
+ * answered, unless it and all of them are safe. Past a bound they are refused at once: the refusals pile up
+ * behind the unanswered ones until Node.js stops reading from that client.
  */
 import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { MinikeyError } from "../../core/errors.js";
 import { SAFE_METHODS } from "./errors.js";
 
 interface Connection {
@@ -16,6 +18,9 @@ interface Connection {
   writing: boolean;
   readonly waiting: { readonly safe: boolean; readonly response: ServerResponse; readonly run: () => void }[];
 }
+
+/** Of one connection: far more than any client that waits for answers now and then. */
+const UNANSWERED_MAX = 1000;
 
 export class Connections {
   readonly #open = new Map<Socket, Connection>();
@@ -27,11 +32,23 @@ export class Connections {
     });
   }
 
-  /** Calls `run` when it is this request's turn; at once unless requests are pipelined. */
-  begin(socket: Socket, method: string, response: ServerResponse, run: () => void): void {
+  /**
+   * Calls `run` when it is this request's turn: at once, unless requests are pipelined; with `OVERLOADED` when
+   * too many of this connection are unanswered.
+   */
+  begin(
+    socket: Socket,
+    method: string,
+    response: ServerResponse,
+    run: (refused?: MinikeyError) => void,
+  ): void {
     const connection = this.#open.get(socket);
     if (connection === undefined) {
       run();
+      return;
+    }
+    if (connection.running + connection.waiting.length >= UNANSWERED_MAX) {
+      run(new MinikeyError("OVERLOADED", "too many unanswered requests on this connection"));
       return;
     }
     const safe = SAFE_METHODS.has(method);

@@ -11,12 +11,12 @@ import { type Reply, Slice } from "../../commands/reply.js";
 import { assert } from "../../core/assert.js";
 import { type Bytes, utf8ToBytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
-import { execute, sliceBytes } from "../execute.js";
+import { sliceBytes } from "../execute.js";
 import { OCTETS, prefersOctets, readValue } from "./body-values.js";
 import { entityTag, namesVersion, writeCondition } from "./conditions.js";
 import { readContext, writeContext } from "./levels.js";
 import { deleteKeySchema, getKeySchema, listKeysSchema, putKeySchema } from "./schemas.js";
-import { type App, type HttpServices, keyspaceOf, queryOf, urlOf } from "./services.js";
+import { type App, ask, type HttpServices, keyspaceOf, queryOf, urlOf } from "./services.js";
 import { pathAfterSlash, percentDecode } from "./text.js";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
@@ -49,7 +49,7 @@ class KeyRoutes {
     const query = queryOf(request, ["consistency"]);
     const key = this.#key(request);
     const context = readContext(keyspaceOf(this.#services, request, this.#named), query.get("consistency"));
-    const found = await execute(this.#services.database, context, ["KV.GET", key]);
+    const found = await ask(this.#services, context, ["KV.GET", key]);
     if (found === null) throw new MinikeyError("NOT_FOUND", "Key not found");
     const { type, version, expiresAtMs, value } = toStored(found);
     this.#services.held.open(reply.raw).add(value.length);
@@ -76,7 +76,7 @@ class KeyRoutes {
     const { type, value, ttlSeconds } = await readValue(request, reply, this.#services, query.get("ttl"));
     const expiresAtMs =
       ttlSeconds === undefined ? 0 : Math.ceil(this.#services.clock.wallMs() + ttlSeconds * 1000);
-    const stored = await execute(this.#services.database, context, [
+    const stored = await ask(this.#services, context, [
       "KV.PUT",
       key,
       type,
@@ -98,7 +98,7 @@ class KeyRoutes {
     const context = writeContext(keyspaceOf(this.#services, request, this.#named), query.get("consistency"));
     const { mode, version } = writeCondition(request.headers);
     if (mode === "nx") throw new MinikeyError("BAD_REQUEST", "If-None-Match: a delete takes If-Match only");
-    const deleted = await execute(this.#services.database, context, ["KV.DELETE", key, String(version)]);
+    const deleted = await ask(this.#services, context, ["KV.DELETE", key, String(version)]);
     if (deleted === 0) throw new MinikeyError("NOT_FOUND", "Key not found");
     return reply.send({ status: "deleted" });
   }
@@ -106,7 +106,7 @@ class KeyRoutes {
   async list(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const query = queryOf(request, ["prefix", "limit", "cursor", "consistency"]);
     const context = readContext(keyspaceOf(this.#services, request, this.#named), query.get("consistency"));
-    const listed = await execute(this.#services.database, context, [
+    const listed = await ask(this.#services, context, [
       "KV.LIST",
       query.get("prefix") ?? "",
       cursorKey(query.get("cursor")),

@@ -9,6 +9,7 @@
 import type { ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { FastifyError, FastifyReply } from "fastify";
+import { DEFAULT_VALUE_BYTES_MAX, KEY_BYTES_MAX } from "../../commands/check.js";
 import { AssertionFailure } from "../../core/assert.js";
 import { MinikeyError } from "../../core/errors.js";
 import type { Database } from "../../node/database.js";
@@ -43,7 +44,13 @@ export interface HttpServer {
   stop(): Promise<void>;
 }
 
-const LIMITS: HttpLimits = { keyBytesMax: 1024, valueBytesMax: 8_388_608, heldBytesMax: 268_435_456 };
+const LIMITS: HttpLimits = {
+  keyBytesMax: KEY_BYTES_MAX,
+  valueBytesMax: DEFAULT_VALUE_BYTES_MAX,
+  heldBytesMax: 268_435_456,
+  pendingRequestsMax: 65_536,
+};
+const CONNECTIONS_MAX = 10_000;
 /** How long `stop` lets requests under way go on. */
 const STOP_GRACE_MS = 3000;
 const REQUEST_TIMEOUT_MS = 300_000;
@@ -71,6 +78,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
   const app = await createApp();
   const state = { stopping: false };
+  app.server.maxConnections = CONNECTIONS_MAX;
   const connections = new Connections(app.server);
   handleErrors(app, logger);
   orderRequests(app, connections, state);
@@ -86,6 +94,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     await app.close();
     throw toListenError(error, "HTTP", "--http-port", host, port);
   }
+  app.server.on("error", (error) => logger.error("HTTP server failed", { error: error.message }));
   return {
     port: (app.server.address() as AddressInfo).port,
     stop: () => stop(app, connections, state, clock),
@@ -171,7 +180,9 @@ function orderRequests(app: App, connections: Connections, state: { readonly sto
     else if (host === undefined && request.raw.httpVersion === "1.1") {
       reply.header("connection", "close");
       done(noHost());
-    } else connections.begin(request.raw.socket, request.method, reply.raw, done);
+    } else {
+      connections.begin(request.raw.socket, request.method, reply.raw, done);
+    }
   });
   app.addHook("onSend", (_request, reply, payload, done) => {
     if (state.stopping) reply.header("connection", "close");

@@ -1,8 +1,10 @@
 /** What every route works with. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Reply } from "../../commands/reply.js";
 import { MinikeyError } from "../../core/errors.js";
-import type { Database, KeyspaceInfo } from "../../node/database.js";
+import type { Database, KeyspaceInfo, RequestContext } from "../../node/database.js";
 import type { Clock } from "../../ports/clock.js";
+import { type Argument, execute } from "../execute.js";
 import type { HeldBytes } from "./body.js";
 import { parseQuery, pathAfterSlash, percentDecode } from "./text.js";
 
@@ -11,6 +13,8 @@ export interface HttpLimits {
   readonly valueBytesMax: number;
   /** Bodies and values of unfinished requests, all connections together. */
   readonly heldBytesMax: number;
+  /** Commands that the node has not answered at which no more are given to it. */
+  readonly pendingRequestsMax: number;
 }
 
 export interface HttpServices {
@@ -29,6 +33,18 @@ export const urlOf = (request: FastifyRequest): string => request.raw.url ?? "/"
 
 export const queryOf = (request: FastifyRequest, known: readonly string[]): ReadonlyMap<string, string> =>
   parseQuery(urlOf(request), known);
+
+/** One command to the database; `OVERLOADED` when it has too many under way. */
+export function ask(
+  { database, limits }: HttpServices,
+  context: RequestContext,
+  command: readonly Argument[],
+): Promise<Reply> {
+  if (database.pendingRequests >= limits.pendingRequestsMax) {
+    throw new MinikeyError("OVERLOADED", "the node has too many requests under way; try again");
+  }
+  return execute(database, context, command);
+}
 
 const DEFAULT_KEYSPACE_ID = 0;
 

@@ -7,7 +7,7 @@ describe("the closest word", () => {
   const words = ["respPort", "httpPort", "host", "id", "data"];
 
   it("is one that differs by a slip: a letter more, less, other or swapped, or its case", () => {
-    const slips = ["respPrt", "respPoort", "respPoet", "respProt", "resp_Port", "RESPPORT"];
+    const slips = ["respPrt", "respPoort", "respPoet", "respProt", "resp_Port", "RESPPORT", "repsPrt"];
     for (const slip of slips) assert.equal(closestWord(slip, words), "respPort", slip);
   });
 

@@ -59,6 +59,31 @@ describe("pipelined requests", () => {
     assert.deepEqual(statuses(wire.text), ["404", "404", "201", "200"]);
   });
 
+  it("are refused with 429 when a client sends without end and waits for nothing", async (t) => {
+    const harness = await startHarness(t);
+    harness.database.holding = true;
+    const wire = open(t, harness);
+    wire.socket.write(get("k").repeat(1010));
+    await until(() => harness.database.contexts.length === 1000);
+    await harness.send("GET", "/health");
+    assert.equal(harness.database.contexts.length, 1000);
+    harness.database.release();
+    await until(() => statuses(wire.text).length === 1010);
+    const refused = statuses(wire.text).filter((status) => status === "429");
+    assert.equal(refused.length, 10);
+  });
+
+  it("are refused with 429 while the node has too many requests under way, but health is not", async (t) => {
+    const { send, database } = await startHarness(t);
+    database.pendingRequests = 65_536;
+    const answer = await send("GET", "/kv/k");
+    assert.equal(answer.status, 429);
+    assert.equal((answer.json() as { code: string }).code, "OVERLOADED");
+    assert.equal((await send("GET", "/health")).status, 200);
+    database.pendingRequests = 65_535;
+    assert.equal((await send("GET", "/kv/k")).status, 404);
+  });
+
   it("do not wait for a request that was cut off", async (t) => {
     const harness = await startHarness(t);
     harness.database.holding = true;

@@ -124,6 +124,13 @@ describe("the JSON scanner", () => {
     walk("", 4);
   });
 
+  it("refuses every control character in a string, and takes all that come after", () => {
+    for (let code = 0; code < 0xa0; code += 1) {
+      const text = `["${String.fromCharCode(code)}"]`;
+      assert.equal(scan(text) !== undefined, parses(text), `U+${code.toString(16)}`);
+    }
+  });
+
   it("stops at 128 levels", () => {
     const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
     assert.ok(scan(nested(128)));

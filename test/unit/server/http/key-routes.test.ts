@@ -230,15 +230,18 @@ describe("values", () => {
   });
 
   it("refuses values over the limit with 413, whatever their form, and goes on on the same connection", async (t) => {
-    const { send } = await startHarness(t, { limits: { valueBytesMax: 1000 } });
-    const long = "x".repeat(1001);
+    const { send } = await startHarness(t, { limits: { valueBytesMax: 20_000 } });
+    const long = "x".repeat(20_001);
+    const spaces = `{"value":1${" ".repeat(200_000)}}`;
+    const chunked = { "transfer-encoding": "chunked" };
     const sent = [
       { body: { value: long } },
       { body: { value: [long] } },
-      { body: { value: Buffer.alloc(1001).toString("base64"), encoding: "base64" } },
+      { body: { value: Buffer.alloc(20_001).toString("base64"), encoding: "base64" } },
       { headers: { "content-type": OCTETS }, body: long },
-      { headers: { "content-type": OCTETS, "transfer-encoding": "chunked" }, body: long },
-      { headers: JSON_BODY, body: `{"value":1${" ".repeat(200_000)}}` },
+      { headers: { "content-type": OCTETS, ...chunked }, body: long },
+      { headers: JSON_BODY, body: spaces },
+      { headers: { ...JSON_BODY, ...chunked }, body: spaces },
     ];
     for (const one of sent) {
       const answer = await send("PUT", "/kv/big", one);
@@ -247,9 +250,9 @@ describe("values", () => {
     }
     assert.equal((await send("GET", "/kv/big")).status, 404);
     const allowed = [
-      { body: { value: "x".repeat(1000) } },
-      { headers: JSON_BODY, body: `{"value":"${String.raw`\u0001`.repeat(1000)}"}` },
-      { headers: { "content-type": OCTETS }, body: "x".repeat(1000) },
+      { body: { value: "x".repeat(20_000) } },
+      { headers: JSON_BODY, body: `{"value":"${String.raw`\u0001`.repeat(20_000)}"}` },
+      { headers: { "content-type": OCTETS }, body: "x".repeat(20_000) },
     ];
     for (const one of allowed) assert.ok((await send("PUT", "/kv/big", one)).status < 300);
   });
