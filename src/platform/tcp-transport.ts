@@ -59,7 +59,11 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
   /** What each peer said last, as long as there is a connection with it. */
   readonly #hellos = new Map<NodeId, Hello>();
   #flushing: OutgoingLink[] = [];
-  readonly #flushAll = (): void => this.#flush();
+  #flushScheduled = false;
+  readonly #onTurnEnd = (): void => {
+    this.#flushScheduled = false;
+    this.flush();
+  };
   /** What was said of a peer's address since it was last up. */
   readonly #dialProblems = new Map<NodeId, Set<string>>();
   readonly #lastComplaintMs = new Map<string, number>();
@@ -92,7 +96,7 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
 
   setPeers(addresses: ReadonlyMap<NodeId, string>): void {
     for (const [peer, link] of this.#links) {
-      if (addresses.get(peer) !== link.address) this.#removeLink(link, !addresses.has(peer));
+      if (addresses.get(peer) !== link.address) this.#removeLink(link);
     }
     for (const [peer, address] of addresses) {
       if (peer === this.hello.greeting.nodeId || this.#links.has(peer)) continue;
@@ -115,6 +119,13 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
     return link !== undefined && link.send(parts);
   }
 
+  flush(): void {
+    const links = this.#flushing;
+    if (links.length === 0) return;
+    this.#flushing = [];
+    for (const link of links) link.flush();
+  }
+
   isUp(peer: NodeId): boolean {
     return this.#links.get(peer)?.isUp ?? false;
   }
@@ -128,7 +139,9 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
 
   scheduleFlush(link: OutgoingLink): void {
     this.#flushing.push(link);
-    if (this.#flushing.length === 1) this.clock.atTurnEnd(this.#flushAll);
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    this.clock.atTurnEnd(this.#onTurnEnd);
   }
 
   onLinkHello(_link: OutgoingLink, hello: Hello): void {
@@ -191,9 +204,9 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
       this.#complain("refused a connection to the peer port", { remote: connection.remote, reason });
       return;
     }
-    if (this.#incoming.get(peer) !== connection) return;
     this.#incoming.delete(peer);
     this.#forgetHelloIfGone(peer);
+    this.#logger.debug("a peer's connection to this node ended", { peer, reason });
     const link = this.#links.get(peer);
     if (link?.isUp) link.fail(reason);
   }
@@ -258,10 +271,8 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
   #learn(hello: Hello): void {
     const { nodeId } = hello.greeting;
     const known = this.#hellos.get(nodeId);
-    const sameProcess = known !== undefined && known.instance === hello.instance;
-    if (sameProcess && hello.sequence <= known.sequence) return;
+    if (known?.instance === hello.instance && hello.sequence <= known.sequence) return;
     this.#hellos.set(nodeId, hello);
-    if (sameProcess && sameGreeting(known.greeting, hello.greeting)) return;
     this.#events!.onGreeting(hello.greeting);
   }
 
@@ -270,23 +281,13 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
     if (!this.#incoming.has(peer) && !this.isUp(peer)) this.#hellos.delete(peer);
   }
 
-  #removeLink(link: OutgoingLink, andIncoming: boolean): void {
+  #removeLink(link: OutgoingLink): void {
     const wasUp = link.isUp;
     link.close();
     this.#links.delete(link.peer);
     this.#dialProblems.delete(link.peer);
-    if (andIncoming) {
-      this.#incoming.get(link.peer)?.close();
-      this.#incoming.delete(link.peer);
-    }
     this.#forgetHelloIfGone(link.peer);
     if (wasUp) this.#events!.onDown(link.peer);
-  }
-
-  #flush(): void {
-    const links = this.#flushing;
-    this.#flushing = [];
-    for (const link of links) link.flush();
   }
 
   #tick(): void {

@@ -30,6 +30,11 @@ export interface Transport {
    * change them. Returns false, and drops the frame, when the peer is down or its queue is full.
    */
   send(peer: NodeId, parts: readonly Uint8Array[]): boolean;
+  /**
+   * Writes what is queued now. For a node that sends at the end of its turn: what it queues there would otherwise
+   * wait for the end of the next.
+   */
+  flush(): void;
   isUp(peer: NodeId): boolean;
   stop(): Promise<void>;
 }

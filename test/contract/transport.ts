@@ -7,6 +7,7 @@ import { describe, it, type TestContext } from "node:test";
 import { type Bytes, utf8ToBytes } from "../../src/core/bytes.js";
 import { type NodeId, nodeId } from "../../src/core/ids.js";
 import type { Greeting, Transport, TransportEvents } from "../../src/ports/transport.js";
+import { patternBytes } from "../support/pattern.js";
 
 export interface TransportHarness {
   /** Makes a transport whose greeting is `greeting`, but for its address; not started. */
@@ -116,7 +117,7 @@ export function transportContract(name: string, open: (t: TestContext) => Transp
     test("frames of every size arrive whole and in the order sent", async (world) => {
       const [a, b] = await world.addConnected("a", "b");
       const sent = [0, 1, 3, 4, 200, 4096, 65_535, 65_536, 65_537, 3_000_000, 5].map((size, n) =>
-        bytes(size, n),
+        patternBytes(size, n),
       );
       for (const frame of sent) assert.equal(a.transport.send(b.id, splitInThree(frame)), true);
       await world.harness.until(() => b.frames.length === sent.length, "all frames arrived");
@@ -150,17 +151,17 @@ export function transportContract(name: string, open: (t: TestContext) => Transp
     test("a frame that is kept does not change", async (world) => {
       const [a, b] = await world.addConnected("a", "b");
       for (let i = 0; i < 300; i += 1) {
-        a.transport.send(b.id, [bytes(200, i)]);
+        a.transport.send(b.id, [patternBytes(200, i)]);
         if (i % 10 === 0) await world.harness.until(() => b.frames.length === i + 1, "frames arrive");
       }
       await world.harness.until(() => b.frames.length === 300, "all frames arrived");
       for (const [i, { frame }] of b.frames.entries())
-        assert.equal(frame.equals(bytes(200, i)), true, `frame ${i}`);
+        assert.equal(frame.equals(patternBytes(200, i)), true, `frame ${i}`);
     });
 
     test("a peer's greeting comes first, then that it is up, each once", async (world) => {
       const [a, b] = await world.addConnected("a", "b");
-      b.transport.send(a.id, [bytes(1, 1)]);
+      b.transport.send(a.id, [patternBytes(1, 1)]);
       await world.harness.until(() => a.frames.length === 1, "the frame arrived");
       assert.deepEqual(a.log, ["greeting b formed", "up b", "frame b"]);
     });
@@ -168,17 +169,17 @@ export function transportContract(name: string, open: (t: TestContext) => Transp
     test("a frame can be sent as soon as the peer is up, and not before", async (world) => {
       const a = await world.add("a");
       const b = await world.add("b");
-      assert.equal(a.transport.send(b.id, [bytes(1, 1)]), false, "an unknown peer");
+      assert.equal(a.transport.send(b.id, [patternBytes(1, 1)]), false, "an unknown peer");
       const sent: boolean[] = [];
       a.onEach = (event) => {
         if (event === "greeting b formed") sent.push(a.transport.isUp(b.id));
-        if (event === "up b") sent.push(a.transport.isUp(b.id), a.transport.send(b.id, [bytes(1, 2)]));
+        if (event === "up b") sent.push(a.transport.isUp(b.id), a.transport.send(b.id, [patternBytes(1, 2)]));
       };
       a.transport.setPeers(world.addresses);
       assert.equal(a.transport.isUp(b.id), false);
-      assert.equal(a.transport.send(b.id, [bytes(1, 1)]), false, "a peer that is not up yet");
+      assert.equal(a.transport.send(b.id, [patternBytes(1, 1)]), false, "a peer that is not up yet");
       await world.harness.until(() => b.frames.length === 1, "the frame arrived");
-      assert.deepEqual(b.frames[0].frame[0], bytes(1, 2)[0]);
+      assert.deepEqual(b.frames[0].frame[0], patternBytes(1, 2)[0]);
       assert.deepEqual(sent.slice(-2), [true, true]);
     });
 
@@ -196,6 +197,17 @@ export function transportContract(name: string, open: (t: TestContext) => Transp
       }
     });
 
+    test("a changed greeting reaches the other side, whichever has dialled", async (world) => {
+      const a = await world.add("a");
+      const b = await world.add("b");
+      a.transport.setPeers(world.addresses);
+      await world.harness.until(() => a.transport.isUp(b.id), "a has reached b");
+      a.transport.updateGreeting(greetingOf("a", { incarnation: 2 }));
+      b.transport.updateGreeting(greetingOf("b", { incarnation: 3 }));
+      await world.harness.until(() => b.greetings.at(-1)?.incarnation === 2, "b knows of a");
+      await world.harness.until(() => a.greetings.at(-1)?.incarnation === 3, "a knows of b");
+    });
+
     test("a greeting changed while a connection opens is not missed", async (world) => {
       const a = await world.add("a");
       const b = await world.add("b");
@@ -206,17 +218,31 @@ export function transportContract(name: string, open: (t: TestContext) => Transp
       await world.harness.until(() => b.greetings.at(-1)?.incarnation === 2, "b knows the new greeting");
     });
 
+    test("frames queued at the end of a turn leave at once with a flush", async (world) => {
+      const [a, b] = await world.addConnected("a", "b");
+      assert.equal(a.transport.send(b.id, [patternBytes(7, 1)]), true);
+      a.transport.flush();
+      a.transport.send(b.id, [patternBytes(8, 2)]);
+      a.transport.flush();
+      a.transport.flush();
+      await world.harness.until(() => b.frames.length === 2, "the frames arrived");
+      assert.deepEqual(
+        b.frames.map(({ frame }) => frame.length),
+        [7, 8],
+      );
+    });
+
     test("a peer that stops goes down once, and one that returns is greeted and up again", async (world) => {
       const [a, b] = await world.addConnected("a", "b");
       await b.transport.stop();
       await world.harness.until(() => a.log.includes("down b"), "a missed b");
       assert.equal(a.transport.isUp(b.id), false);
-      assert.equal(a.transport.send(b.id, [bytes(1, 1)]), false);
+      assert.equal(a.transport.send(b.id, [patternBytes(1, 1)]), false);
       const returned = await world.add("b");
       a.transport.setPeers(world.addresses);
       returned.transport.setPeers(world.addresses);
       await world.untilConnected([a, returned]);
-      a.transport.send(returned.id, [bytes(9, 9)]);
+      a.transport.send(returned.id, [patternBytes(9, 9)]);
       await world.harness.until(() => returned.frames.length === 1, "a frame arrived");
       assert.deepEqual(a.transitions("b"), ["up b", "down b", "up b"]);
       assert.equal(a.greetings.length, 2);
@@ -229,7 +255,7 @@ export function transportContract(name: string, open: (t: TestContext) => Transp
       const c = await world.add("c");
       a.transport.setPeers(world.addresses);
       await world.harness.until(() => a.transport.isUp(b.id) && a.transport.isUp(c.id), "a is connected");
-      const frame = bytes(10_000, 1);
+      const frame = patternBytes(10_000, 1);
       let accepted = 0;
       while (a.transport.send(b.id, [frame])) accepted += 1;
       assert.equal(accepted, 9);
@@ -245,10 +271,10 @@ export function transportContract(name: string, open: (t: TestContext) => Transp
       const [a, b] = await world.addConnected("a", "b");
       a.transport.setPeers(new Map());
       assert.deepEqual(a.transitions("b"), ["up b", "down b"]);
-      assert.equal(a.transport.send(b.id, [bytes(1, 1)]), false);
+      assert.equal(a.transport.send(b.id, [patternBytes(1, 1)]), false);
       await world.harness.until(() => b.transitions("a").length === 3, "b dialled again");
       assert.deepEqual(b.transitions("a"), ["up a", "down a", "up a"]);
-      b.transport.send(a.id, [bytes(1, 1)]);
+      b.transport.send(a.id, [patternBytes(1, 1)]);
       await world.harness.until(() => a.frames.length === 1, "the frame arrived");
       assert.equal(a.transport.isUp(b.id), false);
     });
@@ -257,7 +283,7 @@ export function transportContract(name: string, open: (t: TestContext) => Transp
       const [a, b] = await world.addConnected("a", "b");
       a.transport.setPeers(world.addresses);
       a.transport.setPeers(new Map(world.addresses));
-      b.transport.send(a.id, [bytes(1, 1)]);
+      b.transport.send(a.id, [patternBytes(1, 1)]);
       await world.harness.until(() => a.frames.length === 1, "a frame arrived");
       assert.deepEqual(a.log, ["greeting b formed", "up b", "frame b"]);
       assert.equal(a.transport.isUp(a.id), false);
@@ -271,7 +297,7 @@ export function transportContract(name: string, open: (t: TestContext) => Transp
           if (seen === event) a.transport.setPeers(new Map());
         };
         b.onEach = (seen) => {
-          if (seen === "up a") for (let i = 0; i < 3; i += 1) b.transport.send(a.id, [bytes(5, i)]);
+          if (seen === "up a") for (let i = 0; i < 3; i += 1) b.transport.send(a.id, [patternBytes(5, i)]);
         };
         a.transport.setPeers(world.addresses);
         b.transport.setPeers(world.addresses);
@@ -285,22 +311,15 @@ export function transportContract(name: string, open: (t: TestContext) => Transp
 
     test("a stopped transport stays silent and stops again without harm", async (world) => {
       const [a, b] = await world.addConnected("a", "b");
-      b.transport.send(a.id, [bytes(5, 1)]);
+      b.transport.send(a.id, [patternBytes(5, 1)]);
       await Promise.all([a.transport.stop(), a.transport.stop()]);
       const seen = a.log.length;
       await world.harness.until(() => b.log.includes("down a"), "b missed a");
       assert.equal(a.log.length, seen);
-      assert.equal(a.transport.send(b.id, [bytes(1, 1)]), false);
+      assert.equal(a.transport.send(b.id, [patternBytes(1, 1)]), false);
       assert.equal(a.transport.isUp(b.id), false);
     });
   });
-}
-
-/** Bytes that differ with `seed` and by position. */
-export function bytes(size: number, seed: number): Bytes {
-  const result = Buffer.alloc(size) as unknown as Bytes;
-  for (let i = 0; i < size; i += 1) result[i] = (seed * 31 + i + (i >> 8)) & 0xff;
-  return result;
 }
 
 function splitInThree(frame: Bytes): Uint8Array[] {

@@ -1,8 +1,10 @@
 /** Transports over real sockets, for tests: their timers fire as fast as the test needs them to. */
 import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import { type NodeId, nodeId } from "../../src/core/ids.js";
 import { TcpTransport } from "../../src/platform/tcp-transport.js";
 import type { Greeting, Transport } from "../../src/ports/transport.js";
-import type { TransportHarness } from "../contract/transport.js";
+import { greetingOf, RecordingNode, type TransportHarness } from "../contract/transport.js";
 import { HandClock } from "./hand-clock.js";
 import { LogRecorder } from "./log-recorder.js";
 
@@ -40,7 +42,7 @@ export class TcpHarness implements TransportHarness {
     return `127.0.0.1:${transport.port}`;
   }
 
-  /** Delays pass, time-outs of a second and more are not waited for. */
+  /** Waits while delays pass, at about the speed of real ones. */
   async until(condition: () => boolean, what: string): Promise<void> {
     await until(condition, what, () => this.clock.advance(1));
   }
@@ -48,5 +50,36 @@ export class TcpHarness implements TransportHarness {
   async close(): Promise<void> {
     await Promise.all(this.#transports.map((transport) => transport.stop()));
     assert.equal(this.clock.pendingTimers, 0, "stopped transports leave no timer behind");
+  }
+}
+
+/** The nodes of a test of this transport alone; stopped when the test ends. */
+export class TcpWorld extends TcpHarness {
+  constructor(t: Pick<TestContext, "after">) {
+    super();
+    t.after(() => this.close());
+  }
+
+  async start(id: string, options: { queueBytesMax?: number; port?: number } = {}): Promise<TcpNode> {
+    const node = new TcpNode(nodeId(id), this.make(greetingOf(id), options.queueBytesMax, options.port));
+    await node.transport.start(node);
+    return node;
+  }
+}
+
+export class TcpNode extends RecordingNode {
+  declare readonly transport: TcpTransport;
+
+  get address(): string {
+    return `127.0.0.1:${this.transport.port}`;
+  }
+
+  /** Takes each peer's address, or its port on this machine. */
+  connectTo(...peers: [NodeId, string | number][]): void {
+    const addresses = peers.map(([id, at]): [NodeId, string] => [
+      id,
+      typeof at === "number" ? `127.0.0.1:${at}` : at,
+    ]);
+    this.transport.setPeers(new Map(addresses));
   }
 }
