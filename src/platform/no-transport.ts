@@ -7,6 +7,7 @@ export function noTransport(): Transport {
     setPeers: () => undefined,
     updateGreeting: () => undefined,
     send: () => false,
+    flush: () => undefined,
     isUp: () => false,
     stop: async () => await Promise.resolve(),
   };

@@ -3,9 +3,9 @@
  * one incoming connection from each for theirs (`IncomingConnection`).
  *
  * - A peer is up while the outgoing connection is greeted. It goes down the moment either connection breaks: then
- *   the outgoing one is closed too and dialled anew, so that each `onUp` stands for a fresh exchange of greetings.
- *   Closing one connection for the loss of the other cannot go round in circles: a side only does so while it is
- *   up, and it is not up again before a delay that is longer than the news takes.
+ *   both are closed, and after `onDown` nothing of that peer is heard before it has greeted again. Closing one
+ *   connection for the loss of the other cannot go round in circles: a side only does so while it is up, and it is
+ *   not up again before a delay and a round trip, by when the news of the close has reached the other side.
  * - When a peer dials again before its old connection is known to be gone, the newest counts and the old one is
  *   closed without a word: its frames are lost, as frames under way are.
  * - Nodes that nobody announced by `setPeers` may dial and send too: whether to listen to them is for the node.
@@ -56,7 +56,7 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
   /** The newest incoming connection of each peer that greeted. */
   readonly #incoming = new Map<NodeId, IncomingConnection>();
   readonly #ungreeted = new Set<IncomingConnection>();
-  /** What each peer said last, as long as there is a connection with it. */
+  /** What each peer said last, since the last time that a connection with it broke. */
   readonly #hellos = new Map<NodeId, Hello>();
   #flushing: OutgoingLink[] = [];
   #flushScheduled = false;
@@ -155,7 +155,7 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
   }
 
   onLinkDown(link: OutgoingLink, reason: string): void {
-    this.#forgetHelloIfGone(link.peer);
+    this.#forgetPeer(link.peer);
     this.#logger.warn("lost the connection to a peer", { peer: link.peer, address: link.address, reason });
     this.#events!.onDown(link.peer);
   }
@@ -204,11 +204,10 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
       this.#complain("refused a connection to the peer port", { remote: connection.remote, reason });
       return;
     }
-    this.#incoming.delete(peer);
-    this.#forgetHelloIfGone(peer);
     this.#logger.debug("a peer's connection to this node ended", { peer, reason });
     const link = this.#links.get(peer);
     if (link?.isUp) link.fail(reason);
+    else this.#forgetPeer(peer);
   }
 
   async #startListening(): Promise<void> {
@@ -276,9 +275,11 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
     this.#events!.onGreeting(hello.greeting);
   }
 
-  /** Without a connection the next greeting is a first contact again. */
-  #forgetHelloIfGone(peer: NodeId): void {
-    if (!this.#incoming.has(peer) && !this.isUp(peer)) this.#hellos.delete(peer);
+  /** Closes what the peer has dialled; its next greeting is a first contact again. */
+  #forgetPeer(peer: NodeId): void {
+    this.#incoming.get(peer)?.close();
+    this.#incoming.delete(peer);
+    this.#hellos.delete(peer);
   }
 
   #removeLink(link: OutgoingLink): void {
@@ -286,8 +287,9 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
     link.close();
     this.#links.delete(link.peer);
     this.#dialProblems.delete(link.peer);
-    this.#forgetHelloIfGone(link.peer);
-    if (wasUp) this.#events!.onDown(link.peer);
+    if (!wasUp) return;
+    this.#forgetPeer(link.peer);
+    this.#events!.onDown(link.peer);
   }
 
   #tick(): void {

@@ -10,7 +10,7 @@
 import { assert } from "../core/assert.js";
 import { type PartitionId, partitionId } from "../core/ids.js";
 
-const SLOT_COUNT = 16_384;
+import { SLOT_COUNT } from "./slots.js";
 
 /** Fewer slots than partitions would leave some empty. */
 export const PARTITIONS_MAX = SLOT_COUNT;

@@ -198,6 +198,7 @@ export class Network {
         for (const peer of endpoint.peers) if (this.#isUp(node, peer)) this.#greet(node, peer);
       },
       send: (peer, parts) => this.#send(node, peer, parts),
+      flush: () => undefined,
       isUp: (peer) => this.#isUp(node, peer),
       stop: async () => {
         this.drop(node);

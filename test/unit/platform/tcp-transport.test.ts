@@ -97,6 +97,23 @@ describe("the TCP transport, and a peer that comes and goes", () => {
     assert.deepEqual(a.transitions("b"), ["up b", "down b", "up b"]);
   });
 
+  it("hears nothing of a peer that went down before that has greeted again", async (t) => {
+    const world = new TcpWorld(t);
+    const a = await world.start("a");
+    const listener = await listenRaw(t, (peer) => peer.open(helloOf(greetingOf("b"))));
+    a.connectTo([B, listener.port]);
+    const dialler = await RawPeer.dial(t, a.transport.port);
+    dialler.open(helloOf(greetingOf("b")));
+    await world.until(() => a.transport.isUp(B) && dialler.received.length > 0, "connected both ways");
+    listener.peers[0].socket.destroy();
+    dialler.write(encodeFrames(patternBytes(3, 1)));
+    await until(() => dialler.closed, "the peer's own connection is closed too");
+    await world.until(() => a.transitions("b").length === 3, "up again");
+    const heard = a.log.filter((line) => line !== "frame b");
+    assert.deepEqual(heard, ["greeting b formed", "up b", "down b", "greeting b formed", "up b"]);
+    assert.ok(a.log.lastIndexOf("frame b") < a.log.indexOf("down b"));
+  });
+
   it("does not mind when a peer's older connection ends after the newer came", async (t) => {
     const world = new TcpWorld(t);
     const a = await world.start("a");

@@ -3,8 +3,7 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { partitionId } from "../../../src/core/ids.js";
 import { partitionOfSlot, partitionTable, slotRangeOf } from "../../../src/sharding/partitions.js";
-
-const SLOT_COUNT = 16_384;
+import { SLOT_COUNT } from "../../../src/sharding/slots.js";
 
 const partitionCount = fc.oneof(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: SLOT_COUNT }));
 
