@@ -6,7 +6,8 @@ import { MinikeyError } from "../core/errors.js";
 import { ExitError } from "./failure.js";
 
 /** The three nodes of `npm start`. */
-export const DEFAULT_CONNECT = "127.0.0.1:6380,127.0.0.1:6381,127.0.0.1:6382";
+export const DEFAULT_CONNECT = "127.0.0.1:6380,6381,6382";
+export const DEFAULT_HTTP = "127.0.0.1:8000,8001,8002";
 
 /**
  * A list of addresses as people type it: commas or spaces between them, and a bare port for another one on

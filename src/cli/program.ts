@@ -4,10 +4,13 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { DEFAULT_CONNECT } from "./connection.js";
+import type { ClusterFlags } from "./cluster/cluster-command.js";
+import { DEFAULT_CONNECT, DEFAULT_HTTP } from "./connection.js";
 import { reportFailure } from "./failure.js";
+import type { CreateFlags, KeyspaceFlags } from "./keyspace/keyspace-command.js";
 import type { LoadFlags } from "./load/load-command.js";
 import type { ShellFlags } from "./shell/shell-command.js";
+import type { StatusFlags } from "./status/status-command.js";
 
 /** Runs `minikey` with these arguments and sets the process's exit status; never rejects. */
 export async function run(args: readonly string[]): Promise<void> {
@@ -30,7 +33,7 @@ export function buildProgram(): Command {
     .showSuggestionAfterError(true)
     .showHelpAfterError("(minikey --help lists commands and flags)")
     .exitOverride();
-  for (const add of [addShell, addLoad]) add(program);
+  for (const add of [addCluster, addShell, addLoad, addStatus, addKeyspace]) add(program);
   return program;
 }
 
@@ -40,6 +43,39 @@ const connectOption = (): Option =>
     .default(DEFAULT_CONNECT);
 
 const jsonOption = (): Option => new Option("--json", "print results as JSON");
+
+const countOption = (flags: string, description: string): Option =>
+  new Option(flags, description).argParser(parsePositive);
+
+function addCluster(program: Command): void {
+  program
+    .command("cluster")
+    .description("run a whole cluster on this machine, one process a node, until Ctrl-C")
+    .addOption(countOption("--nodes <n>", "how many nodes (default: 3, or as many as there are in --data)"))
+    .addOption(countOption("--replicas <n>", "copies of each partition (default: 3, or --nodes if fewer)"))
+    .addOption(countOption("--partitions <n>", "shares of the key space, fixed when the cluster is made"))
+    .addOption(
+      new Option("--data <dir>", "where to keep data and logs").env("MINIKEY_DATA").default("./data"),
+    )
+    .addOption(
+      countOption("--resp-port <port>", "of the first node; the others count up")
+        .env("MINIKEY_RESP_PORT")
+        .default(6380),
+    )
+    .addOption(
+      countOption("--http-port <port>", "of the first node; the others count up")
+        .env("MINIKEY_HTTP_PORT")
+        .default(8000),
+    )
+    .addOption(
+      countOption("--peer-port <port>", "of the first node; the others count up")
+        .env("MINIKEY_PEER_PORT")
+        .default(7380),
+    )
+    .addOption(new Option("--log-level <level>", "of the nodes").env("MINIKEY_LOG_LEVEL"))
+    .addOption(jsonOption())
+    .action(async (flags: ClusterFlags) => (await import("./cluster/cluster-command.js")).runCluster(flags));
+}
 
 function addShell(program: Command): void {
   program
@@ -73,6 +109,64 @@ function addLoad(program: Command): void {
     .addOption(jsonOption())
     .action(async (file: string, flags: LoadFlags) =>
       (await import("./load/load-command.js")).runLoad(file, flags),
+    );
+}
+
+function addStatus(program: Command): void {
+  program
+    .command("status")
+    .description("nodes, health, leaders, partitions, lag")
+    .addOption(
+      new Option("--http <host:port,…>", "HTTP addresses of nodes; those that they name are asked too")
+        .env("MINIKEY_HTTP")
+        .default(DEFAULT_HTTP),
+    )
+    .option("-w, --watch", "again every second, until Ctrl-C")
+    .option("-v, --verbose", "every partition too")
+    .addOption(jsonOption())
+    .action(async (flags: StatusFlags) => (await import("./status/status-command.js")).runStatus(flags));
+}
+
+function addKeyspace(program: Command): void {
+  const keyspace = program
+    .command("keyspace")
+    .description("keyspaces: named sets of keys with rules of their own")
+    .helpOption("-h, --help", "print this help");
+  keyspace
+    .command("create")
+    .description("make one")
+    .argument("<name>")
+    .addOption(
+      new Option("--consistency <consistency>", "strong or eventual")
+        .choices(["strong", "eventual"])
+        .default("strong"),
+    )
+    .addOption(
+      new Option("--storage <storage>", "disk or memory").choices(["disk", "memory"]).default("disk"),
+    )
+    .addOption(countOption("--replicas <n>", "copies of each partition"))
+    .addOption(countOption("--partitions <n>", "shares of the key space"))
+    .addOption(connectOption())
+    .addOption(jsonOption())
+    .action(async (name: string, flags: CreateFlags) =>
+      (await import("./keyspace/keyspace-command.js")).createKeyspace(name, flags),
+    );
+  keyspace
+    .command("list")
+    .description("describe all")
+    .addOption(connectOption())
+    .addOption(jsonOption())
+    .action(async (flags: KeyspaceFlags) =>
+      (await import("./keyspace/keyspace-command.js")).listKeyspaces(flags),
+    );
+  keyspace
+    .command("drop")
+    .description("remove one with all its keys")
+    .argument("<name>")
+    .addOption(connectOption())
+    .addOption(jsonOption())
+    .action(async (name: string, flags: KeyspaceFlags) =>
+      (await import("./keyspace/keyspace-command.js")).dropKeyspace(name, flags),
     );
 }
 

@@ -7,13 +7,15 @@
  * is handed back exactly once, and nothing is called after that.
  */
 import { connect, type Socket } from "node:net";
+import { Status } from "../commands/reply.js";
 import { MinikeyError } from "../core/errors.js";
 import { type Address, formatAddress } from "./address.js";
 import type { Outgoing } from "./outgoing.js";
 import { Queue } from "./queue.js";
 import { ReplyParser } from "./reply-parser.js";
 import { RequestWriter } from "./request-writer.js";
-import type { Argument, WireReply } from "./wire.js";
+import { toPlain } from "./values.js";
+import { type Argument, WireMap, type WireReply } from "./wire.js";
 
 /** Commands on their way to one node; also keeps a retried session within its window. */
 export const IN_FLIGHT_MAX = 1024;
@@ -42,6 +44,12 @@ interface Control {
   readonly onControlReply: (reply: WireReply) => void;
 }
 
+interface ControlHandlers {
+  /** Takes errors too. */
+  readonly onReply?: (reply: WireReply) => void;
+  readonly onOk?: (reply: WireReply) => void;
+}
+
 type InFlight = Outgoing | Control;
 
 export class NodeConnection {
@@ -54,8 +62,7 @@ export class NodeConnection {
   readonly #handshakeTimer: NodeJS.Timeout;
   #state: "connecting" | "ready" | "closed" = "connecting";
   #isWritable = true;
-  #readLevel = "default";
-  #writeLevel = "default";
+  readonly #levels = { read: new Level(), write: new Level() };
   #lastProgressMs = performance.now();
 
   constructor(address: Address, setup: ConnectionSetup, listener: ConnectionListener) {
@@ -97,7 +104,7 @@ export class NodeConnection {
   /** Adds a command to what the next `flush` writes. */
   send(outgoing: Outgoing): void {
     const { args, readLevel, writeLevel } = outgoing.request;
-    this.#setLevels(readLevel ?? "default", writeLevel ?? "default");
+    this.#setLevels(readLevel, writeLevel);
     outgoing.wasSent = true;
     this.#enqueue(
       outgoing,
@@ -131,18 +138,53 @@ export class NodeConnection {
   #onConnect(): void {
     const { username, password, keyspace } = this.#setup;
     const auth = password === undefined ? [] : ["AUTH", username ?? "default", password];
-    let missing = keyspace === undefined ? 1 : 2;
-    const onControlReply = (reply: WireReply): void => {
-      if (reply instanceof MinikeyError) {
-        this.#close(reply, !reply.retryable);
-        return;
-      }
-      missing -= 1;
-      if (missing === 0) this.#onHandshakeDone();
-    };
-    this.#enqueue({ onControlReply }, ["HELLO", "3", ...auth]);
-    if (keyspace !== undefined) this.#enqueue({ onControlReply }, ["SELECT", keyspace]);
+    this.#control(["HELLO", "3", ...auth]);
+    // A server that has no levels (a plain Redis) refuses this; then nobody can ask for one.
+    this.#control(["CONSISTENCY", "READ"], {
+      onReply: (reply) => {
+        this.#levels.read.start(reply);
+      },
+    });
+    this.#control(["CONSISTENCY", "WRITE"], {
+      onReply: (reply) => {
+        this.#levels.write.start(reply);
+        if (!needsSelect(keyspace)) this.#onHandshakeDone();
+      },
+    });
+    if (needsSelect(keyspace)) this.#selectKeyspace(String(keyspace));
     this.flush();
+  }
+
+  /** By number at once; a name's number is looked up first. */
+  #selectKeyspace(keyspace: string): void {
+    const select = (id: string | number): void => {
+      this.#control(["SELECT", id], { onOk: () => this.#onHandshakeDone() });
+    };
+    if (/^\d+$/.test(keyspace)) {
+      select(keyspace);
+      return;
+    }
+    this.#control(["KEYSPACE", "LIST"], {
+      onOk: (reply) => {
+        const id = keyspaceIdOf(reply, keyspace);
+        if (id === undefined) {
+          this.#close(new MinikeyError("KEYSPACE_NOT_FOUND", `no such keyspace: ${keyspace}`), true);
+          return;
+        }
+        select(id);
+        this.flush();
+      },
+    });
+  }
+
+  /** A command of the connection's own; unless its reply is handled, an error ends the connection. */
+  #control(args: readonly Argument[], handlers: ControlHandlers = {}): void {
+    const onControlReply = (reply: WireReply): void => {
+      if (handlers.onReply !== undefined) handlers.onReply(reply);
+      else if (reply instanceof MinikeyError) this.#close(reply, !reply.retryable);
+      else handlers.onOk?.(reply);
+    };
+    this.#enqueue({ onControlReply }, args);
   }
 
   #onHandshakeDone(): void {
@@ -177,23 +219,11 @@ export class NodeConnection {
   }
 
   /** Levels belong to the connection: they are changed in front of the command that wants another. */
-  #setLevels(readLevel: string, writeLevel: string): void {
-    if (readLevel !== this.#readLevel) {
-      this.#readLevel = readLevel;
-      this.#switchLevel("READ", readLevel);
-    }
-    if (writeLevel !== this.#writeLevel) {
-      this.#writeLevel = writeLevel;
-      this.#switchLevel("WRITE", writeLevel);
-    }
-  }
-
-  #switchLevel(direction: "READ" | "WRITE", level: string): void {
-    const onControlReply = (reply: WireReply): void => {
-      // What is behind it must not pass for done at that level.
-      if (reply instanceof MinikeyError) this.#close(reply, true);
-    };
-    this.#enqueue({ onControlReply }, ["CONSISTENCY", direction, level]);
+  #setLevels(readLevel: string | undefined, writeLevel: string | undefined): void {
+    const { read, write } = this.#levels;
+    // An error ends the connection: what is behind it must not pass for done at that level.
+    if (read.change(readLevel)) this.#control(["CONSISTENCY", "READ", read.current]);
+    if (write.change(writeLevel)) this.#control(["CONSISTENCY", "WRITE", write.current]);
   }
 
   #close(reason: MinikeyError, refused = false): void {
@@ -209,6 +239,44 @@ export class NodeConnection {
   #lost(why: string): MinikeyError {
     return new MinikeyError("CONNECTION_LOST", `${formatAddress(this.address)}: ${why}`);
   }
+}
+
+/** A level of consistency that the server keeps for the connection. */
+class Level {
+  /** What the server has, and what it had at the start; empty when it has none. */
+  current = "";
+  #initial = "";
+
+  /** The server's answer to `CONSISTENCY READ` or `CONSISTENCY WRITE`. */
+  start(reply: WireReply): void {
+    if (Buffer.isBuffer(reply)) this.#initial = reply.toString();
+    else if (reply instanceof Status) this.#initial = reply.text;
+    this.current = this.#initial;
+  }
+
+  /** Whether the server has to be told that this level (the initial one when undefined) is wanted now. */
+  change(wanted: string | undefined): boolean {
+    const level = wanted ?? this.#initial;
+    if (level === this.current) return false;
+    this.current = level;
+    return true;
+  }
+}
+
+/** Keyspace 0 is `default`, where every connection starts. */
+function needsSelect(keyspace: string | number | undefined): boolean {
+  return keyspace !== undefined && keyspace !== "default" && String(keyspace) !== "0";
+}
+
+/** The number of the keyspace with this name in the answer to `KEYSPACE LIST`, a list of maps. */
+function keyspaceIdOf(reply: WireReply, name: string): number | undefined {
+  if (!Array.isArray(reply)) return undefined;
+  for (const item of reply as readonly WireReply[]) {
+    if (!(item instanceof WireMap)) continue;
+    const fields = new Map(item.entries.map(([field, value]) => [toPlain(field), toPlain(value)]));
+    if (fields.get("name") === name) return Number(fields.get("id"));
+  }
+  return undefined;
 }
 
 /** What a person can act on: `connection refused` rather than `connect ECONNREFUSED 127.0.0.1:6380`. */

@@ -15,6 +15,7 @@ const CODE_BY_TEXT: readonly (readonly [RegExp, ErrorCode])[] = [
   [/^syntax error/i, "SYNTAX"],
   [/^value is not an integer or out of range/i, "NOT_AN_INTEGER"],
   [/^value is not a valid float/i, "NOT_A_FLOAT"],
+  [/^DB index is out of range/i, "KEYSPACE_NOT_FOUND"],
   [/out of range|would overflow|would produce/i, "OUT_OF_RANGE"],
   [/^no such key$/i, "NOT_FOUND"],
   [/^key already exists/i, "KEY_EXISTS"],

@@ -256,10 +256,10 @@ test("a level other than the default is set for its calls alone", async () => {
     "CONSISTENCY READ stale",
     "GET b",
     "GET c",
-    "CONSISTENCY READ default",
+    "CONSISTENCY READ linearizable",
     "CONSISTENCY WRITE all",
     "SET d v",
-    "CONSISTENCY WRITE default",
+    "CONSISTENCY WRITE quorum",
     "GET e",
   ]);
 });
@@ -273,23 +273,34 @@ test("a level that the node refuses fails the call that asked for it", async () 
   assert.equal(await getText(client, "a"), "value of a");
 });
 
+const KEYSPACES = `*2\r\n%2\r\n+id\r\n:0\r\n+name\r\n+default\r\n%2\r\n+id\r\n:3\r\n+name\r\n+cart\r\n`;
+
 test("another keyspace has its own connection, selected before its first command", async () => {
-  const node = await startNode((command) => (command.startsWith("SELECT") ? "+OK\r\n" : echoValue(command)));
+  const node = await startNode((command) => {
+    if (command === "KEYSPACE LIST") return KEYSPACES;
+    return command.startsWith("SELECT") ? "+OK\r\n" : echoValue(command);
+  });
   const client = open([node.address]);
-  const other = client.keyspace("cart");
-  cleanups.push(() => other.close());
-  await getText(other, "k");
-  assert.deepEqual(node.received, ["SELECT cart", "GET k"]);
+  for (const keyspace of ["cart", 3]) {
+    const other = client.keyspace(keyspace);
+    cleanups.push(() => other.close());
+    await getText(other, "k");
+  }
+  assert.deepEqual(node.received, ["KEYSPACE LIST", "SELECT 3", "GET k", "SELECT 3", "GET k"]);
+  assert.equal(node.connections, 2);
 });
 
 test("a keyspace that does not exist fails every call with that error, and none runs elsewhere", async () => {
-  const node = await startNode((command) =>
-    command.startsWith("SELECT") ? "-ERR no such keyspace 'nope'\r\n" : echoValue(command),
-  );
-  const client = open([node.address]).keyspace("nope");
-  cleanups.push(() => client.close());
-  await assert.rejects(getText(client, "k"), { code: "KEYSPACE_NOT_FOUND" });
-  assert.deepEqual(node.received, ["SELECT nope"]);
+  const node = await startNode((command) => {
+    if (command === "KEYSPACE LIST") return KEYSPACES;
+    return command.startsWith("SELECT") ? "-ERR DB index is out of range\r\n" : echoValue(command);
+  });
+  for (const keyspace of ["nope", 9]) {
+    const client = open([node.address]).keyspace(keyspace);
+    cleanups.push(() => client.close());
+    await assert.rejects(getText(client, "k"), { code: "KEYSPACE_NOT_FOUND" });
+  }
+  assert.deepEqual(node.received, ["KEYSPACE LIST", "SELECT 9"]);
 });
 
 test("close waits for what is on its way and refuses what comes after", async () => {

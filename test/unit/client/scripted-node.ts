@@ -14,8 +14,15 @@ export const SILENCE: Promise<string> = new Promise(() => {});
 /** What to do with one command: a raw RESP reply, now or later; replies keep the order of commands. */
 export type Answer = string | typeof HANG_UP | Promise<string>;
 
+/** What a client says first, and the answers. */
+const GREETINGS: readonly (readonly [string, string])[] = [
+  ["HELLO", "%0\r\n"],
+  ["CONSISTENCY READ", "$12\r\nlinearizable\r\n"],
+  ["CONSISTENCY WRITE", "$6\r\nquorum\r\n"],
+];
+
 export class ScriptedNode {
-  /** Every command received, words joined by spaces, without `HELLO`. */
+  /** Every command received, words joined by spaces, without the greeting. */
   readonly received: string[] = [];
   /** Commands of each chunk that arrived: what the client sent in one write. */
   readonly chunks: string[][] = [];
@@ -67,12 +74,15 @@ export class ScriptedNode {
     // A command is an array of bulk strings: a reply, to the parser.
     const parser = new ReplyParser((reply) => {
       const command = (reply as readonly Buffer[]).map(String).join(" ");
-      if (!command.startsWith("HELLO ")) {
+      const greeting = GREETINGS.find(
+        ([name]) => command.startsWith(name) && command.length <= name.length + 2,
+      );
+      if (greeting === undefined) {
         this.received.push(command);
         chunk.push(command);
       }
       if (socket.destroyed) return;
-      const answer = command.startsWith("HELLO ") ? "%0\r\n" : this.#answer(command, this);
+      const answer = greeting?.[1] ?? this.#answer(command, this);
       if (answer === HANG_UP) {
         socket.destroy();
       } else if (typeof answer === "string" && answered === undefined) {
