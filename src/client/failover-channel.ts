@@ -15,7 +15,7 @@ import { backoffMs } from "./backoff.js";
 import { type ConnectionListener, NodeConnection } from "./node-connection.js";
 import { Outgoing } from "./outgoing.js";
 import { Queue } from "./queue.js";
-import { Session } from "./session.js";
+import { Sessions } from "./session.js";
 import type { Channel, WireReply, WireRequest } from "./wire.js";
 
 const SWEEP_EVERY_MS = 25;
@@ -37,7 +37,7 @@ export interface FailoverOptions {
 export class FailoverChannel implements Channel {
   readonly #addresses: readonly Address[];
   readonly #options: FailoverOptions;
-  readonly #session = new Session();
+  readonly #sessions = new Sessions();
   readonly #queue = new Queue<Outgoing>();
   readonly #readyWaiters: { resolve: () => void; reject: (error: MinikeyError) => void }[] = [];
   readonly #closeWaiters: (() => void)[] = [];
@@ -159,9 +159,7 @@ export class FailoverChannel implements Channel {
 
   #mayLeave(next: Outgoing): boolean {
     if (!this.#options.session || next.request.kind !== "write-once" || next.sequence !== 0) return true;
-    if (!this.#session.isOpen) return false;
-    this.#session.assign(next);
-    return true;
+    return this.#sessions.tryAssign(next);
   }
 
   // Connections
@@ -170,7 +168,7 @@ export class FailoverChannel implements Channel {
     if (this.#connection !== undefined || this.#backoffTimer !== undefined) return;
     const address = this.#addresses[this.#addressIndex];
     const { username, password, keyspace, connectTimeoutMs } = this.#options;
-    const setup = { username, password, keyspace, connectTimeoutMs, sessionId: this.#session.id };
+    const setup = { username, password, keyspace, connectTimeoutMs };
     const connection: NodeConnection = new NodeConnection(
       address,
       setup,

@@ -17,7 +17,7 @@ import { RequestWriter } from "./request-writer.js";
 import { toPlain } from "./values.js";
 import { type Argument, WireMap, type WireReply } from "./wire.js";
 
-/** Commands on their way to one node; also keeps a retried session within its window. */
+/** Commands on their way to one node. */
 export const IN_FLIGHT_MAX = 1024;
 
 export interface ConnectionSetup {
@@ -25,8 +25,6 @@ export interface ConnectionSetup {
   readonly password?: string | undefined;
   /** A keyspace's number or name; absent for the default. */
   readonly keyspace?: string | number | undefined;
-  /** Session that `sequence` numbers belong to. */
-  readonly sessionId: string;
   readonly connectTimeoutMs: number;
 }
 
@@ -109,7 +107,7 @@ export class NodeConnection {
     this.#enqueue(
       outgoing,
       args,
-      outgoing.sequence === 0 ? [] : ["ONCE", this.#setup.sessionId, outgoing.sequence],
+      outgoing.sequence === 0 ? [] : ["ONCE", outgoing.sessionId, outgoing.sequence],
     );
   }
 

@@ -6,7 +6,8 @@ export class Outgoing {
   readonly request: WireRequest;
   /** On the clock of `performance.now()`. */
   readonly deadlineMs: number;
-  /** The session's number; 0 for none. */
+  /** What makes a repeat known as one; empty and 0 for none. */
+  sessionId = "";
   sequence = 0;
   /** Bytes of it may have reached a node. */
   wasSent = false;

@@ -3,15 +3,20 @@
  * grows; the state machine of a partition keeps the answers of a session's recent writes and answers a repeat
  * from memory.
  *
- * "Recent" is a bound that both sides keep: a session never sends a write numbered `s` while one numbered
- * `s − SESSION_WINDOW` or less is unanswered, so a partition may forget what lies that far behind the newest
- * number it has seen.
+ * "Recent" is a bound that both sides keep. A partition remembers the last 256 answers of a session. A session
+ * never sends a number that is `SESSION_WINDOW` or more above one that is unanswered. Were the answer to an
+ * unanswered write `u` forgotten, 256 others would have been applied after it or after a write with a higher
+ * number; they all lie within one window below and one above `u`, and two windows are not that many.
+ *
+ * So that more writes than a window can be on their way, a client has several sessions, opened as needed.
  */
 import { randomBytes } from "node:crypto";
 import type { Outgoing } from "./outgoing.js";
 import { Queue } from "./queue.js";
 
-export const SESSION_WINDOW = 1024;
+export const SESSION_WINDOW = 128;
+/** Together as many writes as may be in flight on a connection. */
+const SESSIONS_MAX = 8;
 
 export class Session {
   /** 64 random bits as 16 hexadecimal digits. */
@@ -32,7 +37,33 @@ export class Session {
   /** Gives a write its number, which it keeps over all retries. */
   assign(outgoing: Outgoing): void {
     this.#lastSequence += 1;
+    outgoing.sessionId = this.id;
     outgoing.sequence = this.#lastSequence;
     this.#unanswered.push(outgoing);
+  }
+}
+
+/** The sessions of one client. */
+export class Sessions {
+  readonly #sessions: Session[] = [new Session()];
+  #current = 0;
+
+  /** Numbers a write; false when every session waits for an answer first. */
+  tryAssign(outgoing: Outgoing): boolean {
+    const session = this.#findOpen();
+    session?.assign(outgoing);
+    return session !== undefined;
+  }
+
+  #findOpen(): Session | undefined {
+    for (let i = 0; i < this.#sessions.length; i += 1) {
+      const session = this.#sessions[this.#current];
+      if (session.isOpen) return session;
+      this.#current = (this.#current + 1) % this.#sessions.length;
+    }
+    if (this.#sessions.length === SESSIONS_MAX) return undefined;
+    const session = new Session();
+    this.#current = this.#sessions.push(session) - 1;
+    return session;
   }
 }
