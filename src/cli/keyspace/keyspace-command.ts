@@ -1,7 +1,7 @@
 /** `minikey keyspace create|list|drop`, by the command `KEYSPACE` of any node. */
 import Table from "cli-table3";
 import { requestOf } from "../../client/request.js";
-import { expectArray, expectNumber, type PlainReply, toPlain } from "../../client/values.js";
+import { expectArray, type PlainReply, toPlain } from "../../client/values.js";
 import type { Argument, WireReply } from "../../client/wire.js";
 import { openReadyChannel } from "../connection.js";
 
@@ -25,9 +25,9 @@ export async function createKeyspace(name: string, flags: CreateFlags): Promise<
   const args: Argument[] = ["KEYSPACE", "CREATE", name, "CONSISTENCY", consistency, "STORAGE", storage];
   if (replicas !== undefined) args.push("REPLICAS", replicas);
   if (partitions !== undefined) args.push("PARTITIONS", partitions);
-  const id = expectNumber(await ask(args, flags));
-  if (flags.json === true) process.stdout.write(`${JSON.stringify({ name, id })}\n`);
-  else process.stdout.write(`created ${name}; SELECT ${id} reaches it\n`);
+  await ask(args, flags);
+  if (flags.json === true) process.stdout.write(`${JSON.stringify({ name })}\n`);
+  else process.stdout.write(`created ${name}\n`);
 }
 
 export async function listKeyspaces(flags: KeyspaceFlags): Promise<void> {

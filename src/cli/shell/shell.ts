@@ -4,10 +4,12 @@
  * What a user sets on the connection (keyspace, consistency) is the shell's, not the socket's, so it survives
  * the node that the shell was connected to.
  */
+
 import { openChannel } from "../../client/connect.js";
 import { requestOf } from "../../client/request.js";
 import { expectArray, expectText } from "../../client/values.js";
 import type { Channel, ReadLevel, WireReply, WriteLevel } from "../../client/wire.js";
+import { OK } from "../../commands/reply.js";
 import { MinikeyError } from "../../core/errors.js";
 import { openReadyChannel, splitAddresses } from "../connection.js";
 import { helpText } from "./help.js";
@@ -109,14 +111,16 @@ export class Shell {
   async #send(name: string, words: readonly Buffer[]): Promise<ShellResult> {
     const key = this.#options.verbose ? singleKeyOf(words) : undefined;
     if (key?.access === "read") {
-      return { kind: "text", text: (await this.#replicas.ofRead(this.#channel, key.key, words)).join("\n") };
+      const lines = await this.#replicas.ofRead(this.#channel, key.key, words);
+      if (lines.length > 0) return { kind: "text", text: lines.join("\n") };
     }
     const levels = { readLevel: this.#readLevel, writeLevel: this.#writeLevel };
     const reply = await requestOf(this.#channel, words, levels);
     if (name === "CONSISTENCY") this.#noteLevel(words);
     if (name === "RESET") await this.#reset();
-    if (key === undefined) return { kind: "reply", reply };
-    return { kind: "text", text: (await this.#replicas.afterWrite(this.#channel, key.key)).join("\n") };
+    if (key?.access !== "write") return { kind: "reply", reply };
+    const lines = await this.#replicas.afterWrite(this.#channel, key.key);
+    return lines.length > 0 ? { kind: "text", text: lines.join("\n") } : { kind: "reply", reply };
   }
 
   /** `CONSISTENCY READ stale` was accepted: it holds from now on, on whatever node. */
@@ -133,9 +137,8 @@ export class Shell {
     if (words.length !== 2) {
       throw new MinikeyError("WRONG_ARITY", "wrong number of arguments for 'select' command");
     }
-    const keyspace = words[1].toString();
-    await this.#switchTo(keyspace);
-    return requestOf(this.#channel, ["SELECT", keyspace]);
+    await this.#switchTo(words[1].toString());
+    return OK;
   }
 
   async #reset(): Promise<void> {

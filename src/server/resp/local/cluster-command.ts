@@ -77,7 +77,8 @@ function slots(status: ClusterStatus, keyspace: KeyspaceId): Reply {
       const member = members.get(node);
       if (member === undefined) continue;
       const [host, port] = hostAndPort(member.respAddress);
-      reply.push([host, port, clusterNodeId(node), []]);
+      // The last is what Redis has for further facts: here what people call the node.
+      reply.push([host, port, clusterNodeId(node), new MapReply([["name", node]])]);
     }
     return reply;
   });

@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { connect } from "../../../../src/client/connect.js";
+import { type MemoryServer, startMemoryServer } from "../../../support/memory-server.js";
+import { minikeyPath } from "../../../support/repository.js";
+import { makeTempDir } from "../../../support/temp-dir.js";
+import { HANG_UP, ScriptedNode } from "../../client/scripted-node.js";
+
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+async function startServer(): Promise<MemoryServer> {
+  const server = await startMemoryServer();
+  cleanups.push(() => server.stop());
+  return server;
+}
+
+interface Ended {
+  readonly status: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs `minikey load` with `input` on its standard input. */
+function load(args: readonly string[], input: Buffer | string = ""): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [minikeyPath, "load", ...args]);
+    const ended = { out: "", err: "" };
+    child.stdout.on("data", (chunk: Buffer) => {
+      ended.out += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      ended.err += chunk.toString();
+    });
+    child.once("error", reject);
+    child.once("close", (status) => resolve({ status, ...ended }));
+    child.stdin.end(input);
+  });
+}
+
+const jsonl = (count: number): string =>
+  Array.from({ length: count }, (_, i) => `{"key":"k${i}","value":{"n":${i}}}\n`).join("");
+
+test("JSON lines, gzipped or not, are stored as documents, and the end says what happened", async (t) => {
+  const server = await startServer();
+  const path = join(makeTempDir(t), "records.jsonl.gz");
+  writeFileSync(path, gzipSync(jsonl(5_000)));
+  const first = await load([path, "--connect", server.address]);
+  assert.match(first.out, /^loaded 5,000 records \(0 replaced, 0 failed\) in [\d.]+ s, [\d,]+ a second\n$/);
+  assert.deepEqual([first.status, first.err], [0, ""]);
+  const again = await load(["-", "--json", "--connect", server.address], jsonl(6_000));
+  const { loaded, created, replaced, failed, lastLine } = JSON.parse(again.out);
+  assert.deepEqual([loaded, created, replaced, failed, lastLine], [6_000, 1_000, 5_000, 0, 6_000]);
+  const client = connect(server.address);
+  cleanups.push(() => client.close());
+  assert.deepEqual(await client.get("k4999"), { n: 4_999 });
+  assert.equal(await client.count(), 6_000);
+});
+
+test("key:value lines are stored as bytes; of one key the last line wins", async () => {
+  const server = await startServer();
+  const lines = Array.from({ length: 2_000 }, (_, i) => `k${i % 3}:${i}:x`).join("\r\n");
+  const { status, out } = await load(["-", "--connect", server.address], lines);
+  assert.equal(status, 0);
+  assert.match(out, /^loaded 2,000 records \(1,997 replaced, 0 failed\)/);
+  const client = connect(server.address);
+  cleanups.push(() => client.close());
+  assert.deepEqual(await client.mget(["k0", "k1", "k2"]), ["1998:x", "1999:x", "1997:x"]);
+});
+
+test("bad lines are named and do not stop the rest", async () => {
+  const server = await startServer();
+  const { status, out, err } = await load(
+    ["-", "--connect", server.address],
+    '{"key":"a","value":1}\n{"key":\n\nx\n{"key":"b","value":2}',
+  );
+  assert.equal(status, 1);
+  assert.match(out, /^loaded 2 records \(0 replaced, 2 failed\)/);
+  assert.equal(
+    err,
+    "standard input:2:8: the JSON ends too early\nstandard input:4:1: not JSON from here on\n",
+  );
+});
+
+test("--strict writes nothing when any line is bad, from a file or a pipe", async (t) => {
+  const server = await startServer();
+  const path = join(makeTempDir(t), "records");
+  writeFileSync(path, "a:1\nb\n");
+  for (const [source, input] of [
+    [path, ""],
+    ["-", "a:1\nb\n"],
+  ]) {
+    const { status, out, err } = await load([source, "--strict", "--connect", server.address], input);
+    assert.deepEqual([status, out], [1, ""]);
+    assert.match(err, /:2:2: no ":" between key and value\nminikey: nothing was written\n$/);
+  }
+  const good = await load(["-", "--strict", "--connect", server.address], "a:1\nc:2\n");
+  assert.match(good.out, /^loaded 2 records \(0 replaced, 0 failed\)/);
+});
+
+test("a gzip file that is cut off loads what is there, and says so", async (t) => {
+  const server = await startServer();
+  const path = join(makeTempDir(t), "cut.gz");
+  const whole = gzipSync(jsonl(50_000));
+  writeFileSync(path, whole.subarray(0, whole.length / 2));
+  const { status, out, err } = await load([path, "--connect", server.address]);
+  assert.equal(status, 1);
+  assert.match(err, /cut\.gz: the gzip data is damaged or cut off/);
+  assert.match(out, /^loaded [1-9]/);
+});
+
+test("a file that is not there, a directory, and a cluster that is not there are named", async (t) => {
+  assert.deepEqual(await load(["no-such-file"]), {
+    status: 1,
+    out: "",
+    err: "minikey: cannot read no-such-file: no such file\n",
+  });
+  const directory = makeTempDir(t);
+  assert.match((await load([directory])).err, /is a directory\n$/);
+  const { status, err } = await load(["-", "--connect", "127.0.0.1:1"]);
+  assert.equal(status, 1);
+  assert.match(err, /no node answers \(127.0.0.1:1: connection refused\)/);
+});
+
+test("a record that the cluster refuses is named by its line, and counted", async () => {
+  const server = await startServer();
+  const input = `a:1\nb:${"x".repeat(9 << 20)}\nc:3\n`;
+  const { status, out, err } = await load(["-", "--connect", server.address], input);
+  assert.equal(status, 1);
+  assert.match(out, /^loaded 2 records \(0 replaced, 1 failed\)/);
+  assert.match(err, /^standard input:2: value of \d+ bytes is larger/);
+});
+
+test("an overloaded cluster is offered the record again, and it is counted once", async () => {
+  let refusals = 3;
+  const node = await scriptedNode((command) => {
+    if (command === "CLUSTER SLOTS") return "*0\r\n";
+    refusals -= 1;
+    return refusals >= 0 ? "-OVERLOADED try again\r\n" : "*2\r\n:1\r\n:1\r\n";
+  });
+  const { status, out } = await load(["-", "--connect", node.address], "a:1\nb:2\n");
+  assert.equal(status, 0);
+  assert.match(out, /^loaded 2 records \(0 replaced, 0 failed\)/);
+});
+
+test("when the cluster is lost for good, it says from which line to go on", async () => {
+  let stored = 0;
+  const node = await scriptedNode((command) => {
+    if (command === "CLUSTER SLOTS") return "*0\r\n";
+    stored += 1;
+    return stored <= 2 ? "*2\r\n:1\r\n:1\r\n" : HANG_UP;
+  });
+  const { status, out, err } = await load(
+    ["-", "--connect", node.address, "--timeout", "500"],
+    "a:1\nb:2\nc:3\nd:4\n",
+  );
+  assert.equal(status, 1);
+  assert.match(out, /^loaded 2 records/);
+  assert.match(err, /stopped at line 3: .*Every line before it is stored; go on with --from-line 3/);
+  const server = await startServer();
+  const rest = await load(["-", "--connect", server.address, "--from-line", "3"], "a:1\nb:2\nc:3\nd:4\n");
+  assert.match(rest.out, /^loaded 2 records/);
+});
+
+async function scriptedNode(answer: Parameters<typeof ScriptedNode.start>[0]): Promise<ScriptedNode> {
+  const node = await ScriptedNode.start(answer);
+  cleanups.push(() => node.stop());
+  return node;
+}

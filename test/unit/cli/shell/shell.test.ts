@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { PassThrough, Readable } from "node:stream";
+import { afterEach, test } from "node:test";
+import { runLines, runOnce } from "../../../../src/cli/shell/batch.js";
+import { complete } from "../../../../src/cli/shell/complete.js";
+import { formatHuman } from "../../../../src/cli/shell/format.js";
+import { Shell, type ShellOptions } from "../../../../src/cli/shell/shell.js";
+import { type MemoryServer, startMemoryServer } from "../../../support/memory-server.js";
+
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+async function startServer(): Promise<MemoryServer> {
+  const server = await startMemoryServer();
+  cleanups.push(() => server.stop());
+  return server;
+}
+
+async function openShell(addresses: string, options: Partial<ShellOptions> = {}): Promise<Shell> {
+  const shell = await Shell.open({ connect: addresses, verbose: false, timeoutMs: 5_000, ...options });
+  cleanups.push(() => shell.close());
+  return shell;
+}
+
+/** What a terminal would show. */
+async function run(shell: Shell, line: string): Promise<string> {
+  const result = await shell.execute(line);
+  if (result.kind === "reply") return formatHuman(result.reply);
+  return result.kind === "text" ? result.text : `<${result.kind}>`;
+}
+
+test("commands are answered in any case, with quoted arguments", async () => {
+  const shell = await openShell((await startServer()).address);
+  assert.equal(await run(shell, 'put mykey "my value"'), "OK");
+  assert.equal(await run(shell, "GET mykey"), '"my value"');
+  assert.equal(await run(shell, "Delete mykey"), "(integer) 1");
+  assert.equal(await run(shell, "get mykey"), "(nil)");
+  assert.match(await run(shell, "gte mykey"), /^\(error\) ERR unknown command 'gte'/);
+  assert.match(await run(shell, "get"), /^\(error\) ERR wrong number of arguments/);
+  assert.match(await run(shell, 'get "k'), /^\(error\) ERR unbalanced quotes/);
+  assert.equal(await run(shell, "  "), "<nothing>");
+  assert.equal(await run(shell, "exit"), "<exit>");
+  assert.equal(await run(shell, "QUIT"), "<exit>");
+});
+
+test("help names every command that clients may send, and describes one", async () => {
+  const shell = await openShell((await startServer()).address);
+  const overview = await run(shell, "help");
+  for (const name of ["GET", "SCAN", "KEYSPACE", "CONSISTENCY", "EXIT"]) {
+    assert.match(overview, new RegExp(`\\b${name}\\b`), name);
+  }
+  assert.doesNotMatch(overview, /SCANPART/);
+  assert.match(await run(shell, "help get"), /^GET: /);
+  assert.match(await run(shell, "help nope"), /no such command: nope/);
+});
+
+test("a keyspace is selected by name or number, and one that does not exist changes nothing", async () => {
+  const shell = await openShell((await startServer()).address);
+  assert.match(await run(shell, "keyspace create cart"), /^OK|^\(integer\)/);
+  assert.equal(await run(shell, "select cart"), "OK");
+  assert.equal(shell.keyspace, "cart");
+  await run(shell, "set k in-cart");
+  assert.match(await run(shell, "select nope"), /no such keyspace/);
+  assert.equal(await run(shell, "get k"), '"in-cart"');
+  assert.equal(await run(shell, "select 0"), "OK");
+  assert.equal(shell.keyspace, undefined);
+  assert.equal(await run(shell, "get k"), "(nil)");
+});
+
+test("keyspace and consistency outlive the node that the shell was connected to", async () => {
+  const first = await startMemoryServer();
+  const second = await startMemoryServer(0, first.database);
+  cleanups.push(() => second.stop());
+  const shell = await openShell(`${first.address},${second.address}`);
+  await run(shell, "keyspace create cart");
+  await run(shell, "select cart");
+  await run(shell, "set k v");
+  assert.equal(await run(shell, "consistency read stale"), "OK");
+  await first.stop();
+  assert.equal(await run(shell, "get k"), '"v"');
+  assert.equal(await run(shell, "consistency read"), '"stale"');
+});
+
+test("-v shows each replica: OK after a write, the value after a read, DOWN when it does not answer", async () => {
+  const server = await startServer();
+  const shell = await openShell(server.address, { verbose: true });
+  assert.equal(await run(shell, "PUT mykey myvalue"), "[n1] OK");
+  assert.equal(await run(shell, "GET mykey"), "[n1] VALUE myvalue");
+  assert.equal(await run(shell, "GET nokey"), "[n1] NOT FOUND");
+  assert.equal(await run(shell, "STRLEN mykey"), "[n1] (integer) 7");
+  assert.equal(await run(shell, "DEL mykey"), "[n1] OK");
+  assert.match(await run(shell, "INCRBY mykey x"), /^\(error\) ERR value is not an integer/);
+  assert.equal(await run(shell, "DBSIZE"), "(integer) 0");
+  server.database.respAddress = "127.0.0.1:1";
+  assert.equal(await run(shell, "PUT mykey again"), "[n1] DOWN");
+});
+
+test("nothing listening: one line names every address and says how to start a cluster", async () => {
+  await assert.rejects(openShell("127.0.0.1:1,2"), {
+    message:
+      "no node answers (127.0.0.1:1: connection refused; 127.0.0.1:2: connection refused). " +
+      "Is the cluster running? `npm start` starts one on this machine",
+    exitStatus: 1,
+  });
+});
+
+interface Printed {
+  readonly stdout: PassThrough;
+  readonly stderr: PassThrough;
+  readonly texts: () => { readonly out: string; readonly err: string };
+}
+
+function capture(): Printed {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const texts = (): { out: string; err: string } => ({
+    out: String(stdout.read() ?? ""),
+    err: String(stderr.read() ?? ""),
+  });
+  return { stdout, stderr, texts };
+}
+
+test("-c prints the value alone; an error goes to stderr with status 1", async () => {
+  const shell = await openShell((await startServer()).address);
+  await run(shell, "KV.PUT doc json any 0 0 '{\"a\":1}'");
+  const printed = capture();
+  assert.equal(await runOnce(shell, "GET doc", { ...printed, json: false }), 0);
+  assert.deepEqual(printed.texts(), { out: '{"a":1}\n', err: "" });
+  assert.equal(await runOnce(shell, "INCR doc", { ...printed, json: false }), 1);
+  const { out, err } = printed.texts();
+  assert.equal(out, "");
+  assert.match(err, /^minikey: .*wrong kind of value\n$/);
+  assert.equal(await runOnce(shell, "INCR doc", { ...printed, json: true }), 1);
+  assert.equal(JSON.parse(printed.texts().out).code, "WRONG_TYPE");
+});
+
+test("piped lines are answered in order; an error is a result and the status is 1", async () => {
+  const shell = await openShell((await startServer()).address);
+  const printed = capture();
+  const input = Readable.from(["set a 1\r\nincr a\nnope\nget ", "a\n\nexit\nget a\n"]);
+  assert.equal(await runLines(shell, input, { ...printed, json: false }), 1);
+  assert.equal(
+    printed.texts().out,
+    "OK\n2\n(error) ERR unknown command 'nope', with args beginning with: \n2\n",
+  );
+});
+
+test("Tab completes commands in the case typed, and key names by their prefix, quoted where needed", async () => {
+  const shell = await openShell((await startServer()).address);
+  for (const key of ["city:a", "city:b c", "[x]1", "xx"]) await run(shell, `set "${key}" v`);
+  assert.deepEqual(await complete(shell, "getr"), [["getrange "], "getr"]);
+  assert.deepEqual(await complete(shell, "GETR"), [["GETRANGE "], "GETR"]);
+  const [keys, word] = await complete(shell, "get city:");
+  assert.deepEqual([keys.toSorted(), word], [['"city:b c"', "city:a"], "city:"]);
+  assert.deepEqual(await complete(shell, 'get "city:b '), [['"city:b c"'], '"city:b ']);
+  // What a pattern would take for a wild card is a letter of the key.
+  assert.deepEqual(await complete(shell, "get [x]"), [["[x]1"], "[x]"]);
+  assert.deepEqual(await complete(shell, "help getr"), [["getrange "], "getr"]);
+});
