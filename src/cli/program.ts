@@ -4,12 +4,14 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { CONFIG_FILE_KEY, flagOf, OPTION_KEYS, OPTIONS, variableOf } from "../server/config/node-config.js";
 import type { ClusterFlags } from "./cluster/cluster-command.js";
 import { DEFAULT_CONNECT, DEFAULT_HTTP } from "./connection.js";
 import { reportFailure } from "./failure.js";
 import type { CreateFlags, KeyspaceFlags } from "./keyspace/keyspace-command.js";
 import type { LoadFlags } from "./load/load-command.js";
 import type { ShellFlags } from "./shell/shell-command.js";
+import type { StartFlags } from "./start/start-command.js";
 import type { StatusFlags } from "./status/status-command.js";
 
 /** Runs `minikey` with these arguments and sets the process's exit status; never rejects. */
@@ -33,7 +35,7 @@ export function buildProgram(): Command {
     .showSuggestionAfterError(true)
     .showHelpAfterError("(minikey --help lists commands and flags)")
     .exitOverride();
-  for (const add of [addCluster, addShell, addLoad, addStatus, addKeyspace]) add(program);
+  for (const add of [addStart, addCluster, addShell, addLoad, addStatus, addKeyspace]) add(program);
   return program;
 }
 
@@ -43,6 +45,27 @@ const connectOption = (): Option =>
     .default(DEFAULT_CONNECT);
 
 const jsonOption = (): Option => new Option("--json", "print results as JSON");
+
+function addStart(program: Command): void {
+  const start = program
+    .command("start")
+    .description("run one node; with --cluster, as one of several")
+    .addOption(
+      new Option(
+        `${flagOf(CONFIG_FILE_KEY)} <file>`,
+        "a YAML file with these options, as httpPort: 8000",
+      ).env(variableOf(CONFIG_FILE_KEY)),
+    );
+  for (const key of OPTION_KEYS) {
+    const { placeholder, help, default: value, defaultText } = OPTIONS[key];
+    const flags = placeholder === undefined ? flagOf(key) : `${flagOf(key)} ${placeholder}`;
+    const shown = defaultText ?? (typeof value === "string" || typeof value === "number" ? value : undefined);
+    // Checked, with the environment and the file, by the node's configuration.
+    start.addOption(new Option(flags, shown === undefined ? help : `${help} (default: ${shown})`));
+  }
+  start.addOption(new Option("--stop-with-parent").hideHelp());
+  start.action(async (flags: StartFlags) => (await import("./start/start-command.js")).runStart(flags));
+}
 
 const countOption = (flags: string, description: string): Option =>
   new Option(flags, description).argParser(parsePositive);

@@ -15,7 +15,8 @@ export function kindOf(args: readonly Argument[]): CommandKind {
   if (spec === undefined) return "write";
   if (spec.access === "read") return "read";
   if (spec.access === "none") return CHANGING_LOCALS.has(spec.name) ? "write" : "read";
-  return hasOneKey(spec, args.length) ? "write-once" : "write";
+  // A caller's own ONCE carries a number already.
+  return hasOneKey(spec, args.length) && spec.name !== "ONCE" ? "write-once" : "write";
 }
 
 /** Whether the command, with this many arguments (its name included), names exactly one key. */

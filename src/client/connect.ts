@@ -17,7 +17,10 @@ export interface ConnectOptions {
   readonly stallMs?: number;
   /** Calls that may wait in this client; beyond, they reject with `OVERLOADED`. 262,144 when absent. */
   readonly pendingMax?: number;
-  /** Number writes of one key so that they are sent again after a lost connection and still apply once. */
+  /**
+   * Number writes of one key, so that they are sent again after a lost connection and still apply once. True
+   * when absent; false for servers that do not know `ONCE`, such as a plain Redis.
+   */
   readonly session?: boolean;
 }
 
@@ -26,7 +29,7 @@ const DEFAULTS = {
   connectTimeoutMs: 2_000,
   stallMs: 4_000,
   pendingMax: 262_144,
-  session: false,
+  session: true,
 };
 
 /**

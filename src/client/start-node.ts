@@ -2,7 +2,6 @@
 
 import { MinikeyError } from "../core/errors.js";
 import { nodeId } from "../core/ids.js";
-import { openEmbeddedNode } from "../server/embedded.js";
 import { Client } from "./client.js";
 import { DirectChannel } from "./direct-channel.js";
 
@@ -35,6 +34,8 @@ export async function startNode(options: StartNodeOptions): Promise<EmbeddedNode
   if (typeof options.dataDir !== "string" || options.dataDir === "") {
     throw new MinikeyError("BAD_CONFIG", "startNode needs a dataDir: the directory that holds the data");
   }
+  // A program that only connects does not load a storage engine.
+  const { openEmbeddedNode } = await import("../server/embedded.js");
   const { node, stop } = await openEmbeddedNode({
     id: nodeId("n1"),
     dataDir: options.dataDir,

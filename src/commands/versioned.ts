@@ -33,9 +33,18 @@ function typeArg(args: Args): ValueType {
 }
 
 function checkKvPut(args: Args): void {
-  typeArg(args);
+  if (typeArg(args) === "json") checkJson(args.text(VALUE_ARG));
   if (!isWord(args, 3, "ANY") && !isWord(args, 3, "NX") && !isWord(args, 3, "MATCH")) throw syntaxError();
   if (numberArg(args, 4) < 0 || numberArg(args, 5) < 0) throw notAnInteger();
+}
+
+/** What is stored as a document must be one, whoever sends it. */
+function checkJson(text: string): void {
+  try {
+    JSON.parse(text);
+  } catch {
+    throw new MinikeyError("BAD_REQUEST", "the value is not JSON");
+  }
 }
 
 const versionMismatch = (wanted: number, found: number | undefined): MinikeyError =>

@@ -31,6 +31,7 @@ import type {
   ReplySink,
   RequestContext,
 } from "../../src/node/database.js";
+import { innerArgs } from "../../src/node/node-commands.js";
 import type { Clock } from "../../src/ports/clock.js";
 import { SLOT_COUNT, slotOfKey } from "../../src/sharding/slots.js";
 
@@ -145,6 +146,8 @@ export class MemoryDatabase implements Database {
   readonly #views = new Map<KeyspaceId, MemoryView[]>();
   readonly #cursors = new Map<KeyspaceId, ScanCursors>();
   readonly #partitionOf: (slot: number) => number;
+  /** By session and number. */
+  readonly #answered = new Map<string, Reply>();
   readonly #writer = new ByteWriter();
   readonly #decoded = new Args(EMPTY_BYTES);
 
@@ -181,7 +184,7 @@ export class MemoryDatabase implements Database {
       const spec = COMMANDS.lookup(args.bytes, args.start(0), args.end(0));
       if (spec === undefined) throw new MinikeyError("UNKNOWN_COMMAND", `unknown command '${args.text(0)}'`);
       checkCommand(spec, args, { valueBytesMax: this.#valueBytesMax });
-      if (spec.name === "ONCE") throw new MinikeyError("UNSUPPORTED", "no sessions are remembered here");
+      if (spec.name === "ONCE") return this.#once(args, keyspace);
       const nowMs = this.#clock.wallMs();
       const views = this.#views.get(keyspace)!;
       for (const view of views) view.nowMs = nowMs;
@@ -190,6 +193,16 @@ export class MemoryDatabase implements Database {
       if (error instanceof MinikeyError) return error;
       throw error;
     }
+  }
+
+  /** Replies are remembered for good. */
+  #once(args: Args, keyspace: KeyspaceId): Reply {
+    const id = `${args.key(1)} ${args.key(2)}`;
+    const remembered = this.#answered.get(id);
+    if (remembered !== undefined) return remembered;
+    const reply = this.execute(innerArgs(args), keyspace);
+    this.#answered.set(id, reply);
+    return reply;
   }
 
   view(partition = 0, keyspace = keyspaceId(0)): MemoryView {

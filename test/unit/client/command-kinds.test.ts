@@ -14,6 +14,10 @@ test("a list of keys is a write of one key only when it holds one", () => {
   assert.equal(kindOf(["DEL", "a", "b"]), "write");
 });
 
+test("a write that its caller numbered is not numbered again", () => {
+  assert.equal(kindOf(["ONCE", "s", "1", "SET", "k", "v"]), "write");
+});
+
 test("an unknown command is never sent again", () => {
   assert.equal(kindOf(["NO.SUCH", "k"]), "write");
 });
