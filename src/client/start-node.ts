@@ -36,14 +36,14 @@ export async function startNode(options: StartNodeOptions): Promise<EmbeddedNode
   }
   // A program that only connects does not load a storage engine.
   const { openEmbeddedNode } = await import("../server/embedded.js");
-  const { node, stop } = await openEmbeddedNode({
+  const opened = await openEmbeddedNode({
     id: nodeId("n1"),
     dataDir: options.dataDir,
     partitions: options.partitions ?? 12,
     valueBytesMax: options.maxValueSizeBytes ?? 8 * 1024 * 1024,
     onFatal: options.onFatal ?? throwLater,
   });
-  return { client: () => new Client(new DirectChannel(node)), stop };
+  return { client: () => new Client(new DirectChannel(opened.node)), stop: () => opened.stop() };
 }
 
 function throwLater(error: unknown): void {

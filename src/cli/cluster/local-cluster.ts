@@ -5,7 +5,7 @@
 import { get } from "node:http";
 import { ExitError } from "../failure.js";
 import type { NodePlan } from "./layout.js";
-import { describeEnd, NodeProcess } from "./node-process.js";
+import { NodeProcess } from "./node-process.js";
 
 export interface LocalClusterOptions {
   readonly plans: readonly NodePlan[];
@@ -53,7 +53,7 @@ export class LocalCluster {
   watch(onEnd: (node: NodeProcess, reason: string) => void): void {
     for (const node of this.#nodes) {
       node.onEnd((end) => {
-        if (!this.#isStopping) onEnd(node, `${describeEnd(end)}: ${node.lastLogLine()}`);
+        if (!this.#isStopping) onEnd(node, node.describeEnd(end));
       });
     }
   }
@@ -81,9 +81,7 @@ export class LocalCluster {
       // Another node failed, or the user changed their mind.
       if (this.#isStopping) throw new ExitError("");
       if (node.end !== undefined) {
-        throw new ExitError(
-          `${node.plan.id} did not start (${describeEnd(node.end)}): ${node.lastLogLine()}`,
-        );
+        throw new ExitError(`${node.plan.id} did not start: it ${node.describeEnd(node.end)}`);
       }
       if (performance.now() > giveUpMs) {
         throw new ExitError(

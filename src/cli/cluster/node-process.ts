@@ -66,7 +66,13 @@ export class NodeProcess {
     if (this.#end === undefined) this.#child.kill(signal);
   }
 
-  /** Why it ended, as its log's last line says. */
+  /** `was killed by SIGKILL`, or `ended with status 1: disk full`: its own last words, where it had any. */
+  describeEnd(end: NodeEnd): string {
+    return end.signal === null
+      ? `ended with status ${end.code}: ${this.lastLogLine()}`
+      : `was killed by ${end.signal}`;
+  }
+
   lastLogLine(): string {
     const line = readTail(this.plan.logPath).trimEnd().split("\n").at(-1) ?? "";
     return plainLogLine(line);
@@ -101,9 +107,4 @@ export function plainLogLine(line: string): string {
   } catch {
     return line;
   }
-}
-
-/** `ended with status 1` or `was killed by SIGKILL`. */
-export function describeEnd(end: NodeEnd): string {
-  return end.signal === null ? `ended with status ${end.code}` : `was killed by ${end.signal}`;
 }

@@ -107,7 +107,7 @@ function describeError(error: MinikeyError): string {
 /** Of `KV.GET`'s answer; 0 when there is no such key. */
 const versionOf = (reply: WireReply): number => (reply === null ? 0 : expectNumber(expectArray(reply)[1]));
 
-/** The nodes that hold `key`, its leader first, from `CLUSTER KEYSLOT` and `CLUSTER SLOTS`. */
+/** The nodes that hold `key`, by name, from `CLUSTER KEYSLOT` and `CLUSTER SLOTS`. */
 async function findReplicas(channel: Channel, key: Buffer): Promise<Replica[]> {
   const [slotReply, table] = await Promise.all([
     requestOf(channel, ["CLUSTER", "KEYSLOT", key]),
@@ -116,7 +116,9 @@ async function findReplicas(channel: Channel, key: Buffer): Promise<Replica[]> {
   const slot = expectNumber(slotReply);
   for (const row of expectArray(table)) {
     const [first, last, ...nodes] = expectArray(row);
-    if (slot >= expectNumber(first) && slot <= expectNumber(last)) return nodes.map(toReplica);
+    if (slot >= expectNumber(first) && slot <= expectNumber(last)) {
+      return nodes.map(toReplica).sort((a, b) => (a.name < b.name ? -1 : 1));
+    }
   }
   return [];
 }

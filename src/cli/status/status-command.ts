@@ -1,4 +1,6 @@
 /** `minikey status`: the nodes, their health, leaders, partitions and lag; also while some are down. */
+import { get } from "node:http";
+import { json } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import Table from "cli-table3";
 import { splitAddresses } from "../connection.js";
@@ -58,21 +60,25 @@ async function readCluster(addresses: readonly string[]): Promise<ClusterView> {
   return mergeViews([...views.values()]);
 }
 
-/** The node's view, or why there is none. */
-async function askNode(address: string): Promise<NodeView | string> {
-  try {
-    const response = await fetch(`http://${address}/cluster`, {
-      signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
+/** The node's view, or why there is none. Not by `fetch`, which refuses some ports. */
+function askNode(address: string): Promise<NodeView | string> {
+  return new Promise((resolve) => {
+    const request = get(
+      `http://${address}/cluster`,
+      { timeout: ASK_TIMEOUT_MS, agent: false },
+      (response) => {
+        json(response).then(
+          (body) =>
+            resolve(response.statusCode === 200 ? (body as NodeView) : `HTTP status ${response.statusCode}`),
+          (error: Error) => resolve(error.message),
+        );
+      },
+    );
+    request.on("timeout", () => request.destroy(new Error(`no answer within ${ASK_TIMEOUT_MS} ms`)));
+    request.on("error", (error: NodeJS.ErrnoException) => {
+      resolve(error.code === "ECONNREFUSED" ? "connection refused" : error.message);
     });
-    if (response.status !== 200) return `HTTP status ${response.status}`;
-    return (await response.json()) as NodeView;
-  } catch (error) {
-    if ((error as Error).name === "TimeoutError") return `no answer within ${ASK_TIMEOUT_MS} ms`;
-    const cause = (error as { cause?: NodeJS.ErrnoException }).cause;
-    return cause?.code === "ECONNREFUSED"
-      ? "connection refused"
-      : (cause?.message ?? (error as Error).message);
-  }
+  });
 }
 
 function print(view: ClusterView, flags: StatusFlags): void {
