@@ -5,7 +5,15 @@
 import { allocOwnBytes, type Bytes, EMPTY_BYTES } from "../../core/bytes.js";
 import type { DiskFile } from "../../ports/disk.js";
 import { onDisk } from "./failures.js";
-import { BLOCK_BYTES, readSegmentHeader, type SegmentHeader } from "./format.js";
+import {
+  BLOCK_BYTES,
+  findDamagedRecord,
+  readSegmentHeader,
+  readUnitHeader,
+  type SegmentHeader,
+  UNIT_HEADER_BYTES,
+  type UnitHeader,
+} from "./format.js";
 
 const WINDOW_BYTES = 1024 * 1024;
 
@@ -60,6 +68,24 @@ export class SegmentReader {
   async segmentHeader(): Promise<SegmentHeader | undefined> {
     const loaded = await this.fill(0, BLOCK_BYTES);
     return readSegmentHeader(this.bytes.subarray(this.at(0), this.at(0) + Math.min(loaded, BLOCK_BYTES)));
+  }
+
+  /** The header of the unit at `offset`, when it is intact and belongs there. */
+  async unitHeader(offset: number): Promise<UnitHeader | undefined> {
+    if (!this.has(offset, UNIT_HEADER_BYTES)) await this.fill(offset, UNIT_HEADER_BYTES);
+    if (!this.has(offset, UNIT_HEADER_BYTES)) return undefined;
+    const header = readUnitHeader(this.bytes, this.at(offset));
+    return header?.offsetBytes === offset && header.segment === this.segment ? header : undefined;
+  }
+
+  /** The same, when its records are intact, too; `bytes` then hold the whole unit. */
+  async intactUnit(offset: number): Promise<UnitHeader | undefined> {
+    const header = await this.unitHeader(offset);
+    if (header === undefined) return undefined;
+    if (!this.has(offset, header.lengthBytes)) await this.fill(offset, header.lengthBytes);
+    if (!this.has(offset, header.lengthBytes)) return undefined;
+    const damaged = findDamagedRecord(this.bytes, this.at(offset), header);
+    return damaged === undefined ? header : undefined;
   }
 
   async #load(offset: number, sizeBytes: number): Promise<void> {

@@ -7,7 +7,7 @@
  *
  * Invariants:
  *   - One write is under way at most, and a unit is written only after the one before it is durable; recovery
- *     rests on that (`scan.ts`).
+ *     rests on that (`log-end.ts`).
  *   - When a batch begins, all earlier appends are in the ledger and none of its own: where the batch starts a
  *     segment, the opening unit restates exactly that moment.
  *   - A segment is removed when no entry in it counts any more, and the records that say so are durable.
@@ -38,6 +38,7 @@ export const SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024;
 /** The first segment's size; each is twice the one before, up to the maximum. A small log stays small. */
 const FIRST_SEGMENT_BYTES = 4 * 1024 * 1024;
 const BATCH_BYTES = 64 * 1024;
+const OPENING_BYTES = 4 * 1024;
 const SEAL_AFTER_MS = 1000;
 
 /** What a log goes on from: recovered, or new. */
@@ -202,7 +203,11 @@ export class SegmentedLog implements WriteAheadLog {
     }
     await this.#removing;
     // A failed log is closed as far as it goes: its failure has been told, and its files end with the process.
-    const closing = Promise.all([this.#closeFile(), this.#spare.close()]);
+    const closing = Promise.all([
+      this.#closeFile(),
+      this.#spare.close(),
+      this.#filling.opening?.spare.close(),
+    ]);
     if (this.#failure === undefined) await closing;
     else await closing.catch(() => undefined);
   }
@@ -272,7 +277,7 @@ export class SegmentedLog implements WriteAheadLog {
   /** The batch begins the spare segment; another spare is begun. */
   #beginSegment(batch: Batch, sequence: number, madeBytes: number): void {
     const spare = this.#spare;
-    const unit = new Unit(BATCH_BYTES);
+    const unit = new Unit(OPENING_BYTES);
     unit.begin(this.#nextSalt());
     for (const [group, { hardState, lastIndex, snapshot }] of this.#ledger.groups) {
       unit.addRestated(group, hardState, lastIndex, snapshot);
@@ -323,7 +328,7 @@ export class SegmentedLog implements WriteAheadLog {
     writeSegmentHeader({ version: FORMAT_VERSION, segment, logId: this.#logId, madeBytes }, header);
     const bytes = unit.seal({ logId: this.#logId, sequence, segment, offsetBytes: BLOCK_BYTES });
     await onDisk("write", path, file.write([header, bytes], 0));
-    this.#closeFile().catch((error: unknown) => this.#fail(error));
+    this.#finishSegment().catch((error: unknown) => this.#fail(error));
     this.#file = file;
     this.#segments.push({ segment, path, usedBytes: BLOCK_BYTES + bytes.length });
   }
@@ -362,6 +367,16 @@ export class SegmentedLog implements WriteAheadLog {
       await onDisk("sync", this.#directory, this.#disk.syncDirectory(this.#directory));
       this.#segments.shift();
     }
+  }
+
+  /** The file before the current one is cut to what it holds: the sign that another was begun after it. */
+  async #finishSegment(): Promise<void> {
+    const file = this.#file;
+    const before = this.#segments.at(-1);
+    if (file === undefined || before === undefined) return;
+    await onDisk("cut", before.path, file.truncate(before.usedBytes));
+    await onDisk("sync", before.path, file.sync());
+    await onDisk("close", before.path, file.close());
   }
 
   async #closeFile(): Promise<void> {

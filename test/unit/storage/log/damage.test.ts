@@ -37,6 +37,9 @@ interface Touched {
 
 type Files = Map<string, Buffer>;
 
+/** Some are alike. */
+const sizeOf = (i: number): number => (i < 10 ? 700 : (i * 97) % 800);
+
 /** Four segments of a log with three groups; closed, so that a seal is its last unit, or just left. */
 async function makeSpecimen(sealed: boolean): Promise<Specimen> {
   const run = new LogRun(seededChance(7), 4096);
@@ -44,7 +47,7 @@ async function makeSpecimen(sealed: boolean): Promise<Specimen> {
   const states = [describeState(run.state)];
   const openings: number[] = [];
   for (let i = 1; i <= 14; i += 1) {
-    const append = appendTo(1 + (i % 2), [entry(Math.ceil(i / 2), 1, `${i} ${"y".repeat((i * 97) % 800)}`)], {
+    const append = appendTo(1 + (i % 2), [entry(Math.ceil(i / 2), 1, `${i} ${"y".repeat(sizeOf(i))}`)], {
       hardState: hardState(1, 1, 0),
     });
     run.give({ kind: "append", append });
@@ -136,9 +139,9 @@ const damages: Record<string, Damage> = {
   },
   "a cut file": (files, a, b) => {
     const [path, bytes] = pick(files, a);
-    const start = b % bytes.length;
-    files.set(path, Buffer.from(bytes.subarray(0, start)));
-    return [{ path, start, end: Number.MAX_SAFE_INTEGER }];
+    files.set(path, Buffer.from(bytes.subarray(0, b % bytes.length)));
+    // No crash makes a file shorter than it was made, so this is never taken for a torn unit.
+    return [];
   },
   "a longer file": (files, a, b, c) => {
     const [path, bytes] = pick(files, a);
@@ -226,6 +229,34 @@ describe("a damaged log", () => {
         if (name !== "a longer file") assert(outcomes.has("corrupt"), `${name} is noticed`);
       });
     }
+
+    it(`is found out when a unit holds another unit's records (${how})`, async () => {
+      const [, a, b] = specimen.units.filter(({ path }) => path.endsWith("1.log"));
+      assert.equal(a.end - a.start, b.end - b.start);
+      const files = copy();
+      const bytes = files.get(a.path)!;
+      bytes.copy(bytes, a.start + UNIT_HEADER_BYTES, b.start + UNIT_HEADER_BYTES, b.end);
+      const outcome = await recover(files);
+      assert(typeof outcome !== "string", "another unit's intact records are not this one's");
+      assert(outcome.message.startsWith(`${a.path} is damaged at byte ${a.start + UNIT_HEADER_BYTES}:`));
+    });
+
+    it(`is found out when the last two units are damaged, unless nothing tells that the last was there (${how})`, async () => {
+      const [before, last] = specimen.units.slice(-2);
+      assert.equal(before.path, last.path);
+      const files = copy();
+      const bytes = files.get(last.path)!;
+      bytes[before.end - 1] ^= 1;
+      bytes[last.start + 5] ^= 1;
+      const outcome = await recover(files);
+      assert(typeof outcome !== "string", "something was written behind a unit that is not intact");
+      assert.match(outcome.message, /though something was written after it/);
+      bytes.fill(0, last.start);
+      const left = await recover(files);
+      // A segment that was begun is missed: the one before it has been cut to what it holds.
+      if (before.start === BLOCK_BYTES) assert(typeof left !== "string");
+      else assert.equal(left, specimen.states[specimen.units.length - 2]);
+    });
 
     it(`is found out at every single flipped byte of a unit but the last (${how})`, async () => {
       for (const unit of specimen.units.slice(0, -1).filter((_, i) => i % 4 === 1)) {

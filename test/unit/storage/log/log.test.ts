@@ -4,9 +4,15 @@ import { asBytes } from "../../../../src/core/bytes.js";
 import { type GroupId, groupId } from "../../../../src/core/ids.js";
 import type { Clock } from "../../../../src/ports/clock.js";
 import type { DiskFile, OpenOptions } from "../../../../src/ports/disk.js";
-import { BLOCK_BYTES, readSegmentHeader, writeSegmentHeader } from "../../../../src/storage/log/format.js";
+import {
+  BLOCK_BYTES,
+  readSegmentHeader,
+  readUnitHeader,
+  writeSegmentHeader,
+} from "../../../../src/storage/log/format.js";
 import { openLog } from "../../../../src/storage/log/open-log.js";
 import type { LogOptions, RecoveryReport, WriteAheadLog } from "../../../../src/storage/log/types.js";
+import { Unit } from "../../../../src/storage/log/unit.js";
 import { SimDisk, seededChance } from "../../../support/sim-disk.js";
 import { appendTo, describeState, entry, hardState, snapshotAt } from "./log-model.js";
 import { turn } from "./log-run.js";
@@ -151,14 +157,14 @@ describe("the log", () => {
   });
 
   it("takes entries larger than a segment and than recovery's window", async () => {
-    const opened = await open();
-    const sizes = [10_000, 3_000_000, 1, 2_500_000];
-    for (const [i, size] of sizes.entries()) await write(opened.log, 1, [entry(i + 1, 1, text(size))]);
-    const { report } = await reopen(opened);
-    assert.deepEqual(
-      report.groups.get(groupId(1))?.entries.map(({ data }) => data.length),
-      sizes,
+    const opened = await open(undefined, { segmentBytes: 32 * 1024 * 1024 });
+    const entries = [10_000, 3_000_000, 1, 2_500_000, 700, 900_000, 800].map((size, i) =>
+      entry(i + 1, 1, String(i).repeat(size)),
     );
+    for (const one of entries) await write(opened.log, 1, [one]);
+    const { report } = await reopen(opened, { segmentBytes: 32 * 1024 * 1024 });
+    assert(report.groups.get(groupId(1))?.entries.every(({ data }, i) => data.equals(entries[i].data)));
+    assert.equal(report.groups.get(groupId(1))?.entries.length, entries.length);
   });
 });
 
@@ -208,12 +214,16 @@ describe("the log's segments", () => {
   it("do not stay for entries that later ones have replaced", async () => {
     const opened = await open();
     await write(opened.log, 2, [entry(1, 1, "replaced"), entry(2, 1, "replaced")]);
+    await write(opened.log, 3, [entry(1, 1, "checkpointed"), entry(2, 1, "replaced")]);
     const next = await fillUpTo(opened, 1, 1, 3);
     await write(opened.log, 2, [entry(1, 2, "new")]);
+    await write(opened.log, 3, [entry(2, 2, "new")]);
+    opened.log.compact(groupId(3), snapshotAt(1, 1));
     await fillUpTo(opened, 1, next, 5);
     await until("the first segments are gone", () => segmentsOn(opened.disk)[0] >= 3);
     const { report } = await reopen(opened);
     assert.deepEqual(report.groups.get(groupId(2))?.entries, [entry(1, 2, "new")]);
+    assert.deepEqual(report.groups.get(groupId(3))?.entries, [entry(2, 2, "new")]);
   });
 
   it("do not stay for a group that was dropped, which does not come back", async () => {
@@ -311,6 +321,53 @@ describe("a start of the log", () => {
     await assert.rejects(open(disk), {
       code: "DATA_CORRUPT",
       message: /entries 1 to 1 of group 2 were in older/,
+    });
+  });
+
+  it("refuses a log whose only segment has no intact beginning, unless it is the first ever", async () => {
+    const spoil = (disk: SimDisk): void => {
+      const path = disk.paths()[0];
+      const bytes = disk.contents(path);
+      bytes[BLOCK_BYTES + 5] ^= 1;
+      disk.setContents(path, bytes);
+    };
+    let opened = await open();
+    spoil(opened.disk);
+    opened = await reopen(opened);
+    assert.equal(opened.report.groups.size, 0, "a log that was never begun");
+    await write(opened.log, 1, [entry(1, 1, "a")]);
+    opened.log.compact(groupId(1), snapshotAt(1, 1));
+    await write(opened.log, 1, []);
+    opened = await reopen(opened);
+    await until("the first segment is gone", () => segmentsOn(opened.disk)[0] === 2);
+    await opened.log.close();
+    const disk = opened.disk.restart("kill");
+    // Only the opening unit is left to tell.
+    const path = "log/0000000002.log";
+    disk.setContents(path, disk.contents(path).fill(0, 3 * BLOCK_BYTES));
+    spoil(disk);
+    await assert.rejects(open(disk), {
+      code: "DATA_CORRUPT",
+      message: `${path} is damaged at byte 0: the oldest segment has no intact beginning`,
+    });
+  });
+
+  it("refuses a segment that restates a group otherwise than the segments before", async () => {
+    const opened = await open();
+    await write(opened.log, 1, [entry(1, 1, "a")], { hardState: hardState(4, 2, 1) });
+    const next = await reopen(opened);
+    const path = "log/0000000002.log";
+    const bytes = next.disk.contents(path);
+    const header = readUnitHeader(asBytes(bytes), BLOCK_BYTES);
+    assert(header !== undefined);
+    const forged = new Unit(1024);
+    forged.begin(header.salt);
+    forged.addRestated(groupId(1), hardState(4, 3, 1), 1, snapshotAt(0, 0));
+    bytes.set(forged.seal(header), BLOCK_BYTES);
+    next.disk.setContents(path, bytes);
+    await assert.rejects(reopen(next), {
+      code: "DATA_CORRUPT",
+      message: /group 1 is not as the records before/,
     });
   });
 
