@@ -73,3 +73,17 @@ export async function describeMachine(): Promise<string> {
     ...versions.filter((version) => version !== undefined).map((version) => `- ${version}`),
   ].join("\n");
 }
+
+/** Figures of all rounds, by the name of what was measured. */
+export class Figures {
+  readonly #rounds = new Map<string, LoadFigures[]>();
+
+  add(name: string, figures: LoadFigures): void {
+    this.#rounds.set(name, [...(this.#rounds.get(name) ?? []), figures]);
+    console.error(`  ${name}: ${perSecond(figures)}`);
+  }
+
+  of(name: string): LoadFigures {
+    return medianOf(this.#rounds.get(name) ?? []);
+  }
+}
