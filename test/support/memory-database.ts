@@ -137,7 +137,8 @@ export interface MemoryDatabaseOptions {
 
 export class MemoryDatabase implements Database {
   pendingRequests = 0;
-  respAddress = "";
+  /** Of the nodes `n1`, `n2` … that `status` shows, the first being this one; they lead the partitions by turns. */
+  respAddresses = [""];
   readonly #clock: Clock;
   readonly #partitionCount: number;
   readonly #valueBytesMax: number;
@@ -268,44 +269,40 @@ export class MemoryDatabase implements Database {
   // --- The rest of a database ---
 
   status(): ClusterStatus {
-    const self = nodeId("n1");
-    const { respAddress } = this;
-    const partitions = this.#keyspaces.flatMap(({ id }) => this.#partitionInfos(id));
     return {
       clusterId: "test",
-      nodeId: self,
+      nodeId: nodeId("n1"),
       epoch: 1,
       version: "0.0.0",
       uptimeSeconds: 1,
       ready: true,
-      members: [
-        {
-          id: self,
-          incarnation: 1,
-          state: "active",
-          peerAddress: "",
-          respAddress,
-          httpAddress: "",
-          self: true,
-        },
-      ],
+      members: this.respAddresses.map((respAddress, i) => ({
+        id: nodeId(`n${i + 1}`),
+        incarnation: 1,
+        state: "active",
+        peerAddress: "",
+        respAddress,
+        httpAddress: "",
+        self: i === 0,
+      })),
       keyspaces: this.#keyspaces,
-      partitions,
+      partitions: this.#keyspaces.flatMap(({ id }) => this.#partitionInfos(id)),
     };
   }
 
   #partitionInfos(keyspace: KeyspaceId): PartitionInfo[] {
-    const node = nodeId("n1");
+    const nodes = this.respAddresses.map((_, i) => nodeId(`n${i + 1}`));
     return Array.from({ length: this.#partitionCount }, (_, partition) => {
       const slots = Array.from({ length: SLOT_COUNT }, (_, slot) => slot).filter(
         (slot) => this.#partitionOf(slot) === partition,
       );
+      const leader = nodes[partition % nodes.length];
       return {
         keyspace,
         partition,
-        slots: [[slots[0], slots.at(-1)!]],
-        leader: node,
-        replicas: [{ node, role: "leader", lag: 0 }],
+        slots: [[slots[0], slots[slots.length - 1]]],
+        leader,
+        replicas: nodes.map((node) => ({ node, role: node === leader ? "leader" : "follower", lag: 0 })),
       };
     });
   }

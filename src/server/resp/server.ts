@@ -5,10 +5,10 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Args, CommandSpec } from "../../commands/types.js";
 import { allocOwnBytes, type Bytes } from "../../core/bytes.js";
-import { MinikeyError } from "../../core/errors.js";
 import type { Database } from "../../node/database.js";
 import type { CancelTimer, Clock } from "../../ports/clock.js";
 import type { Logger } from "../../ports/logger.js";
+import { toListenError } from "../listen-error.js";
 import { Connection, type ConnectionHost, type ConnectionLimits } from "./connection.js";
 import type { LocalReply } from "./local/services.js";
 import { LocalCommands } from "./local-commands.js";
@@ -42,7 +42,7 @@ export interface RespServer {
   stop(): Promise<void>;
 }
 
-/** Rejects with `MinikeyError` `PORT_IN_USE`, or with the operating system's error. */
+/** Rejects with `MinikeyError` `PORT_IN_USE` or `BAD_CONFIG`, or with the operating system's error. */
 export async function startRespServer(options: RespServerOptions): Promise<RespServer> {
   const server = new RespListener(options);
   await server.listen();
@@ -124,14 +124,8 @@ class RespListener implements RespServer, ConnectionHost {
   async listen(): Promise<void> {
     const { host, port } = this.#options;
     await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", (error: NodeJS.ErrnoException) => {
-        reject(
-          error.code === "EADDRINUSE"
-            ? new MinikeyError("PORT_IN_USE", `RESP port ${port} on ${host} is in use by another process`, {
-                cause: error,
-              })
-            : error,
-        );
+      this.#server.once("error", (error) => {
+        reject(toListenError(error, "RESP", "--resp-port", host, port));
       });
       this.#server.listen({ host, port }, resolve);
     });

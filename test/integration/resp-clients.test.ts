@@ -1,0 +1,134 @@
+/** Clients that people use, unchanged: ioredis (alone and for clusters), node-redis, redis-cli, redis-benchmark. */
+import assert from "node:assert/strict";
+import { execFile, spawnSync } from "node:child_process";
+import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
+import { Cluster, Redis } from "ioredis";
+import { createClient } from "redis";
+import { DEFAULT_VALUE_BYTES_MAX } from "../../src/commands/check.js";
+import { systemClock } from "../../src/platform/clock.js";
+import { type RespServer, startRespServer } from "../../src/server/resp/server.js";
+import { LogRecorder } from "../support/log-recorder.js";
+import { MemoryDatabase } from "../support/memory-database.js";
+
+const run = promisify(execFile);
+
+function whyMissing(program: string): string | undefined {
+  const { error } = spawnSync(program, ["--version"]);
+  return error === undefined ? undefined : `${program} is missing: not tested with it`;
+}
+
+/** For `it`: runs, or says why not, also to people. */
+function unlessMissing(program: string): { skip: string | false } {
+  const reason = whyMissing(program);
+  if (reason !== undefined) console.log(`\n*** ${reason} ***\n`);
+  return { skip: reason ?? false };
+}
+
+describe("clients", () => {
+  /** Two doors to the same data, shown as two nodes. */
+  const servers: RespServer[] = [];
+  let server: RespServer;
+
+  before(async () => {
+    const clock = systemClock();
+    const database = new MemoryDatabase({ clock, partitions: 5 });
+    const options = {
+      host: "127.0.0.1",
+      port: 0,
+      database,
+      logger: new LogRecorder(),
+      clock,
+      limits: { valueBytesMax: DEFAULT_VALUE_BYTES_MAX },
+    };
+    servers.push(await startRespServer(options), await startRespServer(options));
+    database.respAddresses = servers.map(({ port }) => `127.0.0.1:${port}`);
+    [server] = servers;
+  });
+
+  after(async () => {
+    for (const each of servers) await each.stop();
+  });
+
+  it("ioredis works, with pipelines, buffers, scans and another database", async () => {
+    const redis = new Redis({ port: server.port, db: 1, connectionName: "tester" });
+    assert.equal(await redis.set("a", "1", "EX", 100, "NX"), "OK");
+    assert.equal(await redis.incrby("a", 41), 42);
+    assert.deepEqual(await redis.mget("a", "none"), ["42", null]);
+    const bytes = Buffer.from([0, 255, 13, 10]);
+    await redis.set(bytes, bytes);
+    assert.deepEqual(await redis.getBuffer(bytes), bytes);
+    const pipeline = redis.pipeline();
+    for (let i = 0; i < 1_000; i += 1) pipeline.set(`k${i}`, i);
+    const results = await pipeline.exec();
+    assert.ok(results?.every(([error, value]) => error === null && value === "OK"));
+    const found = new Set<string>();
+    for await (const keys of redis.scanStream({ match: "k*", count: 100 })) {
+      for (const key of keys as string[]) found.add(key);
+    }
+    assert.equal(found.size, 1_000);
+    await assert.rejects(redis.incr("k1", "x" as never), /wrong number of arguments/);
+    assert.equal(await redis.client("GETNAME"), "tester");
+    assert.equal(await redis.dbsize(), 1_002);
+    assert.equal(await redis.flushdb(), "OK");
+    await redis.quit();
+  });
+
+  it("ioredis for clusters learns the slots and sends every key to where it belongs", async () => {
+    const cluster = new Cluster([{ host: "127.0.0.1", port: server.port }]);
+    for (let i = 0; i < 100; i += 1) await cluster.set(`c${i}`, `${i}`);
+    for (let i = 0; i < 100; i += 1) assert.equal(await cluster.get(`c${i}`), `${i}`);
+    assert.equal(await cluster.del("{c1}", "c1"), 1);
+    await cluster.quit();
+  });
+
+  it("node-redis works in RESP2 and RESP3", async () => {
+    for (const RESP of [2, 3] as const) {
+      const client = createClient({ url: `redis://127.0.0.1:${server.port}/2`, RESP });
+      client.on("error", assert.fail);
+      await client.connect();
+      assert.equal(await client.set("a", "1", { expiration: { type: "PX", value: 5_000 } }), "OK");
+      assert.equal(await client.incrByFloat("a", 0.5), "1.5");
+      assert.ok((await client.pTTL("a")) > 0);
+      await client.mSet({ x: "1", y: "2" });
+      assert.deepEqual(await client.mGet(["x", "none", "y"]), ["1", null, "2"]);
+      const found: string[] = [];
+      for await (const keys of client.scanIterator({ MATCH: "?", COUNT: 2 })) found.push(...keys);
+      assert.deepEqual(found.sort(), ["a", "x", "y"]);
+      assert.equal((await client.configGet("maxmemory"))["maxmemory"], "0");
+      await assert.rejects(client.sendCommand(["NOSUCH"]), /unknown command/);
+      await client.flushDb();
+      await client.close();
+    }
+  });
+
+  it(
+    "redis-cli works: commands, pipes, values from stdin, --scan, --bigkeys",
+    unlessMissing("redis-cli"),
+    async () => {
+      const cli = async (...args: string[]): Promise<string> =>
+        (await run("redis-cli", ["-p", `${server.port}`, "-n", "3", ...args])).stdout.trim();
+      assert.equal(await cli("SET", "hello", "world"), "OK");
+      assert.equal(await cli("GET", "hello"), "world");
+      assert.equal(await cli("-3", "--json", "MGET", "hello", "none"), '["world",null]');
+      for (let i = 0; i < 30; i += 1) await cli("SET", `key:${i}`, "x".repeat(i));
+      assert.equal((await cli("--scan", "--pattern", "key:*")).split("\n").length, 30);
+      assert.match(await cli("--bigkeys"), /Biggest string found '"key:29"' has 29 bytes/);
+      const pipe = run("redis-cli", ["-p", `${server.port}`, "--pipe"]);
+      pipe.child.stdin?.end("*3\r\n$3\r\nSET\r\n$1\r\np\r\n$1\r\n1\r\n".repeat(5_000));
+      assert.match((await pipe).stdout, /errors: 0, replies: 5000/);
+      assert.match(await cli("INFO", "keyspace"), /db3:keys=31,/);
+      assert.match(await cli("CLUSTER", "INFO"), /cluster_state:ok/);
+    },
+  );
+
+  it("redis-benchmark works, also for clusters", unlessMissing("redis-benchmark"), async () => {
+    const common = ["-p", `${server.port}`, "-t", "set,get,incr,mset,ping", "-n", "2000", "-c", "10", "-q"];
+    const single = await run("redis-benchmark", common);
+    assert.match(single.stdout, /MSET \(10 keys\): [\d.]+ requests per second/);
+    const clustered = await run("redis-benchmark", [...common, "--cluster"]);
+    assert.match(clustered.stdout, /Cluster has 2 master nodes/);
+    assert.match(clustered.stdout, /MSET \(10 keys\): [\d.]+ requests per second/);
+    assert.doesNotMatch(clustered.stdout + clustered.stderr, /error|WARNING/i);
+  });
+});

@@ -1,0 +1,424 @@
+import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { afterEach, describe, it } from "node:test";
+import { MinikeyError } from "../../../../src/core/errors.js";
+import { systemClock } from "../../../../src/platform/clock.js";
+import { type RespLimits, type RespServer, startRespServer } from "../../../../src/server/resp/server.js";
+import { HandClock } from "../../../support/hand-clock.js";
+import { LogRecorder } from "../../../support/log-recorder.js";
+import { MemoryDatabase } from "../../../support/memory-database.js";
+import { encodeRequest, RawConnection } from "../../../support/raw-replies.js";
+import { Seeded } from "../../../support/seeded.js";
+import { waitFor } from "../../../support/wait.js";
+
+const VALUE_LIMIT = 1024 * 1024;
+
+interface Running {
+  readonly server: RespServer;
+  readonly database: MemoryDatabase;
+  readonly logger: LogRecorder;
+  readonly clock: HandClock;
+}
+
+const open: { stop(): unknown }[] = [];
+
+afterEach(async () => {
+  for (const { stop } of open.splice(0).reverse()) await stop();
+});
+
+async function start(
+  limits: Partial<RespLimits> = {},
+  defer?: (reply: () => void) => void,
+): Promise<Running> {
+  const clock = new HandClock();
+  const logger = new LogRecorder();
+  const database = new MemoryDatabase({
+    clock,
+    valueBytesMax: VALUE_LIMIT,
+    ...(defer === undefined ? {} : { defer }),
+  });
+  const server = await startRespServer({
+    host: "127.0.0.1",
+    port: 0,
+    database,
+    logger,
+    clock,
+    limits: { valueBytesMax: VALUE_LIMIT, ...limits },
+  });
+  open.push({
+    stop: async () => {
+      const stopped = server.stop();
+      // Clients that do not close their side are given up after a time.
+      const timer = setInterval(() => clock.advance(1_000), 5);
+      await stopped;
+      clearInterval(timer);
+    },
+  });
+  return { server, database, logger, clock };
+}
+
+async function client({ server }: Running): Promise<RawConnection> {
+  const connection = await RawConnection.open(server.port);
+  open.push({ stop: () => connection.close() });
+  return connection;
+}
+
+const call = async (connection: RawConnection, ...words: string[]): Promise<string> =>
+  (await connection.call(...words)).toString("latin1");
+
+/** The next `count` replies. */
+async function replies(connection: RawConnection, count: number): Promise<string[]> {
+  const all: string[] = [];
+  for (let left = count; left > 0; left -= 1) all.push((await connection.reply()).toString("latin1"));
+  return all;
+}
+
+describe("a RESP connection", () => {
+  it("gets replies in the order of its commands, in whatever order they come", async () => {
+    const random = new Seeded(7);
+    const waiting: (() => void)[] = [];
+    const running = await start({}, (reply) => waiting.push(reply));
+    const connection = await client(running);
+    const requests: Buffer[] = [];
+    const expected: string[] = [];
+    for (let i = 0; i < 200; i += 1) {
+      requests.push(encodeRequest(["SET", `k${i}`, `v${i}`]), encodeRequest(["GET", `k${i}`]));
+      requests.push(encodeRequest(["ECHO", `${i}`]), encodeRequest(["MGET", `k${i}`, "none"]));
+      const value = `$${`v${i}`.length}\r\nv${i}\r\n`;
+      expected.push("+OK\r\n", value, `$${`${i}`.length}\r\n${i}\r\n`, `*2\r\n${value}$-1\r\n`);
+    }
+    connection.send(Buffer.concat(requests));
+    await waitFor("all commands are submitted", () => waiting.length === 600);
+    while (waiting.length > 0) {
+      waiting.splice(random.below(waiting.length), 1)[0]();
+      if (random.chance(0.05)) await new Promise(setImmediate);
+    }
+    assert.deepEqual(await replies(connection, expected.length), expected);
+  });
+
+  it("holds its replies as they were, though the node uses their bytes again", async () => {
+    const waiting: (() => void)[] = [];
+    const running = await start({}, (reply) => waiting.push(reply));
+    const connection = await client(running);
+    connection.send(
+      Buffer.concat([
+        encodeRequest(["SET", "a", "first"]),
+        encodeRequest(["SET", "b", "second"]),
+        encodeRequest(["MGET", "a", "b"]),
+        encodeRequest(["GET", "b"]),
+      ]),
+    );
+    await waitFor("all commands are submitted", () => waiting.length === 4);
+    const entry = running.database.view().get("b")!;
+    for (const reply of [...waiting].reverse()) reply();
+    entry.bytes.fill(0x58, entry.start, entry.end);
+    assert.deepEqual((await replies(connection, 4)).slice(2), [
+      "*2\r\n$5\r\nfirst\r\n$6\r\nsecond\r\n",
+      "$6\r\nsecond\r\n",
+    ]);
+  });
+
+  it("speaks the protocol it chose from there on, also while earlier replies are on their way", async () => {
+    const waiting: (() => void)[] = [];
+    const running = await start({}, (reply) => waiting.push(reply));
+    const connection = await client(running);
+    const get = encodeRequest(["GET", "none"]);
+    connection.send(Buffer.concat([get, encodeRequest(["HELLO", "3"]), get, encodeRequest(["RESET"]), get]));
+    await waitFor("all commands are submitted", () => waiting.length === 3);
+    for (const reply of waiting) reply();
+    const [first, hello, second, reset, third] = await replies(connection, 5);
+    assert.deepEqual([first, second, reset, third], ["$-1\r\n", "_\r\n", "+RESET\r\n", "$-1\r\n"]);
+    assert.match(hello, /^%7\r\n\$6\r\nserver\r\n/);
+  });
+
+  it("is not answered while it wants no replies", async () => {
+    const connection = await client(await start());
+    connection.send(
+      Buffer.from("CLIENT REPLY SKIP\r\nSET a 1\r\nGET a\r\nCLIENT REPLY OFF\r\nINCR a\r\nNOSUCH\r\n"),
+    );
+    connection.send(Buffer.from("CLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\nGET a\r\n"));
+    assert.deepEqual(await replies(connection, 3), ["$1\r\n1\r\n", "+OK\r\n", "$1\r\n2\r\n"]);
+  });
+
+  it("gets its last replies when it has closed its side", async () => {
+    const waiting: (() => void)[] = [];
+    const running = await start({}, (reply) => waiting.push(reply));
+    const socket = connect({ port: running.server.port, allowHalfOpen: true });
+    let received = "";
+    socket.setEncoding("latin1").on("data", (text) => {
+      received += text;
+    });
+    socket.end("SET a 1\r\nGET a\r\nPING\r\n");
+    await waitFor("all commands are submitted", () => waiting.length === 2);
+    for (const reply of waiting) reply();
+    await new Promise((resolve) => socket.once("end", resolve));
+    assert.equal(received, "+OK\r\n$1\r\n1\r\n+PONG\r\n");
+  });
+
+  it("ends after QUIT's reply, and nothing behind it is carried out", async () => {
+    const running = await start();
+    const connection = await client(running);
+    connection.send(Buffer.from("SET a 1\r\nQUIT\r\nSET a 2\r\n"));
+    assert.deepEqual(await replies(connection, 2), ["+OK\r\n", "+OK\r\n"]);
+    await connection.closed();
+    assert.equal(await call(await client(running), "GET", "a"), "$1\r\n1\r\n");
+  });
+
+  it("waits with later commands for one that takes its time", async () => {
+    const connection = await client(await start());
+    connection.send(
+      Buffer.from(
+        "KEYSPACE CREATE fresh STORAGE memory\r\nKEYSPACE LIST\r\nKEYSPACE CREATE fresh\r\nPING\r\n",
+      ),
+    );
+    const [created, list, again, pong] = await replies(connection, 4);
+    assert.equal(created, "+OK\r\n");
+    assert.match(list, /\r\nfresh\r\n/);
+    assert.equal(again, "-ERR keyspace 'fresh' exists\r\n");
+    assert.equal(pong, "+PONG\r\n");
+  });
+
+  it("reads and writes in the keyspace that it selects", async () => {
+    const running = await start();
+    const [one, other] = [await client(running), await client(running)];
+    await call(one, "SELECT", "1");
+    await call(one, "SET", "a", "in k1");
+    assert.equal(await call(other, "GET", "a"), "$-1\r\n");
+    await call(other, "SELECT", "1");
+    assert.equal(await call(other, "GET", "a"), "$5\r\nin k1\r\n");
+    assert.equal(await call(other, "SELECT", "99"), "-ERR DB index is out of range\r\n");
+  });
+
+  it("chooses how consistent its reads and writes are", async () => {
+    const connection = await client(await start());
+    assert.equal(await call(connection, "CONSISTENCY", "READ"), "$12\r\nlinearizable\r\n");
+    assert.equal(await call(connection, "CONSISTENCY", "read", "STALE"), "+OK\r\n");
+    assert.equal(await call(connection, "CONSISTENCY", "READ"), "$5\r\nstale\r\n");
+    assert.equal(await call(connection, "CONSISTENCY", "WRITE", "all"), "+OK\r\n");
+    assert.equal(
+      await call(connection, "CONSISTENCY", "WRITE", "stale"),
+      "-ERR unknown write level 'stale': one of one, quorum, all\r\n",
+    );
+    await call(connection, "RESET");
+    assert.equal(await call(connection, "CONSISTENCY", "READ"), "$12\r\nlinearizable\r\n");
+  });
+
+  it("can end another, or itself after its reply", async () => {
+    const running = await start();
+    const [one, other] = [await client(running), await client(running)];
+    const id = Number((await call(other, "CLIENT", "ID")).slice(1));
+    assert.equal(await call(one, "CLIENT", "KILL", "ID", `${id}`), ":1\r\n");
+    await other.closed();
+    assert.equal(await call(one, "CLIENT", "KILL", "ID", `${id}`), ":0\r\n");
+    assert.equal(await call(one, "CLIENT", "KILL", "SKIPME", "no"), ":1\r\n");
+    await one.closed();
+  });
+});
+
+describe("bad input", () => {
+  const OTHERS = "others are undisturbed";
+
+  async function isUndisturbed(connection: RawConnection): Promise<void> {
+    assert.equal(await call(connection, "ECHO", OTHERS), `$${OTHERS.length}\r\n${OTHERS}\r\n`);
+  }
+
+  for (const [what, input, reply] of [
+    ["a wrong count", "*x\r\n", "-ERR Protocol error: invalid multibulk length\r\n"],
+    ["a length of 2^63", "*1\r\n$9223372036854775808\r\n", "-ERR Protocol error: invalid bulk length\r\n"],
+    ["a negative length", "*2\r\n$3\r\nGET\r\n$-1\r\n", "-ERR Protocol error: invalid bulk length\r\n"],
+    ["no length at all", "*1\r\nGET\r\n", "-ERR Protocol error: expected '$', got 'G'\r\n"],
+    ["an open quote", 'GET "a\r\n', "-ERR Protocol error: unbalanced quotes in request\r\n"],
+  ] as const) {
+    it(`${what} ends the connection, after what came before it is answered and an error that says so`, async () => {
+      const running = await start();
+      const [broken, other] = [await client(running), await client(running)];
+      broken.send(Buffer.from(`PING\r\n${input}PING\r\n`));
+      assert.deepEqual(await replies(broken, 2), ["+PONG\r\n", reply]);
+      await assert.rejects(broken.reply());
+      await isUndisturbed(other);
+    });
+  }
+
+  it("100 MB without a line end are not kept", async () => {
+    const running = await start();
+    const [broken, other] = [await client(running), await client(running)];
+    const before = process.memoryUsage().rss;
+    const piece = Buffer.alloc(1024 * 1024, "a");
+    for (let sent = 0; sent < 100; sent += 1) broken.send(piece);
+    assert.equal((await broken.reply()).toString(), "-ERR Protocol error: too big inline request\r\n");
+    await isUndisturbed(other);
+    // This process sends, too: its own buffers are shared pieces.
+    assert.ok(process.memoryUsage().rss - before < 60 * 1024 * 1024);
+  });
+
+  it("a value over the limit is refused by name, and the connection goes on", async () => {
+    const running = await start();
+    const connection = await client(running);
+    connection.send(encodeRequest(["SET", "a", "x".repeat(VALUE_LIMIT + 1)]));
+    connection.send(encodeRequest(["SET", "b", "x".repeat(VALUE_LIMIT)]));
+    connection.send(encodeRequest(["STRLEN", "b"]));
+    assert.deepEqual(await replies(connection, 3), [
+      "-ERR value of 1048577 bytes is larger than the limit of 1048576 bytes\r\n",
+      "+OK\r\n",
+      `:${VALUE_LIMIT}\r\n`,
+    ]);
+    assert.equal(await call(connection, "EXISTS", "a"), ":0\r\n");
+  });
+
+  it("unknown commands, wrong numbers of arguments, empty and long keys get errors that name them", async () => {
+    const connection = await client(await start());
+    for (const [words, reply] of [
+      [["NOSUCH", "a", "b"], "-ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b' \r\n"],
+      [["SCANPART", "a"], "-ERR unknown command 'SCANPART', with args beginning with: 'a' \r\n"],
+      [["GET"], "-ERR wrong number of arguments for 'get' command\r\n"],
+      [["ECHO"], "-ERR wrong number of arguments for 'echo' command\r\n"],
+      [["GET", ""], "-ERR key is empty: keys have 1 to 1,024 bytes\r\n"],
+      [["GET", "x".repeat(1025)], "-ERR key of 1025 bytes is larger than the limit of 1024 bytes\r\n"],
+    ] as const) {
+      assert.equal(await call(connection, ...words), reply);
+    }
+  });
+
+  it("a web browser's request is dropped before the commands in its body", async () => {
+    const running = await start();
+    const connection = await client(running);
+    connection.send(Buffer.from("POST / HTTP/1.1\r\nHost: localhost\r\n\r\nSET a stolen\r\n"));
+    await connection.closed();
+    assert.equal(await call(await client(running), "EXISTS", "a"), ":0\r\n");
+    assert.equal(running.logger.matching("web browser").length, 1);
+  });
+});
+
+describe("bounds", () => {
+  /** A client that reads nothing until told to. */
+  function deafClient({ server }: Running): Socket {
+    const socket = connect({ port: server.port });
+    socket.on("error", () => socket.destroy());
+    socket.pause();
+    open.push({ stop: () => socket.destroy() });
+    return socket;
+  }
+
+  it("no more commands are read while 1,024 wait for their replies", async () => {
+    const waiting: (() => void)[] = [];
+    const running = await start({}, (reply) => waiting.push(reply));
+    const connection = await client(running);
+    for (let i = 0; i < 20; i += 1) connection.send(Buffer.from("GET a\r\n".repeat(500)));
+    await waitFor("the bound is reached", () => waiting.length >= 1_024);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(waiting.length, 1_024);
+    let answered = 0;
+    const reading = replies(connection, 10_000);
+    await waitFor("all are answered", () => {
+      assert.ok(waiting.length <= 1_024);
+      for (const reply of waiting.splice(0)) {
+        reply();
+        answered += 1;
+      }
+      return answered === 10_000;
+    });
+    assert.equal((await reading).length, 10_000);
+  });
+
+  it("a client that does not read its replies gets no more of them than a bound, then all of them", async () => {
+    const running = await start();
+    const writer = await client(running);
+    await call(writer, "SET", "big", "x".repeat(100_000));
+    const deaf = deafClient(running);
+    const count = 2_000;
+    const before = process.memoryUsage().rss;
+    deaf.write("GET big\r\n".repeat(count));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const unsent = Number(/omem=(\d{2,})/.exec(await call(writer, "CLIENT", "LIST"))?.[1]);
+    assert.ok(unsent > 0 && unsent < 8 * 1024 * 1024, `${unsent} bytes unsent`);
+    assert.ok(process.memoryUsage().rss - before < 100 * 1024 * 1024);
+    let received = 0;
+    deaf.on("data", (chunk) => {
+      received += chunk.length;
+    });
+    deaf.resume();
+    const expected = count * (100_000 + "$100000\r\n\r\n".length);
+    await waitFor("all replies arrive", () => received === expected, { timeoutMs: 20_000 });
+  });
+
+  it("a client that never reads is disconnected past a limit, and that is logged", async () => {
+    const running = await start({ outputBytesMax: 1024 * 1024 });
+    const writer = await client(running);
+    await call(writer, "SET", "big", "x".repeat(VALUE_LIMIT));
+    const deaf = deafClient(running);
+    const closed = new Promise((resolve) => deaf.once("close", resolve));
+    deaf.write(`MGET ${"big ".repeat(20)}\r\n`);
+    await waitFor("it is logged", () => running.logger.matching("does not read its replies").length === 1);
+    deaf.resume();
+    await closed;
+    assert.equal(await call(writer, "PING"), "+PONG\r\n");
+  });
+
+  it("no more is read while the node has too much to do", async () => {
+    const running = await start({ pendingRequestsMax: 10 });
+    const connection = await client(running);
+    running.database.pendingRequests = 10;
+    connection.send(Buffer.from("SET a 1\r\nSET b 1\r\nSET c 1\r\n"));
+    assert.deepEqual(await replies(connection, 1), ["+OK\r\n"]);
+    running.clock.advance(100);
+    assert.equal(running.database.view().count(), 1);
+    running.database.pendingRequests = 0;
+    running.clock.advance(100);
+    assert.deepEqual(await replies(connection, 2), ["+OK\r\n", "+OK\r\n"]);
+  });
+
+  it("no more clients are taken than the limit, and they are told", async () => {
+    const running = await start({ clientsMax: 1 });
+    const first = await client(running);
+    assert.equal(await call(first, "PING"), "+PONG\r\n");
+    const second = await client(running);
+    assert.equal((await second.reply()).toString(), "-ERR max number of clients reached\r\n");
+    await second.closed();
+    first.close();
+    await waitFor(
+      "there is room again",
+      async () => (await call(await client(running), "PING")) === "+PONG\r\n",
+    );
+  });
+});
+
+describe("the server", () => {
+  it("names the port that is in use", async () => {
+    const { server } = await start();
+    const second = startRespServer({
+      host: "127.0.0.1",
+      port: server.port,
+      database: new MemoryDatabase({ clock: systemClock() }),
+      logger: new LogRecorder(),
+      clock: systemClock(),
+      limits: { valueBytesMax: VALUE_LIMIT },
+    });
+    await assert.rejects(second, (error) => {
+      assert.ok(error instanceof MinikeyError);
+      assert.equal(error.code, "PORT_IN_USE");
+      assert.match(error.message, new RegExp(`\\b${server.port}\\b`));
+      return true;
+    });
+  });
+
+  it("answers what was asked before it stops, and takes nothing more", async () => {
+    const waiting: (() => void)[] = [];
+    const running = await start({}, (reply) => waiting.push(reply));
+    const connection = await client(running);
+    const idle = await client(running);
+    connection.send(Buffer.from("SET a 1\r\nGET a\r\n"));
+    await waitFor("both are submitted", () => waiting.length === 2);
+    let stopped = false;
+    const stop = running.server.stop().then(() => {
+      stopped = true;
+    });
+    await idle.closed();
+    await assert.rejects(RawConnection.open(running.server.port));
+    assert.equal(stopped, false);
+    for (const reply of waiting) reply();
+    assert.deepEqual(await replies(connection, 2), ["+OK\r\n", "$1\r\n1\r\n"]);
+    await connection.closed();
+    await stop;
+    assert.equal(running.clock.pendingTimers, 0);
+  });
+});
