@@ -166,6 +166,15 @@ export class MemoryDatabase implements Database {
     for (const name of ["default", "k1", "k2", "k3"]) this.#addKeyspace(name, "strong", "disk");
   }
 
+  /** Of the only node. */
+  get respAddress(): string {
+    return this.respAddresses[0];
+  }
+
+  set respAddress(address: string) {
+    this.respAddresses = [address];
+  }
+
   submit(args: Args, context: RequestContext, sink: ReplySink): void {
     if (this.#defer === undefined) {
       sink.onReply(this.execute(args, context.keyspace));

@@ -23,7 +23,7 @@ interface Running {
 const open: { stop(): unknown }[] = [];
 
 afterEach(async () => {
-  for (const { stop } of open.splice(0).reverse()) await stop();
+  for (const each of open.splice(0).toReversed()) await each.stop();
 });
 
 async function start(
@@ -110,7 +110,7 @@ describe("a RESP connection", () => {
     );
     await waitFor("all commands are submitted", () => waiting.length === 4);
     const entry = running.database.view().get("b")!;
-    for (const reply of [...waiting].reverse()) reply();
+    for (const reply of waiting.toReversed()) reply();
     entry.bytes.fill(0x58, entry.start, entry.end);
     assert.deepEqual((await replies(connection, 4)).slice(2), [
       "*2\r\n$5\r\nfirst\r\n$6\r\nsecond\r\n",
