@@ -2,7 +2,7 @@
  * A growing buffer to encode into. Integers are little-endian; a varint is LEB128 (7 bits a byte, the lowest
  * first), up to 2^53 − 1.
  */
-import { allocOwnBytes, type Bytes, copyBytes, utf8Length } from "../core/bytes.js";
+import { allocOwnBytes, type Bytes, copyBytes, copyInto, utf8Length } from "../core/bytes.js";
 
 export class ByteWriter {
   #bytes: Bytes;
@@ -55,6 +55,10 @@ export class ByteWriter {
   }
 
   varint(value: number): void {
+    if (value < 0x80) {
+      this.u8(value);
+      return;
+    }
     let rest = value;
     while (rest >= 0x80) {
       this.u8((rest % 0x80) | 0x80);
@@ -66,7 +70,7 @@ export class ByteWriter {
   /** `source[start, end)` without a length. */
   raw(source: Bytes, start = 0, end = source.length): void {
     const at = this.reserve(end - start);
-    source.copy(this.#bytes, at, start, end);
+    copyInto(this.#bytes, at, source, start, end);
   }
 
   /** A varint length, then the bytes. */

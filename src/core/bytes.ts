@@ -67,6 +67,18 @@ export function asBytes(array: Uint8Array): Bytes {
 
 export const concatBytes = (parts: readonly Uint8Array[]): Bytes => Buffer.concat(parts);
 
+/** Below this, a loop is faster than a call into native code. */
+const LOOP_BYTES_MAX = 48;
+
+/** Copies `source[start, end)` to `target` at `at`. */
+export function copyInto(target: Bytes, at: number, source: Bytes, start: number, end: number): void {
+  if (end - start > LOOP_BYTES_MAX) {
+    source.copy(target, at, start, end);
+    return;
+  }
+  for (let from = start, to = at; from < end; from += 1, to += 1) target[to] = source[from];
+}
+
 /** A copy in memory of its own, which keeps nothing else alive. */
 export function copyBytes(source: Uint8Array, start = 0, end = source.length): Bytes {
   const copy = Buffer.allocUnsafeSlow(end - start);

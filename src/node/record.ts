@@ -11,7 +11,7 @@
  * flags: bits 0–3 the type (0 string, 1 json), bit 7 set when an expiry follows. Integers are little-endian.
  */
 import type { Entry, ValueType } from "../commands/types.js";
-import { allocOwnBytes, type Bytes, type Key } from "../core/bytes.js";
+import { allocOwnBytes, type Bytes, copyInto, type Key } from "../core/bytes.js";
 import type { StoredValue } from "../ports/storage-engine.js";
 
 const TYPE_MASK = 0x0f;
@@ -63,7 +63,7 @@ export class RecordWriter {
     own[at] = TYPES.indexOf(type) | (expiresAtMs === 0 ? 0 : HAS_EXPIRY);
     own.writeUIntLE(version, at + 1, 6);
     if (expiresAtMs !== 0) own.writeUIntLE(expiresAtMs, at + 7, 6);
-    value.copy(own, at + headerBytes, valueStart, valueEnd);
+    copyInto(own, at + headerBytes, value, valueStart, valueEnd);
     return { bytes: own, start: at, end: at + sizeBytes };
   }
 
