@@ -82,11 +82,15 @@ export function pushMessageData(message: Message, parts: Uint8Array[]): void {
   else if (message.type === "snapshot" && message.data.length > 0) parts.push(message.data);
 }
 
-/** The message as parts, to be sent one after the other: its header, then its data. */
-export function encodeMessage(message: Message): Uint8Array[] {
-  const writer = new ByteWriter(messageHeaderLength(message));
+/**
+ * The message as parts, to be sent one after the other: its header, then its data. The first part begins with
+ * `headroomBytes` for the caller's own header.
+ */
+export function encodeMessage(message: Message, headroomBytes = 0): Bytes[] {
+  const writer = new ByteWriter(headroomBytes + messageHeaderLength(message));
+  writer.reserve(headroomBytes);
   writeMessageHeader(message, writer);
-  const parts: Uint8Array[] = [writer.bytes];
+  const parts: Bytes[] = [writer.bytes];
   pushMessageData(message, parts);
   return parts;
 }

@@ -3,8 +3,7 @@
  *
  * - An entry that is already here with the same term is left alone: only a conflict truncates (§3.5).
  * - An append is answered once all that it acknowledges is durable. One without entries that only tells a new
- *   commit index is not answered: the leader learns nothing from it. Whenever the leader needs an answer, it
- *   asks again with the next heartbeat.
+ *   commit index is not answered: the leader learns nothing from it.
  * - While the state machine is being replaced by a snapshot, appends are not taken.
  */
 import type { Message } from "../codec/raft-types.js";

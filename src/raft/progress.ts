@@ -3,7 +3,7 @@
  *
  *              first accepted append              refused append, lost connection
  *   probe ───────────────────────────▶ replicate ────────────────────────────────▶ probe
- *     │ one append a heartbeat: is this where the logs agree?      the entry it needs was compacted away
+ *     │ one append at a time: is this where the logs agree?       the entry it needs was compacted away
  *     └──────────────────────────────▶ snapshot ◀──────────────────────────────────┘
  *                                          │ installed, or failed: probe
  *
@@ -78,7 +78,7 @@ export class Progress {
   match: LogIndex = logIndex(0);
   next: LogIndex = logIndex(1);
   state: ProgressState = "probe";
-  /** In `probe`: an append is under way, the next one waits for an answer or a heartbeat's. */
+  /** In `probe`: an append is under way, or the member is not heard of; nothing is sent until it answers. */
   paused = false;
   /** The highest commit index sent. */
   commitSent: LogIndex = logIndex(0);

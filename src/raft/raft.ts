@@ -52,7 +52,10 @@ export class Raft implements RaftCore {
     this.#replica = new Replica(options, restored);
     this.#reportedTerm = this.#replica.term;
     restartElectionTimer(this.#replica);
-    if (options.readMode === "lease") this.#replica.refuseVotesUntilTick = options.electionTicks;
+    // Before it restarted, this replica may have promised a leader of its term not to elect another.
+    if (options.readMode === "lease" && this.#replica.term > 0) {
+      this.#replica.refuseVotesUntilTick = options.electionTicks;
+    }
   }
 
   get role(): Role {

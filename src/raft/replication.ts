@@ -23,6 +23,7 @@ type AppendResponse = Extract<Message, { type: "append-response" }>;
 type HeartbeatResponse = Extract<Message, { type: "heartbeat-response" }>;
 
 const NO_ENTRIES: readonly Entry[] = [];
+const NO_NEWS = logIndex(0);
 
 /** Adds an entry of this leader's term to its log, to be replicated with the next `Ready`. */
 export function appendOwn(replica: Replica, kind: EntryKind, data: Bytes): LogIndex {
@@ -84,15 +85,10 @@ export function onAppendResponse(replica: Replica, member: Progress, response: A
 
 /** It lives: what was lost on the way to it, or on the way back, is found out and sent again. */
 export function onHeartbeatResponse(replica: Replica, member: Progress, response: HeartbeatResponse): void {
-  member.paused = false;
   const isBehind = member.match < replica.log.lastIndex;
-  if (isBehind) {
-    const isStuck = member.match === member.matchWhenBehind;
-    if (member.state === "replicate" && isStuck) sendAppend(replica, member, 0);
-    if (member.state === "snapshot") resendPiece(replica, member);
-    replica.isReplicationDue = true;
-  }
+  if (isBehind) findOutLoss(replica, member);
   member.matchWhenBehind = isBehind ? member.match : NOT_BEHIND;
+  if (isBehind || member.commitSent < replica.commit) replica.isReplicationDue = true;
   continueTransfer(replica, member);
   if (response.readRound > member.readRound) {
     member.readRound = response.readRound;
@@ -116,38 +112,64 @@ function advanceCommit(replica: Replica): void {
   onConfigurationCommitted(replica);
 }
 
+/** The member lacks something and no answer has come: what is under way may be lost, or only slow. */
+function findOutLoss(replica: Replica, member: Progress): void {
+  if (member.state === "snapshot") return resendPiece(replica, member);
+  if (member.state === "probe" && member.paused && member.match > 0) {
+    // The logs agree up to what it acknowledged in this term: no need to ask where.
+    member.becomeReplicate();
+    return;
+  }
+  const isStuck = member.state === "probe" ? member.paused : member.match === member.matchWhenBehind;
+  if (isStuck) sendQuestion(replica, member);
+}
+
 function onRefused(replica: Replica, member: Progress, response: AppendResponse): void {
   const agreement = replica.log.findAgreement(response.hintIndex, response.hintTerm);
   if (member.refuse(response.index, agreement)) replica.isReplicationDue = true;
 }
 
 function sendMissing(replica: Replica, member: Progress): void {
+  if (member.state === "snapshot" || member.paused || beginSnapshot(replica, member)) return;
   if (member.state === "probe") {
-    if (!member.paused) member.paused = sendAppend(replica, member, replica.options.appendBytesMax);
+    sendEntries(replica, member);
+    member.paused = true;
     return;
   }
-  while (member.state === "replicate" && member.next <= replica.log.lastIndex && !member.inflight.isFull) {
-    if (!sendAppend(replica, member, replica.options.appendBytesMax)) return;
+  while (member.next <= replica.log.lastIndex && !member.inflight.isFull) {
+    const lastIndex = sendEntries(replica, member);
+    member.sentTo(lastIndex);
   }
-  if (member.state === "replicate" && member.commitSent < replica.commit) sendAppend(replica, member, 0);
+  if (member.commitSent >= replica.commit) return;
+  member.commitSent = replica.commit;
+  sendAppend(replica, member, NO_ENTRIES, replica.commit);
 }
 
-/**
- * Sends up to `bytesMax` of entries from `member.next` on; 0 for none, only to be answered or to tell the commit
- * index. False when the member needs a snapshot instead, because what it lacks was compacted away.
- */
-function sendAppend(replica: Replica, member: Progress, bytesMax: number): boolean {
-  const { id, log, term, commit } = replica;
+/** Sends entries from `member.next` on; returns the index of the last. */
+function sendEntries(replica: Replica, member: Progress): LogIndex {
+  const entries = replica.log.sliceBytes(member.next, replica.options.appendBytesMax);
+  sendAppend(replica, member, entries, replica.commit);
+  member.commitSent = replica.commit;
+  return logIndex(member.next + entries.length - 1);
+}
+
+/** An append without entries and without news is always answered: it asks what the member has. */
+function sendQuestion(replica: Replica, member: Progress): void {
+  if (!beginSnapshot(replica, member)) sendAppend(replica, member, NO_ENTRIES, NO_NEWS);
+}
+
+/** Begins a snapshot, if what the member lacks was compacted away. */
+function beginSnapshot(replica: Replica, member: Progress): boolean {
+  if (member.next > replica.log.startIndex) return false;
+  member.becomeSnapshot(replica.ticks);
+  requestPiece(replica, member);
+  return true;
+}
+
+function sendAppend(replica: Replica, member: Progress, entries: readonly Entry[], commit: LogIndex): void {
+  const { id, log, term } = replica;
   const prevIndex = logIndex(member.next - 1);
   const prevTerm = log.termAt(prevIndex);
-  if (prevTerm === undefined) {
-    member.becomeSnapshot(replica.ticks);
-    requestPiece(replica, member);
-    return false;
-  }
-  const entries = bytesMax === 0 ? NO_ENTRIES : log.sliceBytes(member.next, bytesMax);
-  member.commitSent = commit;
-  if (member.state === "replicate" && entries.length > 0) member.sentTo(entries[entries.length - 1].index);
+  assert(prevTerm !== undefined, `${member.id} is sent what follows ${prevIndex}, which is not in the log`);
   replica.send({ type: "append", from: id, to: member.id, term, prevIndex, prevTerm, entries, commit });
-  return true;
 }

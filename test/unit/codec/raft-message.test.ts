@@ -35,6 +35,15 @@ test("every message survives a round trip, from the middle of a frame", () => {
   );
 });
 
+test("the first part leaves headroom for the caller's own header", () => {
+  fc.assert(
+    fc.property(messages, fc.nat({ max: 9 }), (message, headroom) => {
+      const bytes = concatBytes(encodeMessage(message, headroom));
+      assert.deepEqual(decodeMessage(bytes, headroom), message);
+    }),
+  );
+});
+
 test("entry and snapshot data are referred to, not copied, both ways", () => {
   fc.assert(
     fc.property(messages, (message) => {
