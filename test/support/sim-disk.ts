@@ -8,21 +8,16 @@
  */
 import type { Bytes } from "../../src/core/bytes.js";
 import type { Disk, DiskFile, OpenOptions } from "../../src/ports/disk.js";
+import { Seeded } from "./seeded.js";
 
 export const SECTOR_BYTES = 512;
 
 /** Uniform in [0, 1). */
 export type Chance = () => number;
 
-/** Marsaglia-like mixing of a counter ("mulberry32"): good enough for faults, and replayable. */
 export function seededChance(seed: number): Chance {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const seeded = new Seeded(seed);
+  return () => seeded.unit();
 }
 
 type Change =

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { asBytes } from "../../../../src/core/bytes.js";
 import { type GroupId, groupId } from "../../../../src/core/ids.js";
-import type { Clock } from "../../../../src/ports/clock.js";
 import type { DiskFile, OpenOptions } from "../../../../src/ports/disk.js";
 import {
   BLOCK_BYTES,
@@ -13,6 +12,7 @@ import {
 import { openLog } from "../../../../src/storage/log/open-log.js";
 import type { LogOptions, RecoveryReport, WriteAheadLog } from "../../../../src/storage/log/types.js";
 import { Unit } from "../../../../src/storage/log/unit.js";
+import { HandClock } from "../../../support/hand-clock.js";
 import { SimDisk, seededChance } from "../../../support/sim-disk.js";
 import { appendTo, describeState, entry, hardState, snapshotAt } from "./log-model.js";
 import { turn } from "./log-run.js";
@@ -416,21 +416,7 @@ describe("a seal", () => {
   });
 
   it("is written, once, when the log has been idle for a second", async () => {
-    let tick: () => void = () => assert.fail("the log asks for a timer");
-    let cancelled = false;
-    const clock: Clock = {
-      wallMs: () => 0,
-      monotonicMs: () => 0,
-      after: () => assert.fail("not used"),
-      atTurnEnd: () => assert.fail("not used"),
-      every: (periodMs, run) => {
-        assert.equal(periodMs, 1000);
-        tick = run;
-        return () => {
-          cancelled = true;
-        };
-      },
-    };
+    const clock = new HandClock();
     const opened = await open(undefined, { clock });
     const settled = async (): Promise<number> => {
       for (let i = 0; i < 5; i += 1) await turn();
@@ -438,18 +424,17 @@ describe("a seal", () => {
     };
     await write(opened.log, 1, [entry(1, 1, "precious")]);
     const size = await settled();
-    tick();
-    assert.equal(await settled(), size, "the log was written to since the tick before");
-    tick();
+    clock.advance(1000);
+    assert.equal(await settled(), size, "the log was written to within the last second");
+    clock.advance(1000);
     assert.equal(await settled(), size + BLOCK_BYTES);
-    tick();
-    tick();
+    clock.advance(5000);
     assert.equal(await settled(), size + BLOCK_BYTES, "one seal is enough");
     damage(opened.disk, "log/0000000001.log");
     const { disk } = opened;
     await assert.rejects(open(disk.restart("power loss")), { code: "DATA_CORRUPT" });
     await opened.log.close();
-    assert(cancelled);
+    assert.equal(clock.pendingTimers, 0);
   });
 });
 
