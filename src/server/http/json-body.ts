@@ -6,6 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { type Bytes, utf8ToBytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
 import { type JsonKind, JsonScanner, type JsonSpan } from "./json-scanner.js";
+import { nextTurn } from "./next-turn.js";
 import { invalidUtf8At } from "./text.js";
 
 /** Bytes scanned before the event loop gets its turn: a few milliseconds' work. */
@@ -19,8 +20,6 @@ const WITH_ARTICLE: Record<JsonKind, string> = {
   object: "an object",
   array: "an array",
 };
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Reads a request's body, which is changed in place. Rejects with `BAD_REQUEST` that says what is wrong where. */
 export async function readJsonObject(body: Bytes, known: readonly string[]): Promise<JsonObject> {

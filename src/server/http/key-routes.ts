@@ -17,6 +17,7 @@ import { entityTag, namesVersion, writeCondition } from "./conditions.js";
 import { readContext, writeContext } from "./levels.js";
 import { deleteKeySchema, getKeySchema, listKeysSchema, putKeySchema } from "./schemas.js";
 import { type App, ask, type HttpServices, keyspaceOf, queryOf, urlOf } from "./services.js";
+import { renderValue, type StoredValue, toBase64 } from "./stored-value.js";
 import { pathAfterSlash, percentDecode } from "./text.js";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
@@ -49,9 +50,10 @@ class KeyRoutes {
     const query = queryOf(request, ["consistency"]);
     const key = this.#key(request);
     const context = readContext(keyspaceOf(this.#services, request, this.#named), query.get("consistency"));
-    const found = await ask(this.#services, context, ["KV.GET", key]);
-    if (found === null) throw new MinikeyError("NOT_FOUND", "Key not found");
-    const { type, version, expiresAtMs, value } = toStored(found);
+    const answer = await ask(this.#services, context, ["KV.GET", key]);
+    if (answer === null) throw new MinikeyError("NOT_FOUND", "Key not found");
+    const found = toStored(answer);
+    const { type, version, expiresAtMs, value } = found;
     this.#services.held.open(reply.raw).add(value.length);
 
     reply.header("etag", entityTag(version)).header("cache-control", "no-cache").header("vary", "accept");
@@ -65,7 +67,7 @@ class KeyRoutes {
       if (ttlSeconds !== undefined) reply.header("minikey-ttl", String(ttlSeconds));
       return reply.header("minikey-type", type).type(OCTETS).send(value);
     }
-    return reply.type(JSON_TYPE).send(renderValue(type, value, version, ttlSeconds));
+    return reply.type(JSON_TYPE).send(await renderValue(found, ttlSeconds));
   }
 
   async put(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -138,14 +140,7 @@ class KeyRoutes {
   }
 }
 
-interface Stored {
-  readonly type: string;
-  readonly version: number;
-  readonly expiresAtMs: number;
-  readonly value: Bytes;
-}
-
-function toStored(reply: Reply): Stored {
+function toStored(reply: Reply): StoredValue {
   const [type, version, expiresAtMs, value] = itemsOf(reply) as [Reply, number, number, Reply];
   return { type: bytesOf(type).latin1Slice(), version, expiresAtMs, value: bytesOf(value) };
 }
@@ -160,23 +155,6 @@ function bytesOf(reply: Reply): Bytes {
   assert(reply instanceof Slice, "bytes expected from the database");
   return sliceBytes(reply);
 }
-
-/** `{"value": …,"version":n}`; a document's text goes out as it is. */
-function renderValue(
-  type: string,
-  value: Bytes,
-  version: number,
-  ttlSeconds: number | undefined,
-): Uint8Array | string {
-  const ttl = ttlSeconds === undefined ? "" : `,"ttl":${ttlSeconds}`;
-  const tail = `,"version":${version}${ttl}}`;
-  if (type === "json") return Buffer.concat([Buffer.from('{"value":'), value, Buffer.from(tail)]);
-  if (isUtf8(value)) return `{"value":${JSON.stringify(value.utf8Slice())}${tail}`;
-  return `{"value":"${toBase64(value)}","encoding":"base64"${tail}`;
-}
-
-const toBase64 = (bytes: Bytes, form: "base64" | "base64url" = "base64"): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(form);
 
 function versionMismatch(version: number): MinikeyError {
   return new MinikeyError("VERSION_MISMATCH", `the key has version ${version}`);

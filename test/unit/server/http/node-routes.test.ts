@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { describe, it } from "node:test";
 import { ERROR_CLASSES, type ErrorCode } from "../../../../src/core/errors.js";
 import { keyspaceId, nodeId } from "../../../../src/core/ids.js";
@@ -6,6 +7,8 @@ import type { PartitionInfo } from "../../../../src/node/database.js";
 import { startHarness } from "./harness.js";
 
 const JSON_BODY = { "content-type": "application/json" };
+
+const moduleUrl = (path: string): string => new URL(`../../../../${path}`, import.meta.url).href;
 
 function partition(
   number: number,
@@ -224,6 +227,25 @@ describe("errors of the database", () => {
       code: "INTERNAL",
     });
     assert.match(errors.join(), /secret detail/);
+  });
+
+  it("that are broken invariants stop the process, after the client has its answer", async () => {
+    const program = `
+      import { assert } from "${moduleUrl("src/core/assert.js")}";
+      import { startHarness } from "${moduleUrl("test/unit/server/http/harness.js")}";
+      const { server, database } = await startHarness({ after: () => undefined });
+      database.submit = () => assert(false, "the world is upside down");
+      process.stdout.write(String(server.port));
+    `;
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", program]);
+    let err = "";
+    child.stderr.on("data", (part) => (err += String(part)));
+    const exited = new Promise((resolve) => child.once("exit", resolve));
+    const port = await new Promise((resolve) => child.stdout.once("data", resolve));
+    const { status } = await fetch(`http://127.0.0.1:${String(port)}/kv/k`);
+    assert.equal(await exited, 1, err);
+    assert.match(err, /AssertionFailure: the world is upside down/);
+    assert.equal(status, 500);
   });
 
   it("say that the node is not ready while it knows no keyspace", async (t) => {
