@@ -46,7 +46,7 @@ export interface NodeSettings {
 export interface OpenNode {
   readonly node: MinikeyNode;
   readonly clock: Clock;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** What the data directory holds, beside its lock. */

@@ -17,7 +17,7 @@ export function isLinearizable(history: readonly Operation[], initial: string | 
   const operations = [...history].sort((a, b) => a.invokedMs - b.invokedMs);
   const seen = new Set<string>();
   const mustDo = operations.filter((operation) => operation.returnedMs !== Number.POSITIVE_INFINITY).length;
-  const done = new Array<boolean>(operations.length).fill(false);
+  const done = Array.from(operations, () => false);
 
   const search = (value: string | null, doneCount: number): boolean => {
     if (doneCount === mustDo) return true;
