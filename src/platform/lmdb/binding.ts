@@ -31,7 +31,10 @@ export interface LmdbStore {
   put(key: Key, value: Uint8Array): unknown;
   /** Inside a transaction only: done when it returns. */
   remove(key: Key): unknown;
-  /** Runs `work` in a write transaction; it is on disk when this returns, and undone when `work` throws. */
+  /**
+   * Runs `work` in a write transaction; it is on disk when this returns, and undone when `work` throws. What
+   * `work` returns must not be what `put` or `remove` return: that is a promise, and the commit would wait.
+   */
   transactionSync<T>(work: () => T): T;
   useReadTransaction(): HeldRead;
   /** Makes the next read see what was committed since. */
@@ -46,6 +49,12 @@ export interface KeyEncoder {
   readKey(source: Bytes, start: number, end: number): Key;
 }
 
+/** For keys that have their tree in front already. */
+export const COMPLETE_KEYS: KeyEncoder = {
+  writeKey: (key, target, start) => start + target.latin1Write(key, start),
+  readKey: (source, start, end) => source.latin1Slice(start, end),
+};
+
 /** The module, loaded when the first engine opens: a command that needs no storage does not pay for it. */
 export interface LmdbModule {
   open(options: object): LmdbStore;
@@ -55,29 +64,25 @@ export interface LmdbModule {
  * Address space reserved for the map; no memory and no disk. The library grows it when the data outgrows it,
  * but keeps the old map then, so one that is large from the start is cheaper.
  */
-const MAP_BYTES = 64 * 1024 ** 3;
+export const MAP_BYTES = 64 * 1024 ** 3;
 
 /** Read transactions at once: each thread's current one, and one a snapshot. */
 const MAX_READERS = 512;
 
-export function openStore(lmdb: LmdbModule, path: string, keyEncoder: KeyEncoder): LmdbStore {
-  const options = {
+/** `mapBytes` undefined: start small, and let the library grow the map. */
+export function openStore(
+  lmdb: LmdbModule,
+  path: string,
+  keyEncoder: KeyEncoder,
+  mapBytes?: number,
+): LmdbStore {
+  return lmdb.open({
     path,
     noSubdir: false,
     encoding: "binary",
     keyEncoder,
     overlappingSync: false,
     maxReaders: MAX_READERS,
-  };
-  try {
-    return lmdb.open({ ...options, mapSize: MAP_BYTES });
-  } catch (error) {
-    // Address space may be limited (ulimit -v): then start small and let the library grow the map.
-    if (!isOutOfAddressSpace(error)) throw error;
-    return lmdb.open(options);
-  }
-}
-
-function isOutOfAddressSpace(error: unknown): boolean {
-  return error instanceof Error && /cannot allocate memory|not enough space/i.test(error.message);
+    ...(mapBytes === undefined ? {} : { mapSize: mapBytes }),
+  });
 }

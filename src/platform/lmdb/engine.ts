@@ -14,7 +14,6 @@
  * Invariant: a group's frozen overlay is dropped only after the commit that holds it is on disk. When a
  * commit fails nothing is written any more: reads stay right, `checkpoint` rejects, the node must stop.
  */
-import { mkdir } from "node:fs/promises";
 import { assert } from "../../core/assert.js";
 import { copyBytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
@@ -33,10 +32,11 @@ import { Exclusive } from "../../storage/exclusive.js";
 import { TABLES } from "../../storage/tables.js";
 import { TurnSlices } from "../../storage/turn-slices.js";
 import { Accounting } from "./accounting.js";
-import { type LmdbModule, type LmdbStore, openStore } from "./binding.js";
+import { type LmdbModule, type LmdbStore, MAP_BYTES, openStore } from "./binding.js";
+import { checkEnvironment, hasAddressSpace, makeEnvironment } from "./environment.js";
 import { type FrozenGroup, LmdbGroupStore } from "./group-store.js";
 import { LmdbInstall } from "./install.js";
-import { encodeFormat, encodeGroupRecord, FORMAT_KEY, FORMAT_VERSION, type TreeState } from "./layout.js";
+import { encodeGroupRecord, FORMAT_VERSION, type TreeState } from "./layout.js";
 import { OperationWriter } from "./operations.js";
 import { newScope, Reader, scopedKeyEncoder } from "./reader.js";
 import { LmdbSnapshot } from "./snapshot.js";
@@ -60,49 +60,33 @@ export interface LmdbEngineOptions {
 /** Rejects with `DATA_NEWER`, `DATA_CORRUPT` or `DISK_FAILED`, naming the path. */
 export async function openLmdbEngine(options: LmdbEngineOptions): Promise<StorageEngine> {
   const { path, clock } = options;
-  await mkdir(path, { recursive: true });
   const { open } = await import("lmdb");
   const lmdb: LmdbModule = { open: (options) => open(options as never) as unknown as LmdbStore };
+  try {
+    await makeEnvironment(lmdb, path);
+    await checkEnvironment(path);
+  } catch (error) {
+    if (error instanceof MinikeyError) throw error;
+    throw new MinikeyError("DISK_FAILED", `opening ${path} failed: ${String(error)}`, { cause: error });
+  }
+  const mapBytes = (await hasAddressSpace()) ? MAP_BYTES : undefined;
   const scope = newScope();
-  let store: LmdbStore;
-  try {
-    store = openStore(lmdb, path, scopedKeyEncoder(scope));
-  } catch (error) {
-    throw openingError(path, error);
-  }
+  const store = openStore(lmdb, path, scopedKeyEncoder(scope), mapBytes);
   const reader = new Reader(store, scope, clock);
-  try {
-    checkFormat(path, store, reader);
-  } catch (error) {
-    await reader.close();
-    throw error;
-  }
-  return new LmdbEngine(options, reader);
-}
-
-function openingError(path: string, error: unknown): MinikeyError {
-  const problem = String(error);
-  const damaged = /MDB_INVALID|MDB_CORRUPTED|MDB_VERSION_MISMATCH|MDB_PAGE_NOTFOUND/.test(problem);
-  return new MinikeyError(damaged ? "DATA_CORRUPT" : "DISK_FAILED", `opening ${path} failed: ${problem}`, {
-    cause: error,
-  });
-}
-
-/** A new environment gets this version; one of a later version is refused. */
-function checkFormat(path: string, store: LmdbStore, reader: Reader): void {
   const version = reader.formatVersion();
-  if (version === undefined) {
-    if (store.getStats().entryCount > 0) {
-      throw new MinikeyError("DATA_CORRUPT", `${path} holds data but no format version`);
-    }
-    store.transactionSync(() => store.put(FORMAT_KEY, encodeFormat(FORMAT_VERSION)));
-    reader.refresh();
-  } else if (version > FORMAT_VERSION) {
-    throw new MinikeyError(
-      "DATA_NEWER",
-      `${path} has format ${version}, this version of MinikeyDB reads up to ${FORMAT_VERSION}`,
-    );
+  if (version !== FORMAT_VERSION) {
+    await reader.close();
+    throw wrongVersion(path, version);
   }
+  return new LmdbEngine(options, reader, new Writer(path, mapBytes));
+}
+
+function wrongVersion(path: string, version: number | undefined): MinikeyError {
+  if (version === undefined) return new MinikeyError("DATA_CORRUPT", `${path} tells no format version`);
+  return new MinikeyError(
+    "DATA_NEWER",
+    `${path} has format ${version}, this version of MinikeyDB reads up to ${FORMAT_VERSION}`,
+  );
 }
 
 class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
@@ -122,11 +106,11 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
   #collecting: Promise<void> | undefined;
   #closing = false;
 
-  constructor(options: LmdbEngineOptions, reader: Reader) {
+  constructor(options: LmdbEngineOptions, reader: Reader, writer: Writer) {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#reader = reader;
-    this.#writer = new Writer(options.path);
+    this.#writer = writer;
     this.#garbage = reader.garbageTrees();
     this.#nextTree = 1 + Math.max(0, ...this.#garbage, ...this.#usedTrees());
     this.#collectGarbage();
@@ -207,6 +191,7 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
   }
 
   async #checkpoint(): Promise<void> {
+    this.#writer.throwIfFailed();
     const slices = new TurnSlices(this.#clock);
     this.#accounting.reset();
     const frozen: FrozenGroup[] = [];

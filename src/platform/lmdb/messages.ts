@@ -1,6 +1,12 @@
 /** What the engine and its writer thread say to each other. A job is one transaction. */
 import type { OperationBlock } from "./operations.js";
 
+/** What the thread starts with. */
+export interface WriterData {
+  readonly path: string;
+  readonly mapBytes: number | undefined;
+}
+
 /** Writes of a job, in any number of messages before its `commit`; the memory is handed over. */
 export interface BlocksMessage {
   readonly kind: "blocks";

@@ -7,9 +7,9 @@ import { open } from "lmdb";
 import { assert } from "../../core/assert.js";
 import { asBytes, EMPTY_BYTES } from "../../core/bytes.js";
 import { groupId } from "../../core/ids.js";
-import { type LmdbModule, type LmdbStore, openStore } from "./binding.js";
+import { COMPLETE_KEYS, type LmdbModule, type LmdbStore, openStore } from "./binding.js";
 import { addToCounts, garbageKey, groupKey, treeEnd, treeKey, treeOfKey } from "./layout.js";
-import type { CollectMessage, CommitMessage, WriterMessage, WriterReply } from "./messages.js";
+import type { CollectMessage, CommitMessage, WriterData, WriterMessage, WriterReply } from "./messages.js";
 import { type Operation, type OperationBlock, readOperations } from "./operations.js";
 
 const EMPTY_DELTAS: ReadonlyMap<number, number> = new Map();
@@ -18,12 +18,9 @@ class WriterThread {
   readonly #store: LmdbStore;
   readonly #blocks = new Map<number, OperationBlock[]>();
 
-  constructor(path: string) {
+  constructor({ path, mapBytes }: WriterData) {
     const lmdb: LmdbModule = { open: (options) => open(options as never) as unknown as LmdbStore };
-    this.#store = openStore(lmdb, path, {
-      writeKey: (key, target, start) => start + target.latin1Write(key, start),
-      readKey: (source, start, end) => source.latin1Slice(start, end),
-    });
+    this.#store = openStore(lmdb, path, COMPLETE_KEYS, mapBytes);
   }
 
   addBlocks(job: number, blocks: readonly OperationBlock[]): void {
@@ -98,8 +95,7 @@ class WriterThread {
 function main(): void {
   const port = parentPort;
   assert(port !== null, "the writer runs in a worker thread");
-  const { path } = workerData as { path: string };
-  const writer = new WriterThread(path);
+  const writer = new WriterThread(workerData as WriterData);
 
   const answer = (job: number, work: () => WriterReply): void => {
     let reply: WriterReply;

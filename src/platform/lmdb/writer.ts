@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { assert } from "../../core/assert.js";
 import { MinikeyError } from "../../core/errors.js";
-import type { CommitMessage, WriterMessage, WriterReply } from "./messages.js";
+import type { CommitMessage, WriterData, WriterMessage, WriterReply } from "./messages.js";
 import type { OperationBlock } from "./operations.js";
 
 interface Waiting {
@@ -19,9 +19,11 @@ export class Writer {
   /** Set once a write failed: what is on disk is then no longer known, so nothing is written after it. */
   #failure: MinikeyError | undefined;
 
-  constructor(path: string) {
+  /** `mapBytes` as for `openStore`. */
+  constructor(path: string, mapBytes: number | undefined) {
     this.#path = path;
-    this.#worker = new Worker(new URL("./writer-thread.js", import.meta.url), { workerData: { path } });
+    const workerData: WriterData = { path, mapBytes };
+    this.#worker = new Worker(new URL("./writer-thread.js", import.meta.url), { workerData });
     this.#worker.on("message", (reply: WriterReply) => this.#onReply(reply));
     this.#worker.on("error", (error) => this.#fail(String(error)));
     this.#exited = new Promise((resolve) => {
@@ -30,6 +32,11 @@ export class Writer {
         resolve();
       });
     });
+  }
+
+  /** Throws what the first failed write failed with. */
+  throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** The number for a new job. */

@@ -71,19 +71,23 @@ export class SnapshotStore {
       await this.#writeFile(path + UNFINISHED_SUFFIX, group, applied, pieces);
       await this.#disk.rename(path + UNFINISHED_SUFFIX, path);
       await this.#disk.syncDirectory(this.#directory);
+      sequences.push(sequence);
+      await this.#removeUpTo(group, sequence - 1);
     } catch (error) {
       if (sequences.length === 0) this.#sequences.delete(group);
-      throw new MinikeyError("DISK_FAILED", `writing ${path} failed: ${String(error)}`, { cause: error });
+      throw diskFailed(`writing ${path}`, error);
     }
-    sequences.push(sequence);
-    await this.#removeUpTo(group, sequence - 1);
   }
 
-  /** Removes a group for good. */
+  /** Removes a group for good. Rejects with `DISK_FAILED`. */
   async remove(group: GroupId): Promise<void> {
     if (!this.#sequences.has(group)) return;
-    await this.#removeUpTo(group, Number.POSITIVE_INFINITY);
-    await this.#disk.syncDirectory(this.#directory);
+    try {
+      await this.#removeUpTo(group, Number.POSITIVE_INFINITY);
+      await this.#disk.syncDirectory(this.#directory);
+    } catch (error) {
+      throw diskFailed(`removing group ${group} from ${this.#directory}`, error);
+    }
   }
 
   async #writeFile(path: string, group: GroupId, applied: AppliedState, pieces: PieceStream): Promise<void> {
@@ -127,6 +131,9 @@ export class SnapshotStore {
     return `${this.#directory}/${name}`;
   }
 }
+
+const diskFailed = (what: string, error: unknown): MinikeyError =>
+  new MinikeyError("DISK_FAILED", `${what} failed: ${String(error)}`, { cause: error });
 
 export type PieceHandler = (piece: Uint8Array) => Promise<number>;
 
