@@ -64,6 +64,13 @@ await runMain(async () => {
   const words = process.argv.slice(2);
   /** @type {{ passed: number, failed: number, skipped: string[] }} */
   const totals = { passed: 0, failed: 0, skipped: [] };
+  const stopping = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.once(signal, () => {
+      process.exitCode = 1;
+      stopping.abort();
+    });
+  }
   install({ note: (text) => write(`${text}\n`) });
 
   const checks = words.length === 0 ? CHECKS : CHECKS.filter(([name]) => name === "types");
@@ -83,7 +90,8 @@ await runMain(async () => {
       line(suite.name, "NOT RUN: it does not compile", startMs);
       continue;
     }
-    const result = await runTests(files, { root, write, ...suite });
+    const result = await runTests(files, { root, write, signal: stopping.signal, ...suite });
+    if (stopping.signal.aborted) return;
     totals.passed += result.passed;
     totals.failed += result.failed;
     totals.skipped.push(...result.skipped);

@@ -12,11 +12,11 @@ const TOTALS = /^(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [
 
 /**
  * @param {string[]} files absolute paths of compiled tests
- * @param {{ root: string, concurrency: number, timeoutMs: number, write: (text: string) => void }} options
- *   `timeoutMs` bounds each file
+ * @param {{ root: string, concurrency: number, timeoutMs: number, signal?: AbortSignal, write: (text: string) => void }} options
+ *   `timeoutMs` bounds each file; `signal` ends those that run and starts no more
  * @returns {Promise<{ passed: number, failed: number, skipped: string[], notes: string[] }>}
  */
-export async function runTests(files, { root, concurrency, timeoutMs, write }) {
+export async function runTests(files, { root, concurrency, timeoutMs, signal, write }) {
   const result = { passed: 0, failed: 0, skipped: [], notes: [] };
   const seen = new Map(files.map((file) => [file, { tests: 0, failures: 0, output: "", names: [] }]));
   const stateOf = (data) => seen.get(resolve(data.file ?? ""));
@@ -59,7 +59,7 @@ export async function runTests(files, { root, concurrency, timeoutMs, write }) {
     write(`\n✗ ${relative(root, data.file)}: ${why}\n`);
   };
 
-  const events = run({ files, concurrency, timeout: timeoutMs });
+  const events = run({ files, concurrency, timeout: timeoutMs, signal });
   events.on("test:start", (data) => {
     const state = stateOf(data);
     if (state !== undefined) state.names[data.nesting] = data.name;
