@@ -5,6 +5,7 @@
  * `npm test -- raft wal` builds and runs only the tests whose path contains one of the words.
  */
 import "./lib/node-version.mjs";
+import { setMaxListeners } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { checkLayers } from "./checks/layers.mjs";
@@ -65,6 +66,8 @@ await runMain(async () => {
   /** @type {{ passed: number, failed: number, skipped: string[] }} */
   const totals = { passed: 0, failed: 0, skipped: [] };
   const stopping = new AbortController();
+  // Every test file that runs listens.
+  setMaxListeners(0, stopping.signal);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.once(signal, () => {
       process.exitCode = 1;

@@ -25,6 +25,7 @@ export class LocalCluster {
   readonly #options: LocalClusterOptions;
   #nodes: NodeProcess[] = [];
   #isStopping = false;
+  #stopped: Promise<boolean> | undefined;
 
   constructor(options: LocalClusterOptions) {
     this.#options = options;
@@ -58,8 +59,16 @@ export class LocalCluster {
     }
   }
 
-  /** SIGTERM to all, SIGKILL to those that take too long. Returns whether all stopped cleanly. */
+  /**
+   * SIGTERM to all, SIGKILL to those that take too long. Returns whether all stopped cleanly. Asked again, it
+   * waits for the same end: a second signal would make a node stop at once.
+   */
   async stop(): Promise<boolean> {
+    this.#stopped ??= this.#stopAll();
+    return await this.#stopped;
+  }
+
+  async #stopAll(): Promise<boolean> {
     this.#isStopping = true;
     const running = this.#nodes.filter((node) => node.end === undefined);
     for (const node of running) node.signal("SIGTERM");
