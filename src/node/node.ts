@@ -8,18 +8,16 @@ import type { Reply } from "../commands/reply.js";
 import { ScanCursors } from "../commands/scan-cursor.js";
 import { COMMANDS } from "../commands/table.js";
 import type { Args, CommandSpec } from "../commands/types.js";
-import { type Bytes, utf8ToBytes } from "../core/bytes.js";
+import type { Bytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import {
   type GroupId,
   groupOf,
-  keyspaceOf,
   type LogIndex,
   META_GROUP,
   memberNumberOf,
   type NodeId,
   partitionId,
-  partitionOf,
   type ReplicaId,
   replicaOf,
 } from "../core/ids.js";
@@ -30,16 +28,7 @@ import type { Random } from "../ports/random.js";
 import type { StorageEngine } from "../ports/storage-engine.js";
 import type { Greeting, Transport } from "../ports/transport.js";
 import type { RecoveryReport, WriteAheadLog } from "../storage/log/types.js";
-import {
-  type ClusterMap,
-  foundingMap,
-  type Keyspace,
-  MAP_CHANGE,
-  type MapChange,
-  type Member,
-  memberReplica,
-  readMap,
-} from "./cluster-map.js";
+import { type ClusterMap, foundingMap, MAP_CHANGE } from "./cluster-map.js";
 import { ClusterView, parseNote } from "./cluster-view.js";
 import { type CommandKind, ContextOrder } from "./context-order.js";
 import { asReply, Coordinator, copyArgs, groupIn, type Route } from "./coordinator.js";
@@ -48,7 +37,8 @@ import { Formation } from "./formation.js";
 import { Groups } from "./groups.js";
 import type { Identity } from "./identity.js";
 import { GroupKeeper } from "./keeper.js";
-import { innerArgs, makeArgs, NODE_COMMANDS, type NodeCommandSpec, ONCE } from "./node-commands.js";
+import { Membership } from "./membership.js";
+import { innerArgs, NODE_COMMANDS, type NodeCommandSpec, ONCE } from "./node-commands.js";
 import type { AppliedBatch } from "./partition-machine.js";
 import { decodeFrame, encodeNoteFrame } from "./peer-frames.js";
 import { answer } from "./pending.js";
@@ -120,6 +110,7 @@ export class MinikeyNode implements Database {
   readonly #requests: Requests;
   readonly #coordinator: Coordinator;
   readonly #router = new Router();
+  readonly #membership: Membership;
   readonly #checkpoints: Checkpoints;
   readonly #expiry: Expiry;
   readonly #members: Members;
@@ -128,13 +119,10 @@ export class MinikeyNode implements Database {
   readonly #startedMs: number;
   readonly #timers: CancelTimer[] = [];
   readonly #upSinceMs = new Map<NodeId, number>();
-  #keeper: GroupKeeper | undefined;
-  #map: ClusterMap = { epoch: 0, nextKeyspace: 1, valueBytesMax: 0, members: [], keyspaces: [] };
-  #memberByNumber: (Member | undefined)[] = [];
+  /** The groups are open: there is something to make durable at the end. */
+  #isOpen = false;
   #isTurnScheduled = false;
   #state: "starting" | "running" | "stopping" | "stopped" = "starting";
-  #addresses = { respAddress: "", httpAddress: "" };
-  #announcedMs = Number.NEGATIVE_INFINITY;
 
   constructor(identity: Identity, options: NodeOptions, parts: NodeParts) {
     this.#options = options;
@@ -161,7 +149,7 @@ export class MinikeyNode implements Database {
       onInstalled: (group) => this.#onInstalled(group),
       onDiskFailure: (error) => parts.onFatal(error),
       scheduleTurn: () => this.#scheduleTurn(),
-      nodeOfMember: (number) => this.#nodeOfMember(number),
+      nodeOfMember: (number) => this.#membership.nodeOfMember(number),
     });
     this.#requests = new Requests({
       self: this.#self,
@@ -171,10 +159,26 @@ export class MinikeyNode implements Database {
       requestTimeoutMs: options.requestTimeoutMs,
       replica: (group) => this.#groups.get(group),
       leaderOf: (group) => this.#leaderOf(group),
-      holdersOf: (group) => this.#holdersOf(group),
-      nodeOf: (replica) => this.#nodeOfMember(memberNumberOf(replica)),
+      holdersOf: (group) => this.#membership.holdersOf(group),
+      nodeOf: (replica) => this.#membership.nodeOfMember(memberNumberOf(replica)),
       specOf: (opcode) => (opcode === KV_SNAPSHOT.opcode ? KV_SNAPSHOT : COMMANDS.byOpcode(opcode)),
       scheduleTurn: () => this.#scheduleTurn(),
+    });
+    this.#membership = new Membership({
+      self: this.#self,
+      peerAddress: options.peerAddress,
+      founding: foundingMapOf(options),
+      clock,
+      logger,
+      transport,
+      groups: this.#groups,
+      requests: this.#requests,
+      router: this.#router,
+      onRemoved: (group) => {
+        this.#requests.closeGroup(group);
+        this.#view.forget(group);
+      },
+      onFatal: parts.onFatal,
     });
     this.#coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors());
     const engines = [parts.diskEngine, parts.memoryEngine];
@@ -208,7 +212,7 @@ export class MinikeyNode implements Database {
 
   /** Where clients reach this node; told to the cluster. */
   announce(respAddress: string, httpAddress: string): void {
-    this.#addresses = { respAddress, httpAddress };
+    this.#membership.announce(respAddress, httpAddress);
   }
 
   /** Hands leadership over, answers what is under way, makes everything durable, closes. */
@@ -224,7 +228,7 @@ export class MinikeyNode implements Database {
     while (!this.#requests.isIdle && clock.monotonicMs() < giveUpMs) await this.#after(20);
     for (const cancel of this.#timers) cancel();
     this.#requests.close();
-    if (this.#keeper !== undefined) await this.#checkpoints.now();
+    if (this.#isOpen) await this.#checkpoints.now();
     this.#state = "stopped";
     await transport.stop();
     await log.close();
@@ -235,7 +239,7 @@ export class MinikeyNode implements Database {
 
   async #openGroups(identity: Identity): Promise<void> {
     const { recovery, diskEngine, memoryEngine, random } = this.#parts;
-    this.#keeper = new GroupKeeper(
+    const keeper = new GroupKeeper(
       {
         self: replicaOf(identity.memberNumber, identity.incarnation),
         raft: { ...RAFT, readMode: this.#options.readMode, random: () => random.unit() },
@@ -246,19 +250,10 @@ export class MinikeyNode implements Database {
       },
       this.#groups,
     );
-    // Until the map is read, the founders are who they are by their names.
-    const sorted = this.#options.founders.map((founder) => founder.id).sort();
-    const founding = this.#foundingMap();
-    this.#memberByNumber = [undefined, ...founding.members];
-    const founders = sorted.map((_, i) => replicaOf(i + 1, 1));
-    await this.#keeper.openMeta(founders, this.#options.valueBytesMax);
-    await this.#followMap();
-  }
-
-  #foundingMap(): ClusterMap {
-    const { founders, replicas, partitions, valueBytesMax } = this.#options;
-    const members = founders.map(({ id, address }) => ({ id, peerAddress: address }));
-    return foundingMap({ members, replicas, partitions, valueBytesMax });
+    const founders = this.#options.founders.map((_, i) => replicaOf(i + 1, 1));
+    await keeper.openMeta(founders, this.#options.valueBytesMax);
+    this.#isOpen = true;
+    await this.#membership.start(keeper, identity.incarnation);
   }
 
   #every(periodMs: number, run: () => void): void {
@@ -291,8 +286,9 @@ export class MinikeyNode implements Database {
     this.#expiry.run();
     this.#checkpoints.run();
     this.#abandoned.run();
-    if (this.#state === "running") this.#members.run((group) => this.#wantedReplicas(group.id));
-    this.#askForMap();
+    if (this.#state !== "running") return;
+    this.#members.run((group) => this.#membership.wantedReplicas(group.id));
+    this.#membership.run();
   }
 
   // --- Commands ---
@@ -342,7 +338,7 @@ export class MinikeyNode implements Database {
   }
 
   #noRoute(context: RequestContext): MinikeyError {
-    return this.#map.epoch === 0
+    return this.#membership.map.epoch === 0
       ? new MinikeyError("NOT_READY", "the node has not joined its cluster yet")
       : new MinikeyError("KEYSPACE_NOT_FOUND", `no keyspace has the number ${context.keyspace}`);
   }
@@ -362,7 +358,7 @@ export class MinikeyNode implements Database {
 
   /** Level `all` on reads: no replica may be away. */
   #missingReplica(): MinikeyError | undefined {
-    const missing = this.#map.members.filter(
+    const missing = this.#membership.map.members.filter(
       (member) => member.id !== this.#self && !this.#parts.transport.isUp(member.id),
     );
     if (missing.length === 0) return undefined;
@@ -380,12 +376,12 @@ export class MinikeyNode implements Database {
     return {
       clusterId: this.#formation.identity.clusterId,
       nodeId: this.#self,
-      epoch: this.#map.epoch,
+      epoch: this.#membership.map.epoch,
       version: this.#options.version,
       uptimeSeconds: Math.floor((this.#parts.clock.monotonicMs() - this.#startedMs) / 1000),
-      ready: this.#state === "running" && this.#map.epoch > 0 && isReady(source),
+      ready: this.#state === "running" && this.#membership.map.epoch > 0 && isReady(source),
       members: memberInfos(source),
-      keyspaces: this.#map.keyspaces.map(keyspaceInfo),
+      keyspaces: this.#membership.map.keyspaces.map(keyspaceInfo),
       partitions: partitionInfos(source),
     };
   }
@@ -404,12 +400,19 @@ export class MinikeyNode implements Database {
     const { name, consistency, storage } = options;
     const replicas = options.replicas ?? this.#options.replicas;
     const partitions = options.partitions ?? this.#options.partitions;
-    await this.#changeMap({ do: "create-keyspace", name, consistency, storage, replicas, partitions });
+    await this.#membership.change({
+      do: "create-keyspace",
+      name,
+      consistency,
+      storage,
+      replicas,
+      partitions,
+    });
     return await this.#until(() => this.keyspaceByName(name));
   }
 
   async dropKeyspace(name: string): Promise<void> {
-    await this.#changeMap({ do: "drop-keyspace", name });
+    await this.#membership.change({ do: "drop-keyspace", name });
     await this.#until(() => this.keyspaceByName(name) === undefined || undefined);
   }
 
@@ -432,123 +435,24 @@ export class MinikeyNode implements Database {
   #statusSource(): StatusSource {
     return {
       self: this.#self,
-      map: this.#map,
+      map: this.#membership.map,
       view: this.#view,
       groups: this.#groups,
       leaderOf: (group) => this.#leaderOf(group),
     };
   }
 
-  // --- The map ---
-
-  async #changeMap(change: MapChange): Promise<Reply> {
-    const args = makeArgs([MAP_CHANGE.name, utf8(change)]);
-    const reply = await new Promise<Reply>((resolve) => {
-      this.#requests.write(META_GROUP, MAP_CHANGE.opcode, args, "majority", { onReply: resolve }, undefined);
-    });
-    if (reply instanceof MinikeyError) throw reply;
-    return reply;
-  }
-
-  /** The founding map, when there is none, and this member's addresses, when the map has others. */
-  #askForMap(): void {
-    const meta = this.#groups.get(META_GROUP);
-    if (meta === undefined || this.#state !== "running") return;
-    const nowMs = this.#parts.clock.monotonicMs();
-    if (nowMs - this.#announcedMs < SPREAD_MS) return;
-    const { identity } = this.#formation;
-    const self = this.#map.members.find((member) => member.id === this.#self);
-    const { respAddress, httpAddress } = this.#addresses;
-    const { peerAddress } = this.#options;
-    const isAnnounced =
-      self !== undefined &&
-      (respAddress === "" || self.respAddress === respAddress) &&
-      (httpAddress === "" || self.httpAddress === httpAddress) &&
-      self.peerAddress === peerAddress;
-    if (this.#map.epoch === 0 ? !meta.isLeader : isAnnounced) return;
-    this.#announcedMs = nowMs;
-    const change: MapChange =
-      this.#map.epoch === 0
-        ? { do: "found", map: this.#foundingMap() }
-        : {
-            do: "announce",
-            id: this.#self,
-            incarnation: identity.incarnation,
-            peerAddress,
-            respAddress,
-            httpAddress,
-          };
-    this.#changeMap(change).catch((error: unknown) => {
-      this.#parts.logger.debug("the map could not be changed yet", { error: String(error) });
-    });
-  }
-
-  /** Reads the map that this node has applied, and does what it says. */
-  async #followMap(): Promise<void> {
-    const meta = this.#groups.get(META_GROUP);
-    const map = meta && readMap(meta.machine.view);
-    if (map === undefined || map.epoch <= this.#map.epoch) return;
-    this.#map = map;
-    this.#memberByNumber = [];
-    for (const member of map.members) this.#memberByNumber[member.number] = member;
-    const self = map.members.find((member) => member.id === this.#self);
-    const { identity } = this.#formation;
-    if (self !== undefined && self.incarnation > identity.incarnation) {
-      this.#parts.onFatal(
-        new MinikeyError(
-          "WRONG_CLUSTER",
-          `the cluster has replaced ${this.#self}: this data directory is of incarnation ` +
-            `${identity.incarnation}, and ${self.incarnation} is current`,
-        ),
-      );
-      return;
-    }
-    const peers = map.members.filter((member) => member.id !== this.#self);
-    this.#parts.transport.setPeers(new Map(peers.map((peer) => [peer.id, peer.peerAddress])));
-    this.#router.follow(map);
-    await this.#keeper?.follow(
-      map,
-      (keyspace, partition) => keyspace.placement[partition].includes(this.#self),
-      map.valueBytesMax,
-      (group) => {
-        this.#requests.closeGroup(group);
-        this.#view.forget(group);
-      },
-    );
-  }
-
-  #followMapSoon(): void {
-    this.#followMap().catch((error: unknown) => this.#parts.onFatal(error));
-  }
-
-  #keyspaceOf(group: GroupId): Keyspace | undefined {
-    return this.#router.keyspaceById(keyspaceOf(group));
-  }
-
-  #holdersOf(group: GroupId): readonly NodeId[] {
-    if (group === META_GROUP) return this.#map.members.map((member) => member.id);
-    return this.#keyspaceOf(group)?.placement[partitionOf(group)] ?? [];
-  }
-
-  #wantedReplicas(group: GroupId): readonly ReplicaId[] | undefined {
-    if (this.#map.epoch === 0) return undefined;
-    const holders = this.#holdersOf(group);
-    if (holders.length === 0) return undefined;
-    return this.#map.members.filter((member) => holders.includes(member.id)).map(memberReplica);
-  }
-
-  #nodeOfMember(memberNumber: number): NodeId | undefined {
-    return this.#memberByNumber[memberNumber]?.id;
-  }
+  // --- Where things are ---
 
   #leaderOf(group: GroupId): NodeId | undefined {
     const core = this.#groups.get(group)?.core;
-    if (core !== undefined && core.leader !== 0) return this.#nodeOfMember(memberNumberOf(core.leader));
+    if (core !== undefined && core.leader !== 0)
+      return this.#membership.nodeOfMember(memberNumberOf(core.leader));
     return core === undefined ? this.#view.leaderOf(group) : undefined;
   }
 
   #isReplicaUp(replica: ReplicaId): boolean {
-    const node = this.#nodeOfMember(memberNumberOf(replica));
+    const node = this.#membership.nodeOfMember(memberNumberOf(replica));
     return node !== undefined && this.#parts.transport.isUp(node);
   }
 
@@ -556,7 +460,7 @@ export class MinikeyNode implements Database {
 
   #onApplied(group: ReplicaGroup, batch: AppliedBatch, index: LogIndex): void {
     this.#requests.onApplied(group, batch, index);
-    if (group.id === META_GROUP) this.#followMapSoon();
+    if (group.id === META_GROUP) this.#membership.onApplied();
   }
 
   #onRoleChange(group: ReplicaGroup): void {
@@ -564,7 +468,7 @@ export class MinikeyNode implements Database {
   }
 
   #onInstalled(group: ReplicaGroup): void {
-    if (group.id === META_GROUP) this.#followMapSoon();
+    if (group.id === META_GROUP) this.#membership.onApplied();
   }
 
   // --- What peers say ---
@@ -594,7 +498,7 @@ export class MinikeyNode implements Database {
   }
 
   #onRejoin(from: NodeId, disk: string): void {
-    this.#changeMap({ do: "replace", id: from, disk }).then(
+    this.#membership.change({ do: "replace", id: from, disk }).then(
       (reply) => {
         if (!Array.isArray(reply)) return;
         const [memberNumber, incarnation] = reply as readonly number[];
@@ -621,7 +525,7 @@ export class MinikeyNode implements Database {
         `${greeting.nodeId} at ${greeting.address} belongs to cluster ${greeting.clusterId}, ` +
         `this node's data directory to cluster ${clusterId}`;
       this.#parts.logger.error(problem);
-      if (this.#state === "starting" || this.#map.epoch === 0) {
+      if (this.#state === "starting" || this.#membership.map.epoch === 0) {
         this.#parts.onFatal(new MinikeyError("WRONG_CLUSTER", problem));
       }
       return;
@@ -640,9 +544,9 @@ export class MinikeyNode implements Database {
   #onDown(peer: NodeId): void {
     this.#upSinceMs.delete(peer);
     this.#formation.onDown(peer);
-    const member = this.#map.members.find((candidate) => candidate.id === peer);
-    if (member === undefined) return;
-    for (const group of this.#groups.all()) group.reportUnreachable(memberReplica(member));
+    const replica = this.#membership.replicaOn(peer);
+    if (replica === undefined) return;
+    for (const group of this.#groups.all()) group.reportUnreachable(replica);
   }
 
   // --- From time to time ---
@@ -650,7 +554,7 @@ export class MinikeyNode implements Database {
   #report(): void {
     const report = this.#view.report(this.#groups);
     this.#onNote(this.#self, report);
-    for (const member of this.#map.members) {
+    for (const member of this.#membership.map.members) {
       if (member.id !== this.#self) {
         this.#parts.transport.send(member.id, encodeNoteFrame(report));
       }
@@ -662,7 +566,7 @@ export class MinikeyNode implements Database {
     const nowMs = this.#parts.clock.monotonicMs();
     const settled = [...this.#upSinceMs].filter(([, upMs]) => nowMs - upMs > SETTLED_AFTER_MS);
     const available = new Set([this.#self, ...settled.map(([node]) => node)]);
-    for (const keyspace of this.#map.keyspaces) {
+    for (const keyspace of this.#membership.map.keyspaces) {
       const groupIds = keyspace.placement.map((_, i) => groupOf(keyspace.id, partitionId(i)));
       spreadLeaders({
         self: this.#self,
@@ -671,10 +575,7 @@ export class MinikeyNode implements Database {
         groupIds,
         leaders: groupIds.map((id) => this.#leaderOf(id)),
         available,
-        replicaOn: (node) => {
-          const member = this.#map.members.find((candidate) => candidate.id === node);
-          return member && memberReplica(member);
-        },
+        replicaOn: (node) => this.#membership.replicaOn(node),
       });
     }
   }
@@ -702,6 +603,9 @@ function checkOnce(args: Args, limits: Limits): void {
   checkCommand(spec, inner, limits);
 }
 
-function utf8(value: unknown): Bytes {
-  return utf8ToBytes(JSON.stringify(value));
+/** The map that every founder starts with, if it is the one to found it. */
+function foundingMapOf(options: NodeOptions): ClusterMap {
+  const { founders, replicas, partitions, valueBytesMax } = options;
+  const members = founders.map(({ id, address }) => ({ id, peerAddress: address }));
+  return foundingMap({ members, replicas, partitions, valueBytesMax });
 }
