@@ -21,13 +21,8 @@ import {
   type ReplicaId,
   replicaOf,
 } from "../core/ids.js";
-import type { CancelTimer, Clock } from "../ports/clock.js";
-import type { Disk } from "../ports/disk.js";
-import type { Logger } from "../ports/logger.js";
-import type { Random } from "../ports/random.js";
-import type { StorageEngine } from "../ports/storage-engine.js";
-import type { Greeting, Transport } from "../ports/transport.js";
-import type { RecoveryReport, WriteAheadLog } from "../storage/log/types.js";
+import type { CancelTimer } from "../ports/clock.js";
+import type { Greeting } from "../ports/transport.js";
 import { type ClusterMap, foundingMap, MAP_CHANGE } from "./cluster-map.js";
 import { ClusterView, parseNote } from "./cluster-view.js";
 import { type CommandKind, ContextOrder } from "./context-order.js";
@@ -39,6 +34,7 @@ import type { Identity } from "./identity.js";
 import { GroupKeeper } from "./keeper.js";
 import { Membership } from "./membership.js";
 import { innerArgs, NODE_COMMANDS, type NodeCommandSpec, ONCE } from "./node-commands.js";
+import type { NodeOptions, NodeParts } from "./node-options.js";
 import type { AppliedBatch } from "./partition-machine.js";
 import { decodeFrame, encodeNoteFrame } from "./peer-frames.js";
 import { answer } from "./pending.js";
@@ -55,33 +51,6 @@ import {
   Members,
   spreadLeaders,
 } from "./upkeep.js";
-
-export interface NodeOptions {
-  /** All members of the cluster as of its founding, this node included. */
-  readonly founders: readonly { readonly id: NodeId; readonly address: string }[];
-  /** Where peers reach this node: `host:port`. */
-  readonly peerAddress: string;
-  readonly replicas: number;
-  readonly partitions: number;
-  readonly valueBytesMax: number;
-  readonly readMode: "quorum" | "lease";
-  readonly requestTimeoutMs: number;
-  readonly version: string;
-}
-
-export interface NodeParts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly disk: Disk;
-  readonly logger: Logger;
-  readonly transport: Transport;
-  readonly log: WriteAheadLog;
-  readonly recovery: RecoveryReport;
-  readonly diskEngine: StorageEngine;
-  readonly memoryEngine: StorageEngine;
-  /** The node cannot go on: its disk failed, or it must not. */
-  readonly onFatal: (error: unknown) => void;
-}
 
 const TICK_MS = 50;
 const RAFT = {

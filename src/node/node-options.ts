@@ -1,0 +1,36 @@
+/** What a node is told, and what it is given to work with. */
+import type { NodeId } from "../core/ids.js";
+import type { Clock } from "../ports/clock.js";
+import type { Disk } from "../ports/disk.js";
+import type { Logger } from "../ports/logger.js";
+import type { Random } from "../ports/random.js";
+import type { StorageEngine } from "../ports/storage-engine.js";
+import type { Transport } from "../ports/transport.js";
+import type { RecoveryReport, WriteAheadLog } from "../storage/log/types.js";
+
+export interface NodeOptions {
+  /** All members of the cluster as of its founding, this node included. */
+  readonly founders: readonly { readonly id: NodeId; readonly address: string }[];
+  /** Where peers reach this node: `host:port`. */
+  readonly peerAddress: string;
+  readonly replicas: number;
+  readonly partitions: number;
+  readonly valueBytesMax: number;
+  readonly readMode: "quorum" | "lease";
+  readonly requestTimeoutMs: number;
+  readonly version: string;
+}
+
+export interface NodeParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly logger: Logger;
+  readonly transport: Transport;
+  readonly log: WriteAheadLog;
+  readonly recovery: RecoveryReport;
+  readonly diskEngine: StorageEngine;
+  readonly memoryEngine: StorageEngine;
+  /** The node cannot go on: its disk failed, or it must not. */
+  readonly onFatal: (error: unknown) => void;
+}
