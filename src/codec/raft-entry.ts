@@ -24,7 +24,7 @@
  */
 import type { Bytes } from "../core/bytes.js";
 import type { ErrorCode } from "../core/errors.js";
-import { logIndex, type ReplicaId, replicaId, term } from "../core/ids.js";
+import { type LogIndex, logIndex, type ReplicaId, replicaId, type Term, term } from "../core/ids.js";
 import { ByteReader } from "./byte-reader.js";
 import { ByteWriter } from "./byte-writer.js";
 import type { Configuration, Entry, EntryKind, HardState, SnapshotMeta } from "./raft-types.js";
@@ -66,6 +66,31 @@ export function writeEntriesHeader(entries: readonly Entry[], writer: ByteWriter
 /** Appends the data of each entry to `parts`, uncopied. Empty data adds no part. */
 export function pushEntriesData(entries: readonly Entry[], parts: Uint8Array[]): void {
   for (const entry of entries) if (entry.data.length > 0) parts.push(entry.data);
+}
+
+/** Gets the entries of a record one by one; the data are `reader.bytes[dataAt, dataEnd)`. */
+export interface EntryVisitor {
+  onEntry(index: LogIndex, term: Term, kind: EntryKind, dataAt: number, dataEnd: number): void;
+}
+
+/** Reads header and data, and makes no object for what the visitor may not need. */
+export function visitEntries(reader: ByteReader, visitor: EntryVisitor): void {
+  const count = reader.u32();
+  const firstIndex = reader.u48();
+  if (count > 0 && firstIndex === 0) throw reader.error("first index 0");
+  let headerAt = reader.skip(count * ENTRY_HEADER_BYTES);
+  for (let i = 0; i < count; i += 1) {
+    const dataBytes = reader.bytes.readUInt32LE(headerAt + U48_BYTES + 1);
+    const dataAt = reader.skip(dataBytes);
+    visitor.onEntry(
+      logIndex(firstIndex + i),
+      term(reader.bytes.readUIntLE(headerAt, U48_BYTES)),
+      kindOfCode(reader, headerAt + U48_BYTES),
+      dataAt,
+      dataAt + dataBytes,
+    );
+    headerAt += ENTRY_HEADER_BYTES;
+  }
 }
 
 /** Reads header and data. The entries' data are views of the reader's bytes. */

@@ -52,15 +52,16 @@ export class Ledger {
   /** Entries written to `segment`; they replace what the group has from the first one's index on. */
   append(group: GroupId, entries: readonly Entry[], segment: number): void {
     const record = this.#group(group);
-    const first = entries[0].index;
-    assert(first > record.snapshot.index, `entry ${first} is covered by the snapshot`);
-    assert(first <= record.lastIndex + 1, `entry ${first} does not follow entry ${record.lastIndex}`);
-    if (first <= record.lastIndex) this.#truncate(record, first);
     for (let i = 0; i < entries.length; i += 1) {
       const { index, term } = entries[i];
-      assert(index === first + i, `entry ${index} follows entry ${first + i - 1}`);
-      this.#extend(record, index, term, segment);
+      assert(index === entries[0].index + i, `entry ${index} is number ${i} after entry ${entries[0].index}`);
+      this.#append(record, index, term, segment);
     }
+  }
+
+  /** One entry; the others of the same append follow. */
+  appendOne(group: GroupId, index: number, entryTerm: number, segment: number): void {
+    this.#append(this.#group(group), index, entryTerm, segment);
   }
 
   /** Entries up to `snapshot.index` no longer count. False, and nothing done, when none did. */
@@ -150,7 +151,12 @@ export class Ledger {
     return created;
   }
 
-  #extend(record: GroupRecord, index: number, entryTerm: number, segment: number): void {
+  #append(record: GroupRecord, index: number, entryTerm: number, segment: number): void {
+    if (index !== record.lastIndex + 1) {
+      assert(index > record.snapshot.index, `entry ${index} is covered by the snapshot`);
+      assert(index <= record.lastIndex, `entry ${index} does not follow entry ${record.lastIndex}`);
+      this.#truncate(record, index);
+    }
     const { runs } = record;
     const last = runs.length === 0 ? undefined : runs[runs.length - 1];
     if (last !== undefined && last.segment === segment && last.term === entryTerm) {

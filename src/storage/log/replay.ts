@@ -4,12 +4,12 @@
  * follows the entries that count, not the log's length.
  */
 import { ByteReader } from "../../codec/byte-reader.js";
-import { readEntries, readHardState, readSnapshotMeta } from "../../codec/raft-entry.js";
-import type { Entry } from "../../codec/raft-types.js";
+import { type EntryVisitor, readHardState, readSnapshotMeta, visitEntries } from "../../codec/raft-entry.js";
+import type { Entry, EntryKind } from "../../codec/raft-types.js";
 import { AssertionFailure } from "../../core/assert.js";
 import { allocOwnBytes, type Bytes, copyBytes, EMPTY_BYTES } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
-import type { GroupId } from "../../core/ids.js";
+import { type GroupId, groupId, type LogIndex, type Term } from "../../core/ids.js";
 import { corrupt } from "./failures.js";
 import {
   BLOCK_BYTES,
@@ -23,17 +23,20 @@ import {
   type UnitHeader,
   visitRecords,
 } from "./format.js";
-import { type GroupRecord, type Ledger, UNSEEN_SEGMENT } from "./ledger.js";
+import { type Ledger, UNSEEN_SEGMENT } from "./ledger.js";
 import type { UnitVisitor } from "./scan.js";
 import type { SegmentReader } from "./segment-reader.js";
 
+const NO_GROUP = groupId(-1);
+
 /** Rebuilds the ledger. A record that does not fit what came before is damage, whatever its checksum says. */
-export class LedgerReplay implements UnitVisitor, RecordVisitor {
+export class LedgerReplay implements UnitVisitor, RecordVisitor, EntryVisitor {
   records = 0;
   readonly #ledger: Ledger;
   #segment = 0;
   #firstSegment = 0;
   #opening = false;
+  #group = NO_GROUP;
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -61,7 +64,8 @@ export class LedgerReplay implements UnitVisitor, RecordVisitor {
         this.#ledger.setHardState(group, readHardState(payload));
         break;
       case RECORD_ENTRIES:
-        this.#ledger.append(group, readEntries(payload), this.#segment);
+        this.#group = group;
+        visitEntries(payload, this);
         break;
       case RECORD_COMPACTED:
         this.#ledger.startAfter(group, readSnapshotMeta(payload));
@@ -79,6 +83,10 @@ export class LedgerReplay implements UnitVisitor, RecordVisitor {
         throw payload.error(`unknown record kind ${kind}`);
     }
     payload.expectEnd();
+  }
+
+  onEntry(index: LogIndex, term: Term): void {
+    this.#ledger.appendOne(this.#group, index, term, this.#segment);
   }
 
   /** The first segment's word is taken; a later one's must agree with what the segments before have shown. */
@@ -122,11 +130,18 @@ export function findMissingEntries(
 }
 
 /** Collects the entries that count, one segment after the other. */
-export class EntryLoader implements UnitVisitor, RecordVisitor {
+export class EntryLoader implements UnitVisitor, RecordVisitor, EntryVisitor {
   readonly #ledger: Ledger;
   readonly #entries = new Map<GroupId, Entry[]>();
   readonly #arena = new Arena();
   #segment = 0;
+  /** The group whose record is being read: the entries of it that count in this segment, and those kept. */
+  #group = NO_GROUP;
+  #first = 0;
+  #last = 0;
+  #start = 0;
+  #kept: Entry[] = [];
+  #bytes = EMPTY_BYTES;
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -137,32 +152,40 @@ export class EntryLoader implements UnitVisitor, RecordVisitor {
   }
 
   onUnit(reader: SegmentReader, unitAt: number, header: UnitHeader): void {
+    if (this.#segment !== reader.segment) this.#group = NO_GROUP;
     this.#segment = reader.segment;
     visitRecords(reader.bytes, unitAt, header.records, this);
   }
 
   onRecord(bytes: Bytes, group: GroupId, kind: number, payloadAt: number, payloadEnd: number): void {
     if (kind !== RECORD_ENTRIES) return;
-    const record = this.#ledger.groups.get(group);
-    const range = record === undefined ? undefined : rangeIn(record, this.#segment);
-    if (record === undefined || range === undefined) return;
-    const kept = this.#kept(group);
-    const before = record.snapshot.index + 1;
-    for (const entry of readEntries(recordReader(bytes, payloadAt, payloadEnd))) {
-      if (entry.index < range.first || entry.index > range.last) continue;
-      const at = entry.index - before;
-      // Of several entries with one index the last written counts, and it was written after the one before it;
-      // so an entry whose predecessor has not come yet was replaced later.
-      if (at <= kept.length) kept[at] = { ...entry, data: this.#arena.keep(entry.data) };
-    }
+    if (group !== this.#group) this.#selectGroup(group);
+    if (this.#first === 0) return;
+    this.#bytes = bytes;
+    visitEntries(recordReader(bytes, payloadAt, payloadEnd), this);
   }
 
-  #kept(group: GroupId): Entry[] {
+  onEntry(index: LogIndex, term: Term, kind: EntryKind, dataAt: number, dataEnd: number): void {
+    if (index < this.#first || index > this.#last) return;
+    const at = index - this.#start;
+    // Of several entries with one index the last written counts, and it was written after the one before it;
+    // so an entry whose predecessor has not come yet was replaced later.
+    if (at > this.#kept.length) return;
+    this.#kept[at] = { index, term, kind, data: this.#arena.keep(this.#bytes, dataAt, dataEnd) };
+  }
+
+  #selectGroup(group: GroupId): void {
+    this.#group = group;
+    this.#first = 0;
+    const record = this.#ledger.groups.get(group);
+    const runs = record?.runs.filter(({ segment }) => segment === this.#segment) ?? [];
+    if (record === undefined || runs.length === 0) return;
+    this.#first = runs[0].first;
+    this.#last = runs[runs.length - 1].last;
+    this.#start = record.snapshot.index + 1;
     const known = this.#entries.get(group);
-    if (known !== undefined) return known;
-    const created: Entry[] = [];
-    this.#entries.set(group, created);
-    return created;
+    this.#kept = known ?? [];
+    if (known === undefined) this.#entries.set(group, this.#kept);
   }
 }
 
@@ -174,30 +197,19 @@ class Arena {
   #chunk: Bytes = EMPTY_BYTES;
   #used = 0;
 
-  keep(data: Bytes): Bytes {
-    const { length } = data;
+  keep(source: Bytes, from: number, to: number): Bytes {
+    const length = to - from;
     if (length === 0) return EMPTY_BYTES;
-    if (length >= OWN_BYTES_MIN) return copyBytes(data);
+    if (length >= OWN_BYTES_MIN) return copyBytes(source, from, to);
     if (length > this.#chunk.length - this.#used) {
       this.#chunk = allocOwnBytes(CHUNK_BYTES);
       this.#used = 0;
     }
     const start = this.#used;
     this.#used += length;
-    data.copy(this.#chunk, start);
+    source.copy(this.#chunk, start, from, to);
     return this.#chunk.subarray(start, start + length);
   }
-}
-
-function rangeIn({ runs }: GroupRecord, segment: number): { first: number; last: number } | undefined {
-  let first = 0;
-  let last = 0;
-  for (const run of runs) {
-    if (run.segment !== segment) continue;
-    if (first === 0) first = run.first;
-    last = run.last;
-  }
-  return first === 0 ? undefined : { first, last };
 }
 
 function recordReader(bytes: Bytes, start: number, end: number): ByteReader {

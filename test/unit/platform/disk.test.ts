@@ -81,18 +81,59 @@ describe("the system's disk", () => {
     await file.close();
   });
 
-  it("syncs with each write where the system cannot open for that", async () => {
-    const disk = await openDisk(root);
-    const { fdatasync } = fs;
-    let syncs = 0;
-    mock.method(fs, "fdatasync", (descriptor: number, done: fs.NoParamCallback) => {
-      syncs += 1;
-      fdatasync(descriptor, done);
+  for (const [platform, expected] of [
+    ["linux", 0],
+    ["darwin", 2],
+  ] as const) {
+    it(`makes durable writes on ${platform} with ${expected} syncs of their own`, async () => {
+      const original = Object.getOwnPropertyDescriptor(process, "platform")!;
+      const { fdatasync } = fs;
+      let syncs = 0;
+      mock.method(fs, "fdatasync", (descriptor: number, done: fs.NoParamCallback) => {
+        syncs += 1;
+        fdatasync(descriptor, done);
+      });
+      Object.defineProperty(process, "platform", { ...original, value: platform });
+      try {
+        const file = await (await openDisk(root)).open("f", { create: true, durable: true });
+        await file.write([Buffer.from("x")], 0);
+        await file.write([Buffer.from("y"), Buffer.from("z")], 1);
+        await file.close();
+      } finally {
+        Object.defineProperty(process, "platform", original);
+      }
+      assert.equal(fs.readFileSync(path.join(root, "f"), "utf8"), "xyz");
+      assert.equal(syncs, expected);
     });
-    const file = await disk.open("f", { create: true, durable: true });
-    await file.write([Buffer.from("x")], 0);
-    await file.close();
-    assert.equal(syncs, fs.constants.O_DSYNC === undefined ? 1 : 0);
+  }
+
+  it("asks Linux for durable writes when it opens the file", {
+    skip: process.platform !== "linux" && "not Linux",
+  }, async () => {
+    const flagsOf = async (durable: boolean): Promise<number> => {
+      const opened: number[] = [];
+      const { open } = fs;
+      const spy = mock.method(
+        fs,
+        "open",
+        (
+          file: string,
+          flags: number,
+          mode: number,
+          done: (error: NodeJS.ErrnoException | null, fd: number) => void,
+        ) => {
+          opened.push(flags);
+          open(file, flags, mode, done);
+        },
+      );
+      const file = await (await openDisk(root)).open("f", { create: true, durable });
+      await file.close();
+      spy.mock.restore();
+      return opened[0];
+    };
+    const { O_DSYNC } = fs.constants;
+    assert.equal((await flagsOf(true)) & O_DSYNC, O_DSYNC);
+    assert.equal((await flagsOf(false)) & O_DSYNC, 0);
   });
 
   it("tells when the disk is full", {
