@@ -31,6 +31,11 @@ export class LocalCluster {
     this.#options = options;
   }
 
+  /** In the order of the plans; empty before the start. */
+  get nodes(): readonly NodeProcess[] {
+    return this.#nodes;
+  }
+
   /** Nodes that run. */
   get runningCount(): number {
     return this.#nodes.filter((node) => node.end === undefined).length;

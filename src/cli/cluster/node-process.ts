@@ -101,8 +101,12 @@ function readTail(path: string): string {
 export function plainLogLine(line: string): string {
   if (!line.startsWith("{")) return line.replace(/^minikey: /, "");
   try {
-    const { msg, err } = JSON.parse(line) as { msg?: unknown; err?: { message?: unknown } };
-    const texts = [msg, err?.message].filter((text) => typeof text === "string" && text !== "");
+    const { msg, reason, err } = JSON.parse(line) as {
+      msg?: unknown;
+      reason?: unknown;
+      err?: { message?: unknown };
+    };
+    const texts = [msg, reason, err?.message].filter((text) => typeof text === "string" && text !== "");
     return texts.length > 0 ? [...new Set(texts)].join(": ") : line;
   } catch {
     return line;
