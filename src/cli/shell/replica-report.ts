@@ -9,13 +9,16 @@
  * Each replica is read on a connection of its own at level `stale`, so what it says is what it has itself. A
  * replica of a strong keyspace may lag behind its leader for a moment; it is given a second to show a write.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { openChannel } from "../../client/connect.js";
 import type { FailoverChannel } from "../../client/failover-channel.js";
 import { requestOf } from "../../client/request.js";
 import { expectArray, expectNumber, expectText } from "../../client/values.js";
 import type { Argument, Channel, WireReply } from "../../client/wire.js";
 import { WireMap } from "../../client/wire.js";
+import { asBytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
+import { slotOfBytes } from "../../sharding/slots.js";
 import { formatHuman, formatRaw } from "./format.js";
 
 const REPLICA_WAIT_MS = 1_000;
@@ -66,9 +69,7 @@ export class ReplicaReport {
       const version = versionOf(reply);
       if (wanted === 0 ? version === 0 : version >= wanted) return "OK";
       if (performance.now() >= deadlineMs) return "BEHIND";
-      await new Promise((resolve) => {
-        setTimeout(resolve, POLL_EVERY_MS);
-      });
+      await sleep(POLL_EVERY_MS);
     }
   }
 
@@ -107,20 +108,21 @@ function describeError(error: MinikeyError): string {
 /** Of `KV.GET`'s answer; 0 when there is no such key. */
 const versionOf = (reply: WireReply): number => (reply === null ? 0 : expectNumber(expectArray(reply)[1]));
 
-/** The nodes that hold `key`, by name, from `CLUSTER KEYSLOT` and `CLUSTER SLOTS`. */
+/** The nodes that hold `key`, by name; none when the node asked does not know them in time. */
 async function findReplicas(channel: Channel, key: Buffer): Promise<Replica[]> {
-  const [slotReply, table] = await Promise.all([
-    requestOf(channel, ["CLUSTER", "KEYSLOT", key]),
-    requestOf(channel, ["CLUSTER", "SLOTS"]),
-  ]);
-  const slot = expectNumber(slotReply);
-  for (const row of expectArray(table)) {
-    const [first, last, ...nodes] = expectArray(row);
-    if (slot >= expectNumber(first) && slot <= expectNumber(last)) {
+  const slot = slotOfBytes(asBytes(key), 0, key.length);
+  const deadlineMs = performance.now() + REPLICA_WAIT_MS;
+  for (;;) {
+    const table = expectArray(await requestOf(channel, ["CLUSTER", "SLOTS"]));
+    for (const row of table) {
+      const [first, last, ...nodes] = expectArray(row);
+      if (slot < expectNumber(first) || slot > expectNumber(last)) continue;
       return nodes.map(toReplica).sort((a, b) => (a.name < b.name ? -1 : 1));
     }
+    // A cluster that has just started, or is electing a leader.
+    if (performance.now() >= deadlineMs) return [];
+    await sleep(POLL_EVERY_MS);
   }
-  return [];
 }
 
 /** `[ip, port, id, metadata]`; the metadata's `name` is what people call the node. */
