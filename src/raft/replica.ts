@@ -85,6 +85,7 @@ export class Replica {
 
   constructor(options: RaftOptions, restored: RestoredState) {
     const { hardState, snapshot, entries } = restored;
+    checkOptions(options);
     this.id = options.id;
     this.options = options;
     this.log = new RaftLog(snapshot, entries);
@@ -152,6 +153,15 @@ export class Replica {
   #applyConfiguration(): void {
     this.members.apply(this.history.current, this.log.lastIndex, this.ticks);
   }
+}
+
+function checkOptions({ id, electionTicks, heartbeatTicks, inflightMessagesMax }: RaftOptions): void {
+  assert(id > 0, "a replica's id is above 0, which means nobody");
+  assert(
+    heartbeatTicks >= 1 && electionTicks > heartbeatTicks,
+    "heartbeats are to be more frequent than elections",
+  );
+  assert(inflightMessagesMax >= 1, "a follower must be sent something");
 }
 
 function configurationIn(entry: Entry): Configuration | undefined {

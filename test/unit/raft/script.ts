@@ -11,7 +11,7 @@
  *   run 5    a tick of everyone, then settle, so many times
  *   cut 1    cut 1->2    heal    crash 1    restart 1
  *   disk 3 manual    write 3    its oldest append becomes durable    piece 3    one snapshot piece is read or stored
- *   disk 3 instant
+ *   disk 3 instant    ignore 3    its host drops the snapshot read asked for last
  *   status    log
  *
  * A last word `quietly` leaves messages out of the output. Time-outs are not random: replica n waits n tenths
@@ -95,6 +95,9 @@ export class Script {
         return host.writeNext();
       case "piece":
         return this.#movePiece(host);
+      case "ignore":
+        assert.ok(host.snapshotReads.pop() !== undefined, "no snapshot read to ignore");
+        return;
       default:
         assert.fail(`unknown command ${name}`);
     }
