@@ -18,21 +18,33 @@ const TOTALS = /^(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [
  */
 export async function runTests(files, { root, concurrency, timeoutMs, signal, write }) {
   const result = { passed: 0, failed: 0, skipped: [], notes: [] };
-  const seen = new Map(files.map((file) => [file, { tests: 0, failures: 0, output: "", names: [] }]));
-  const stateOf = (data) => seen.get(resolve(data.file ?? ""));
-  const title = (data, state) => {
+  const waiting = [...files];
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined && signal?.aborted !== true; file = waiting.shift()) {
+      await runFile(file, { root, timeoutMs, signal, write, result });
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+  return result;
+}
+
+/**
+ * Runs one file and counts its tests into `result`. A file at a time, because the runner names a test's file
+ * after the place where the test is written, and a shared suite is written in another file than the one that runs.
+ */
+async function runFile(file, { root, timeoutMs, signal, write, result }) {
+  const state = { tests: 0, failures: 0, output: "", names: [] };
+  const source = relative(root, file)
+    .replace(/^dist\//, "")
+    .replace(/\.js$/, ".ts");
+  const title = (data) => {
     state.names[data.nesting] = data.name;
-    const source = relative(root, data.file)
-      .replace(/^dist\//, "")
-      .replace(/\.js$/, ".ts");
     return [source, ...state.names.slice(0, data.nesting + 1)].join(" > ");
   };
 
   const onEnd = (data, passed) => {
-    const state = stateOf(data);
-    if (state === undefined) return;
-    if (isWholeFile(data)) {
-      onFileEnd(data, passed, state);
+    if (isWholeFile(data, file)) {
+      onFileEnd(data, passed);
       return;
     }
     if (data.details.type === "suite" && passed) return;
@@ -41,53 +53,54 @@ export async function runTests(files, { root, concurrency, timeoutMs, signal, wr
     state.tests += 1;
     if (data.skip !== undefined) {
       const reason = typeof data.skip === "string" && data.skip !== "" ? data.skip : "NO REASON GIVEN";
-      result.skipped.push(`${title(data, state)}: ${reason}`);
+      result.skipped.push(`${title(data)}: ${reason}`);
     } else if (passed && data.todo === undefined) {
       result.passed += 1;
     } else {
       result.failed += 1;
       state.failures += 1;
-      write(`\n✗ ${title(data, state)}\n${indent(describeError(data.details.error))}\n`);
+      write(`\n✗ ${title(data)}\n${indent(describeError(data.details.error))}\n`);
     }
   };
 
-  const onFileEnd = (data, passed, state) => {
+  const onFileEnd = (data, passed) => {
     if (passed && state.tests > 0) return;
-    result.failed += 1;
-    state.failures += 1;
-    const why = passed ? "the file holds no test" : data.details.error?.message;
-    write(`\n✗ ${relative(root, data.file)}: ${why}\n`);
+    // A file fails because of a test in it, which is counted, or by itself.
+    if (!passed && state.failures > 0) return;
+    fileFailed(passed ? "the file holds no test" : data.details.error?.message);
   };
 
-  const events = run({ files, concurrency, timeout: timeoutMs, signal });
+  const fileFailed = (why) => {
+    result.failed += 1;
+    state.failures += 1;
+    write(`\n✗ ${source}: ${why}\n`);
+  };
+
+  const events = run({ files: [file], concurrency: 1, timeout: timeoutMs, signal });
   events.on("test:start", (data) => {
-    const state = stateOf(data);
-    if (state !== undefined) state.names[data.nesting] = data.name;
+    state.names[data.nesting] = data.name;
   });
   events.on("test:pass", (data) => onEnd(data, true));
   events.on("test:fail", (data) => onEnd(data, false));
   events.on("test:diagnostic", (data) => {
-    if (stateOf(data) !== undefined && !TOTALS.test(data.message)) result.notes.push(data.message);
+    if (!TOTALS.test(data.message)) result.notes.push(data.message);
   });
   const keep = (data) => {
-    const state = stateOf(data);
-    if (state !== undefined) state.output += data.message;
+    state.output += data.message;
   };
   events.on("test:stdout", keep);
   events.on("test:stderr", keep);
   for await (const event of events) void event;
 
-  for (const [file, state] of seen) {
-    if (state.failures > 0 && state.output !== "") {
-      write(`\nOutput of ${relative(root, file)}:\n${indent(state.output.trimEnd())}\n`);
-    }
+  if (state.tests === 0 && state.failures === 0) fileFailed("no test of the file was heard of");
+  if (state.failures > 0 && state.output !== "") {
+    write(`\nOutput of ${source}:\n${indent(state.output.trimEnd())}\n`);
   }
-  return result;
 }
 
 /** The runner reports a file as a test of its own when its process failed, or held no test. */
-function isWholeFile(data) {
-  return data.nesting === 0 && resolve(data.name) === resolve(data.file);
+function isWholeFile(data, file) {
+  return data.nesting === 0 && resolve(data.name) === resolve(file);
 }
 
 function describeError(error) {

@@ -14,10 +14,11 @@ interface Result {
 }
 
 /** Runs one file of tests with the runner of `npm test`; returns what it counted and what it wrote. */
-function runFile(t: TestContext, body: string): Result & { readonly output: string } {
+function runFile(t: TestContext, body: string, shared = ""): Result & { readonly output: string } {
   const directory = makeTempDir(t, "minikey-tools");
   const file = join(directory, "a.test.mjs");
   writeFileSync(file, `import { describe, it, test } from "node:test";\n${body}\n`);
+  writeFileSync(join(directory, "shared.mjs"), `import { it } from "node:test";\n${shared}\n`);
   const script = join(directory, "run.mjs");
   writeFileSync(
     script,
@@ -41,6 +42,13 @@ describe("the runner of npm test", () => {
   it("counts tests, not the suites around them", (t) => {
     const { passed, failed } = runFile(t, 'describe("a", () => { it("b", () => {}); it("c", () => {}); });');
     assert.deepEqual({ passed, failed }, { passed: 2, failed: 0 });
+  });
+
+  it("counts the tests of a suite that is written in another file", (t) => {
+    const shared = 'export function suite() { it("b", () => {}); it("c", () => { throw new Error("d"); }); }';
+    const { passed, failed, output } = runFile(t, 'import { suite } from "./shared.mjs";\nsuite();', shared);
+    assert.deepEqual({ passed, failed }, { passed: 1, failed: 1 });
+    assert.match(output, /✗ a\.test\.mjs > c\n {2}Error: d\n/);
   });
 
   it("tells a failure in full, with its place and what its process wrote", (t) => {
