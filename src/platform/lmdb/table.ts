@@ -108,6 +108,7 @@ export class LmdbTable {
   }
 
   count(): number {
+    if (this.#active.isEmpty && this.#frozen === undefined) return this.#treeCount;
     return this.#active.count(this.#countBelow(), (key) => this.#hasBelow(key));
   }
 

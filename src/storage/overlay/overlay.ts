@@ -25,8 +25,13 @@ export const BELOW_PRESENT = 1;
 export const BELOW_UNKNOWN = 2;
 export type Below = typeof BELOW_ABSENT | typeof BELOW_PRESENT | typeof BELOW_UNKNOWN;
 
+/** Holds a key's newest value, so that writing it again looks the key up once. */
+interface Cell {
+  value: StoredValue;
+}
+
 export class Overlay {
-  readonly #values = new Map<Key, StoredValue>();
+  readonly #values = new Map<Key, Cell>();
   readonly #keys = new SortedKeys();
   #inDoubt: Key[] = [];
   #below = 0;
@@ -49,22 +54,22 @@ export class Overlay {
 
   /** The newest value, `TOMBSTONE`, or undefined when the levels below decide (none when `cleared`). */
   get(key: Key): StoredValue | undefined {
-    return this.#values.get(key);
+    return this.#values.get(key)?.value;
   }
 
   /** Sets a key that is in the overlay already; returns false, and does nothing, when it is not. */
   replace(key: Key, value: StoredValue): boolean {
-    const previous = this.#values.get(key);
-    if (previous === undefined) return false;
-    if (previous === TOMBSTONE) this.#live += 1;
+    const cell = this.#values.get(key);
+    if (cell === undefined) return false;
+    if (cell.value === TOMBSTONE) this.#live += 1;
     if (value === TOMBSTONE) this.#live -= 1;
-    this.#values.set(key, value);
+    cell.value = value;
     return true;
   }
 
   /** Sets a key that is not in the overlay yet. */
   add(key: Key, value: StoredValue, below: Below): void {
-    this.#values.set(key, value);
+    this.#values.set(key, { value });
     this.#keys.add(key);
     if (value !== TOMBSTONE) this.#live += 1;
     if (this.#cleared || below === BELOW_ABSENT) return;
@@ -96,7 +101,7 @@ export class Overlay {
   }
 
   /** Everything written, in no order. */
-  entries(): MapIterator<[Key, StoredValue]> {
-    return this.#values.entries();
+  *entries(): IterableIterator<[Key, StoredValue]> {
+    for (const [key, cell] of this.#values) yield [key, cell.value];
   }
 }
