@@ -10,23 +10,31 @@ import {
   Status,
   VerbatimReply,
 } from "../commands/reply.js";
-import { Args } from "../commands/types.js";
+import { COMMANDS } from "../commands/table.js";
+import { Args, type CommandSpec } from "../commands/types.js";
 import { asBytes, type Bytes, concatBytes, EMPTY_BYTES, utf8ToBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { type KeyspaceId, keyspaceId } from "../core/ids.js";
 import type { Database, RequestContext } from "../node/database.js";
 import { type Argument, type Channel, WireMap, type WireReply, type WireRequest, WireSet } from "./wire.js";
 
+/** Answers what a node's servers answer without the data: `PING`, `KEYSPACE` … */
+export interface LocalAnswers {
+  run(spec: CommandSpec, args: Args, keyspace: KeyspaceId): Reply | undefined | Promise<Reply>;
+}
+
 export class DirectChannel implements Channel {
   readonly #database: Database;
+  readonly #local: LocalAnswers;
   readonly #keyspace: string | number;
   readonly #context: RequestContext;
   #open = 0;
   #whenIdle: (() => void) | undefined;
   #isClosed = false;
 
-  constructor(database: Database, keyspace: string | number = 0) {
+  constructor(database: Database, local: LocalAnswers, keyspace: string | number = 0) {
     this.#database = database;
+    this.#local = local;
     this.#keyspace = keyspace;
     this.#context = { keyspace: keyspaceId(0), readLevel: "linearizable", writeLevel: "quorum" };
   }
@@ -34,27 +42,49 @@ export class DirectChannel implements Channel {
   submit(request: WireRequest): void {
     const id = this.#keyspaceId();
     if (this.#isClosed || id instanceof MinikeyError) {
-      request.onReply(id instanceof MinikeyError ? id : new MinikeyError("STOPPING", "the client is closed"));
+      request.onReply(
+        id instanceof MinikeyError ? id : new MinikeyError("BAD_REQUEST", "the client is closed"),
+      );
       return;
     }
+    this.#open += 1;
+    const args = argsOf(request.args);
+    const spec = COMMANDS.lookup(args.bytes, args.start(0), args.end(0));
+    if (spec?.spread === "local") this.#submitLocal(spec, args, id, request);
+    else this.#submitToNode(args, id, request);
+  }
+
+  #submitToNode(args: Args, keyspace: KeyspaceId, request: WireRequest): void {
     const context = this.#context;
-    context.keyspace = id;
+    context.keyspace = keyspace;
     // The node reads the levels before `submit` returns.
     context.readLevel = request.readLevel ?? "linearizable";
     context.writeLevel = request.writeLevel ?? "quorum";
-    this.#open += 1;
-    this.#database.submit(argsOf(request.args), context, {
-      onReply: (reply) => {
-        const wire = toWire(reply);
-        this.#open -= 1;
-        request.onReply(wire);
-        if (this.#open === 0) this.#whenIdle?.();
-      },
-    });
+    this.#database.submit(args, context, { onReply: (reply) => this.#answer(request, reply) });
+  }
+
+  #submitLocal(spec: CommandSpec, args: Args, keyspace: KeyspaceId, request: WireRequest): void {
+    const reply = this.#local.run(spec, args, keyspace);
+    if (!(reply instanceof Promise)) {
+      this.#answer(request, reply ?? null);
+      return;
+    }
+    reply.then(
+      (later) => this.#answer(request, later),
+      (error: unknown) =>
+        this.#answer(request, new MinikeyError("INTERNAL", String(error), { cause: error })),
+    );
+  }
+
+  #answer(request: WireRequest, reply: Reply): void {
+    const wire = toWire(reply);
+    this.#open -= 1;
+    request.onReply(wire);
+    if (this.#open === 0) this.#whenIdle?.();
   }
 
   forKeyspace(keyspace: string | number): Channel {
-    return new DirectChannel(this.#database, keyspace);
+    return new DirectChannel(this.#database, this.#local, keyspace);
   }
 
   async ready(): Promise<void> {
@@ -70,9 +100,11 @@ export class DirectChannel implements Channel {
   }
 
   #keyspaceId(): KeyspaceId | MinikeyError {
-    if (typeof this.#keyspace === "number") return keyspaceId(this.#keyspace);
-    const keyspace = this.#database.keyspaceByName(this.#keyspace);
-    return keyspace?.id ?? new MinikeyError("KEYSPACE_NOT_FOUND", `no keyspace is named '${this.#keyspace}'`);
+    const keyspace =
+      typeof this.#keyspace === "number" || /^\d+$/.test(this.#keyspace)
+        ? this.#database.keyspaceById(Number(this.#keyspace))
+        : this.#database.keyspaceByName(this.#keyspace);
+    return keyspace?.id ?? new MinikeyError("KEYSPACE_NOT_FOUND", `no such keyspace: ${this.#keyspace}`);
   }
 }
 

@@ -35,15 +35,17 @@ export async function startNode(options: StartNodeOptions): Promise<EmbeddedNode
     throw new MinikeyError("BAD_CONFIG", "startNode needs a dataDir: the directory that holds the data");
   }
   // A program that only connects does not load a storage engine.
-  const { openEmbeddedNode } = await import("../server/embedded.js");
+  const { EmbeddedCommands, openEmbeddedNode } = await import("../server/embedded.js");
+  const valueBytesMax = options.maxValueSizeBytes ?? 8 * 1024 * 1024;
   const opened = await openEmbeddedNode({
     id: nodeId("n1"),
     dataDir: options.dataDir,
     partitions: options.partitions ?? 12,
-    valueBytesMax: options.maxValueSizeBytes ?? 8 * 1024 * 1024,
+    valueBytesMax,
     onFatal: options.onFatal ?? throwLater,
   });
-  return { client: () => new Client(new DirectChannel(opened.node)), stop: () => opened.stop() };
+  const local = new EmbeddedCommands(opened, valueBytesMax);
+  return { client: () => new Client(new DirectChannel(opened.node, local)), stop: () => opened.stop() };
 }
 
 function throwLater(error: unknown): void {

@@ -1,0 +1,170 @@
+/** What a `Client` does, wherever it runs: over a socket to a cluster, or inside the process of a node. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { Client } from "../../src/client/client.js";
+import { MinikeyError } from "../../src/core/errors.js";
+
+/** Tests a client of an empty database, made by `open`, which also sees to its end. */
+export function testClient(name: string, open: (t: TestContext) => Promise<Client>): void {
+  const testIt = (sentence: string, body: (client: Client, t: TestContext) => Promise<void>): void => {
+    test(`${name}: ${sentence}`, async (t) => {
+      await body(await open(t), t);
+    });
+  };
+
+  testIt("text and bytes come back as they were, documents as JSON values", async (client) => {
+    await client.put("text", "hé");
+    assert.equal(await client.get("text"), "hé");
+    assert.equal(await client.type("text"), "string");
+    const bytes = Buffer.from([0, 255, 13, 10]);
+    await client.put(Buffer.from([0xff, 0x00]), bytes);
+    assert.deepEqual(await client.getBuffer(Buffer.from([0xff, 0x00])), bytes);
+    for (const document of [{ a: [1, null, "x"] }, [], 12.5, true, null]) {
+      await client.put("doc", document);
+      assert.deepEqual(await client.get("doc"), document);
+      assert.equal(await client.type("doc"), "json");
+    }
+    assert.equal(await client.get("none"), null);
+    assert.equal(await client.getEntry("none"), null);
+    assert.equal(await client.type("none"), null);
+  });
+
+  testIt("an empty value is a value", async (client) => {
+    await client.put("empty", "");
+    assert.equal(await client.get("empty"), "");
+    assert.equal(await client.exists("empty"), true);
+  });
+
+  testIt("a condition decides whether a value is stored", async (client) => {
+    for (const [first, second] of [
+      ["a", "b"],
+      [{ n: 1 }, { n: 2 }],
+    ]) {
+      await client.delete("k");
+      assert.equal(await client.put("k", first, { onlyIf: "absent" }), true);
+      assert.equal(await client.put("k", second, { onlyIf: "absent" }), false);
+      const entry = await client.getEntry("k");
+      assert.ok(entry !== null);
+      assert.equal(await client.put("k", second, { onlyIf: { version: entry.version } }), true);
+      assert.equal(await client.put("k", first, { onlyIf: { version: entry.version } }), false);
+      assert.deepEqual(await client.get("k"), second);
+    }
+    assert.equal(await client.put("none", "x", { onlyIf: { version: 7 } }), false);
+    assert.equal(await client.exists("none"), false);
+  });
+
+  testIt("keys are deleted, counted and looked up", async (client) => {
+    await client.mset({ a: "1", b: "2" });
+    await client.mset([[Buffer.from("c"), Buffer.from("3")]]);
+    assert.deepEqual(await client.mget(["c", "none", "a"]), ["3", null, "1"]);
+    assert.equal(await client.count(), 3);
+    assert.equal(await client.delete("a"), true);
+    assert.equal(await client.delete("a"), false);
+    assert.equal(await client.deleteMany(["a", "b", "c"]), 2);
+    assert.equal(await client.deleteMany([]), 0);
+    assert.deepEqual(await client.mget([]), []);
+  });
+
+  testIt("numbers are counted and text appended", async (client) => {
+    assert.equal(await client.incr("n"), 1);
+    assert.equal(await client.incr("n", 10), 11);
+    assert.equal(await client.decr("n", 20), -9);
+    assert.equal(await client.append("s", "ab"), 2);
+    assert.equal(await client.append("s", "cd"), 4);
+    assert.equal(await client.get("s"), "abcd");
+  });
+
+  testIt("a time to live is set, read and taken away", async (client) => {
+    await client.put("text", "x", { ttlMs: 60_000 });
+    await client.put("doc", { x: 1 }, { ttlMs: 60_000 });
+    for (const key of ["text", "doc"]) {
+      const leftMs = await client.ttl(key);
+      assert.ok(leftMs !== null && leftMs > 50_000 && leftMs <= 60_000, `${leftMs}`);
+      assert.equal(await client.persist(key), true);
+      assert.equal(await client.ttl(key), Number.POSITIVE_INFINITY);
+      assert.equal(await client.persist(key), false);
+    }
+    assert.equal(await client.ttl("none"), null);
+    assert.equal(await client.expire("none", 1_000), false);
+    assert.equal(await client.expire("text", 60_000), true);
+  });
+
+  testIt("scan yields every key with the prefix, whatever characters it has", async (client) => {
+    const keys = Array.from({ length: 250 }, (_, i) => `[a*]:${i}`);
+    await client.mset(keys.map((key) => [key, "v"] as const));
+    await client.put("xa:1", "v");
+    const found = new Set<string>();
+    for await (const key of client.scan({ prefix: "[a*]:", pageSize: 20 })) found.add(key);
+    assert.deepEqual([...found].toSorted(), keys.toSorted());
+    const matched: string[] = [];
+    for await (const key of client.scan({ match: "x?:*" })) matched.push(key);
+    assert.deepEqual(matched, ["xa:1"]);
+  });
+
+  testIt("calls that are not awaited are carried out in their order", async (client) => {
+    const answers = await Promise.all([
+      client.put("k", "1"),
+      client.incr("k"),
+      client.get("k"),
+      client.delete("k"),
+      client.get("k"),
+    ]);
+    assert.deepEqual(answers, [true, 2, "2", true, null]);
+  });
+
+  testIt("any command may be sent, and its reply is plain JavaScript", async (client) => {
+    assert.equal(await client.command("SET", "k", "hello"), "OK");
+    assert.equal(await client.command("getrange", "k", 1, 3), "ell");
+    assert.deepEqual(await client.command("MGET", "k", "none"), ["hello", null]);
+    assert.equal(await client.command("STRLEN", Buffer.from("k")), 5);
+  });
+
+  testIt("an error has a code, and says that nothing was done", async (client) => {
+    await client.put("text", "x");
+    for (const [call, code] of [
+      [(): Promise<unknown> => client.incr("text"), "NOT_AN_INTEGER"],
+      [(): Promise<unknown> => client.command("NOPE"), "UNKNOWN_COMMAND"],
+      [(): Promise<unknown> => client.command("GET"), "WRONG_ARITY"],
+      [(): Promise<unknown> => client.command("SET", "k", "v", "PX"), "SYNTAX"],
+      [(): Promise<unknown> => client.put("", "v"), "KEY_EMPTY"],
+      [(): Promise<unknown> => client.put("k".repeat(1_025), "v"), "KEY_TOO_LARGE"],
+      [(): Promise<unknown> => client.put("k", "v".repeat((8 << 20) + 1)), "VALUE_TOO_LARGE"],
+      [(): Promise<unknown> => client.put("k", (() => 0) as never), "BAD_REQUEST"],
+      [(): Promise<unknown> => client.command(), "BAD_REQUEST"],
+    ] as const) {
+      await assert.rejects(call, (error: unknown) => {
+        assert.ok(error instanceof MinikeyError, String(error));
+        assert.equal(error.code, code);
+        assert.notEqual(error.outcome, "unknown", code);
+        assert.equal(error.retryable, false, code);
+        return true;
+      });
+    }
+    await client.put("doc", { a: 1 });
+    await assert.rejects(client.incr("doc"), { code: "WRONG_TYPE" });
+  });
+
+  testIt("a keyspace keeps its keys to itself, by name and by number", async (client, t) => {
+    await client.ping();
+    await client.command("KEYSPACE", "CREATE", "cart");
+    const list = (await client.command("KEYSPACE", "LIST")) as Map<string, unknown>[];
+    const number = list.find((one) => one.get("name") === "cart")?.get("id") as number;
+    for (const keyspace of ["cart", number, String(number)]) {
+      const other = client.keyspace(keyspace);
+      t.after(() => other.close());
+      await other.put("k", "theirs");
+      await client.put("k", "ours");
+      assert.equal(await other.get("k"), "theirs");
+      assert.equal(await client.get("k"), "ours");
+    }
+    const missing = client.keyspace("nope");
+    t.after(() => missing.close());
+    await assert.rejects(missing.get("k"), { code: "KEYSPACE_NOT_FOUND" });
+  });
+
+  testIt("after close every call is refused", async (client) => {
+    await client.put("k", "v");
+    await client.close();
+    await assert.rejects(client.get("k"), { message: "the client is closed", outcome: "not-applied" });
+  });
+}
