@@ -168,6 +168,21 @@ describe("the log", () => {
   });
 });
 
+describe("recovery", () => {
+  it("keeps what it has read from a segment while it reads on", async () => {
+    const opened = await open(undefined, { segmentBytes: 4 * 1024 * 1024 });
+    for (let first = 1; first <= 3000; first += 100) {
+      const entries = Array.from({ length: 100 }, (_, i) => entry(first + i, 1, `${first + i}${text(700)}`));
+      await write(opened.log, 1, entries);
+    }
+    const { report } = await reopen(opened, { segmentBytes: 4 * 1024 * 1024 });
+    assert.equal(report.segments, 1);
+    const entries = report.groups.get(groupId(1))?.entries ?? [];
+    assert.equal(entries.length, 3000);
+    for (const { index, data } of entries) assert.equal(data.utf8Slice(), `${index}${text(700)}`);
+  });
+});
+
 describe("the log's segments", () => {
   it("go when a checkpoint has made their entries needless", async () => {
     const opened = await open();
