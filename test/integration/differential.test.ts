@@ -7,7 +7,9 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { Redis } from "ioredis";
 import { DEFAULT_VALUE_BYTES_MAX } from "../../src/commands/check.js";
+import { COMMANDS } from "../../src/commands/table.js";
 import { systemClock } from "../../src/platform/clock.js";
 import { type RespServer, startRespServer } from "../../src/server/resp/server.js";
 import { becomeAlike, compareServers } from "../support/differential.js";
@@ -20,7 +22,7 @@ const reason = whyNoRedis();
 if (reason !== undefined) console.log(`\n*** ${reason} ***\n`);
 
 const SEED = Number(process.env["DIFFERENTIAL_SEED"] ?? Date.now() % 2 ** 32);
-const COMMANDS = Number(process.env["DIFFERENTIAL_COMMANDS"] ?? 4_000);
+const COMMAND_COUNT = Number(process.env["DIFFERENTIAL_COMMANDS"] ?? 4_000);
 
 describe("replies, compared with those of redis-server", { skip: reason ?? false }, () => {
   const servers: RespServer[] = [];
@@ -61,7 +63,7 @@ describe("replies, compared with those of redis-server", { skip: reason ?? false
             seed,
             redisPort: redis.port,
             testedPort,
-            commands: COMMANDS,
+            commands: COMMAND_COUNT,
             protocol,
             mode,
             databases: [0, 1, 2],
@@ -70,6 +72,32 @@ describe("replies, compared with those of redis-server", { skip: reason ?? false
       }
     }
   }
+
+  it("the table says of its commands what redis-server says of them: arity, flags, keys, categories", async () => {
+    const own = new Set(["minikey", "json"]);
+    const names = COMMANDS.specs
+      .filter((spec) => !spec.internal && !own.has(spec.group))
+      .map((spec) => spec.name.toLowerCase());
+    assert.ok(names.length > 50);
+    const descriptions = async (port: number): Promise<unknown[]> => {
+      const client = new Redis({ port });
+      const infos = (await client.call("COMMAND", "INFO", ...names)) as [
+        string,
+        number,
+        string[],
+        ...unknown[],
+      ][];
+      await client.quit();
+      return infos.map(([name, arity, flags, first, last, step, categories]) => ({
+        name,
+        arity,
+        flags: flags.toSorted(),
+        keys: [first, last, step],
+        categories: (categories as string[]).toSorted(),
+      }));
+    };
+    assert.deepEqual(await descriptions(await startServer(1)), await descriptions(redis.port));
+  });
 
   it("keys expire as they do in redis-server", async () => {
     const connections = [

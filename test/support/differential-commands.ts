@@ -75,9 +75,22 @@ class Generator {
   }
 
   integer = (): string => this.#random.pick(INTEGERS);
-  float = (): string => this.#random.pick(FLOATS);
+  float = (): string => (this.#random.chance(0.5) ? this.#random.pick(FLOATS) : this.#randomFloat());
   range = (): string => this.#random.pick(RANGES);
   pattern = (): string => this.#random.pick(PATTERNS);
+
+  /** Of any length, with or without an exponent, sometimes hexadecimal. */
+  #randomFloat(): string {
+    const random = this.#random;
+    const digits = (alphabet: string, most: number): string =>
+      Array.from({ length: random.below(most) }, () => alphabet[random.below(alphabet.length)]).join("");
+    const sign = random.pick(["", "", "-", "+"]);
+    if (random.chance(0.1))
+      return `${sign}0x${digits("0123456789abcdefABCDEF", 20)}.${digits("0123456789abcdef", 9)}p${random.below(200) - 100}`;
+    const point = random.chance(0.7) ? `.${digits("0123456789", 25)}` : "";
+    const exponent = random.chance(0.3) ? `e${random.below(60) - 30}` : "";
+    return `${sign}${digits("0123456789", 22)}${point}${exponent}`;
+  }
 
   some(atLeast: number, make: () => Words): Words {
     const words: Words = [];

@@ -20,7 +20,7 @@ import {
   type KeyValueView,
   type ValueType,
 } from "../../src/commands/types.js";
-import { type Bytes, copyBytes, EMPTY_BYTES, type Key } from "../../src/core/bytes.js";
+import { allocOwnBytes, type Bytes, copyBytes, EMPTY_BYTES, type Key } from "../../src/core/bytes.js";
 import { MinikeyError } from "../../src/core/errors.js";
 import { type KeyspaceId, keyspaceId, nodeId } from "../../src/core/ids.js";
 import type {
@@ -127,6 +127,8 @@ function lowerBound(sorted: readonly Key[], key: Key): number {
   return low;
 }
 
+const LOG_PIECE_BYTES = 256 * 1024;
+
 export interface MemoryDatabaseOptions {
   readonly clock: Clock;
   readonly partitions?: number;
@@ -150,6 +152,8 @@ export class MemoryDatabase implements Database {
   /** By session and number. */
   readonly #answered = new Map<string, Reply>();
   readonly #writer = new ByteWriter();
+  #log: Bytes = EMPTY_BYTES;
+  #logEnd = 0;
   readonly #decoded = new Args(EMPTY_BYTES);
 
   constructor({
@@ -241,9 +245,21 @@ export class MemoryDatabase implements Database {
     if (spec.access !== "write") return runCommand(spec, view, args);
     this.#writer.clear();
     encodeCommand(this.#writer, spec.opcode, args);
-    const entry = this.#writer.toBytes();
-    const opcode = decodeCommand(entry, 0, entry.length, this.#decoded);
+    const start = this.#appendToLog(this.#writer);
+    const opcode = decodeCommand(this.#log, start, this.#logEnd, this.#decoded);
     return runCommand(COMMANDS.byOpcode(opcode)!, view, this.#decoded);
+  }
+
+  /** Copies an entry into memory that is never written again; returns where it starts. */
+  #appendToLog(entry: ByteWriter): number {
+    if (this.#logEnd + entry.length > this.#log.length) {
+      this.#log = allocOwnBytes(Math.max(LOG_PIECE_BYTES, entry.length));
+      this.#logEnd = 0;
+    }
+    const start = this.#logEnd;
+    entry.bytes.copy(this.#log, start, 0, entry.length);
+    this.#logEnd += entry.length;
+    return start;
   }
 
   #runTransaction(spec: CommandSpec, args: Args, views: readonly MemoryView[]): Reply {
