@@ -38,7 +38,6 @@ export function decodeCommand(bytes: Bytes, start: number, end: number, into: Ar
 export function decodeCommandFrom(reader: ByteReader, into: Args): number {
   const opcode = reader.varint();
   const count = reader.varint();
-  if (count > reader.remaining) throw reader.error(`${count} arguments announced`);
   into.reset(reader.bytes);
   into.push(reader.position, reader.position);
   for (let i = 0; i < count; i += 1) {

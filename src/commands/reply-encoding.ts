@@ -177,7 +177,6 @@ function decodeBigInteger(reader: ByteReader): bigint {
 
 function decodeCount(reader: ByteReader, depth: number): number {
   const count = reader.varint();
-  if (count > reader.remaining) throw reader.error(`${count} elements announced`);
   if (depth >= DEPTH_MAX) throw reader.error("too many levels");
   return count;
 }

@@ -340,15 +340,16 @@ export class MemoryDatabase implements Database {
     return this.#keyspaces.find((keyspace) => keyspace.id === id);
   }
 
-  createKeyspace({
+  /** Takes as long as other replies do. */
+  async createKeyspace({
     name,
     consistency,
     storage,
   }: Parameters<Database["createKeyspace"]>[0]): Promise<KeyspaceInfo> {
-    if (this.keyspaceByName(name) === undefined) {
-      return Promise.resolve(this.#addKeyspace(name, consistency, storage));
-    }
-    return Promise.reject(new MinikeyError("KEYSPACE_EXISTS", `keyspace '${name}' exists`));
+    const defer = this.#defer;
+    if (defer !== undefined) await new Promise<void>((resolve) => defer(resolve));
+    if (this.keyspaceByName(name) === undefined) return this.#addKeyspace(name, consistency, storage);
+    throw new MinikeyError("KEYSPACE_EXISTS", `keyspace '${name}' exists`);
   }
 
   dropKeyspace(name: string): Promise<void> {

@@ -53,6 +53,20 @@ describe("SCAN", () => {
     );
   });
 
+  it("returns every key exactly once when partitions are of very different sizes", () => {
+    for (const tag of ["a", "b", "c", "d", "e", "f"]) {
+      const keys = [...numbered(20), ...numbered(2_500).map((key) => `{${tag}}${key}`)];
+      const database = databaseWith(keys, 16);
+      for (const count of ["5", "900", "100000"]) {
+        assert.deepEqual(
+          scanAll(database, ["COUNT", count]).sort(),
+          keys.sort(),
+          `tag ${tag}, count ${count}`,
+        );
+      }
+    }
+  });
+
   it("returns every key that is there all along, while others come and go", () => {
     fc.assert(
       fc.property(fc.nat(), PARTITIONS, fc.integer({ min: 1, max: 20 }), (seed, partitions, count) => {

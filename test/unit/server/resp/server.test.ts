@@ -165,17 +165,19 @@ describe("a RESP connection", () => {
   });
 
   it("waits with later commands for one that takes its time", async () => {
-    const connection = await client(await start());
-    connection.send(
-      Buffer.from(
-        "KEYSPACE CREATE fresh STORAGE memory\r\nKEYSPACE LIST\r\nKEYSPACE CREATE fresh\r\nPING\r\n",
-      ),
-    );
-    const [created, list, again, pong] = await replies(connection, 4);
+    const waiting: (() => void)[] = [];
+    const connection = await client(await start({}, (reply) => waiting.push(reply)));
+    connection.send(Buffer.from("KEYSPACE CREATE fresh STORAGE memory\r\nKEYSPACE LIST\r\nPING\r\n"));
+    connection.send(Buffer.from("KEYSPACE CREATE fresh\r\n"));
+    await waitFor("the keyspace is being made", () => waiting.length === 1);
+    waiting.pop()?.();
+    await waitFor("it is asked for again", () => waiting.length === 1);
+    waiting.pop()?.();
+    const [created, list, pong, again] = await replies(connection, 4);
     assert.equal(created, "+OK\r\n");
     assert.match(list, /\r\nfresh\r\n/);
-    assert.equal(again, "-ERR keyspace 'fresh' exists\r\n");
     assert.equal(pong, "+PONG\r\n");
+    assert.equal(again, "-ERR keyspace 'fresh' exists\r\n");
   });
 
   it("reads and writes in the keyspace that it selects", async () => {
@@ -339,6 +341,41 @@ describe("bounds", () => {
     deaf.resume();
     const expected = count * (100_000 + "$100000\r\n\r\n".length);
     await waitFor("all replies arrive", () => received === expected, { timeoutMs: 20_000 });
+  });
+
+  it("replies that wait for a slow reader stay as they are while others are answered", async () => {
+    const running = await start();
+    const other = await client(running);
+    const values = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(100, "-"));
+    for (const [i, value] of values.entries()) await call(other, "SET", `k${i}`, value);
+    const deaf = deafClient(running);
+    const round = values.map((_, i) => `GET k${i}\r\n`).join("");
+    const reply = values.map((value) => `$100\r\n${value}\r\n`).join("");
+    const unsent = async (): Promise<number> => {
+      const lines = (await call(other, "CLIENT", "LIST")).split("\n");
+      return Math.max(...lines.map((line) => Number(/omem=(\d+)/.exec(line)?.[1] ?? 0)));
+    };
+    let rounds = 0;
+    // Each round is a write of its own, short enough for its buffer to be used again.
+    await waitFor(
+      "replies that the kernel does not take",
+      async () => {
+        for (let left = 20; left > 0; left -= 1, rounds += 1) {
+          deaf.write(round);
+          await unsent();
+        }
+        return (await unsent()) > 100_000;
+      },
+      { everyMs: 50 },
+    );
+    for (let i = 0; i < 200; i += 1) await call(other, "GET", `k${i % 100}`);
+    let received = "";
+    deaf.setEncoding("latin1").on("data", (text) => {
+      received += text;
+    });
+    deaf.resume();
+    await waitFor("all replies arrive", () => received.length === rounds * reply.length);
+    assert.ok(received === reply.repeat(rounds), "replies were changed after they were made");
   });
 
   it("a client that never reads is disconnected past a limit, and that is logged", async () => {
