@@ -111,8 +111,12 @@ export class PartitionMachine {
     this.sessions.useOrigin(id, session, entry.index);
     if (sequence <= session.lastSequence) {
       const replies = session.replies.get(sequence);
-      const status = replies === undefined ? "acknowledged" : "applied";
-      return { session: id, sequence, level, status, replies: replies ?? NO_REPLIES };
+      if (replies === undefined) {
+        return { session: id, sequence, level, status: "acknowledged", replies: NO_REPLIES };
+      }
+      // The last batch of a closed session is the one that met the lock.
+      const status = session.closed && sequence === session.lastSequence ? "blocked" : "applied";
+      return { session: id, sequence, level, status, replies };
     }
     if (session.closed || sequence !== session.lastSequence + 1) {
       return { session: id, sequence, level, status: "refused", replies: NO_REPLIES };
