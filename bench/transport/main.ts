@@ -71,6 +71,7 @@ async function runReceiver(senderPort: number): Promise<void> {
   });
   transport.setPeers(new Map([[SENDER, `127.0.0.1:${senderPort}`]]));
   process.on("message", () => process.send!({ cpu: cpuMicros() }));
+  process.on("disconnect", () => process.exit());
   process.send!({ port: transport.port });
 }
 
@@ -160,7 +161,7 @@ async function runSender(seconds: number): Promise<void> {
       at(0.99).padStart(4),
     );
   }
-  child.kill();
+  child.disconnect();
   await transport.stop();
 }
 

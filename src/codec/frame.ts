@@ -26,7 +26,7 @@ const LENGTH_MASK = 0x7fff_ffff;
 const COPIED_PART_BYTES_MAX = 16 * 1024;
 const TAIL_BYTES = 64 * 1024;
 /** Small frames received together share memory in pieces of this size, large enough to be cheap, no larger. */
-const SLAB_BYTES = 4 * 1024;
+const SLAB_BYTES = 8 * 1024;
 const SLAB_FRAME_BYTES_MAX = SLAB_BYTES / 4;
 
 /**

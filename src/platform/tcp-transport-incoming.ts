@@ -27,9 +27,11 @@ const UNREAD_BYTES_MAX = 64 * 1024;
 export interface IncomingOwner {
   readonly clock: Clock;
   readonly hello: Hello;
+  /** Why this peer may not connect, if so. */
+  refusalOf(hello: Hello): string | undefined;
   /** The peer's first greeting. The owner may close the connection. */
   onIncomingOpened(connection: IncomingConnection, hello: Hello): void;
-  onIncomingHello(connection: IncomingConnection, hello: Hello): void;
+  onHello(hello: Hello): void;
   onIncomingFrame(from: NodeId, frame: Bytes): void;
   /** Once, and not after `close`. `peer` is undefined when it never greeted. */
   onIncomingClosed(connection: IncomingConnection, reason: string): void;
@@ -118,6 +120,15 @@ export class IncomingConnection implements FrameSink {
       this.#refuse(describeRefusal(result), result.reason === "other-version");
       return undefined;
     }
+    const { to } = result.hello;
+    const isMisdirected = to !== this.#owner.hello.greeting.nodeId;
+    const refusal = isMisdirected
+      ? `it looks for ${to || "nobody"} here`
+      : this.#owner.refusalOf(result.hello);
+    if (refusal !== undefined) {
+      this.#refuse(refusal, isMisdirected);
+      return undefined;
+    }
     this.#cancelTimeout?.();
     this.#cancelTimeout = undefined;
     this.hello = result.hello;
@@ -127,7 +138,7 @@ export class IncomingConnection implements FrameSink {
     return result.rest;
   }
 
-  /** With `answer` the peer is told whom it reached, so that it can say what is wrong, and has time to hang up. */
+  /** With `answer` the peer is told whom it has reached, and has time to read it and hang up. */
   #refuse(reason: string, answer: boolean): void {
     this.#refusal = reason;
     if (answer) this.#socket.end(encodeOpening(this.#owner.hello));
@@ -136,7 +147,7 @@ export class IncomingConnection implements FrameSink {
 
   #onHello(hello: Hello): void {
     if (hello.greeting.nodeId !== this.#peer) this.fail(`it changed its name to ${hello.greeting.nodeId}`);
-    else this.#owner.onIncomingHello(this, hello);
+    else this.#owner.onHello(hello);
   }
 
   #answer(body: Bytes): void {

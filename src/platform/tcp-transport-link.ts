@@ -48,8 +48,8 @@ export interface LinkOwner {
   readonly hello: Hello;
   /** Calls `link.flush()` at the end of this turn. */
   scheduleFlush(link: OutgoingLink): void;
-  /** Any greeting of the peer, before `onLinkUp` when it is the first. */
-  onLinkHello(link: OutgoingLink, hello: Hello): void;
+  /** Any greeting of the peer, before `onLinkUp` when it is the first. The owner may close the link. */
+  onHello(hello: Hello): void;
   onLinkUp(link: OutgoingLink): void;
   onLinkDown(link: OutgoingLink, reason: string): void;
   /** A dial that did not come up; `lasting` when only people can repair the cause. */
@@ -75,6 +75,7 @@ export class OutgoingLink implements FrameSink {
   #writingBytes = 0;
   /** Which of this node's greetings the peer has from this connection. */
   #sequenceSent = 0;
+  #instance = 0;
   #onWritten: () => void = ignore;
 
   constructor(peer: NodeId, address: string, owner: LinkOwner) {
@@ -88,8 +89,9 @@ export class OutgoingLink implements FrameSink {
     return this.#state === "up";
   }
 
-  get isClosed(): boolean {
-    return this.#state === "closed";
+  /** Which process was reached, as long as the link is up. */
+  get instance(): number | undefined {
+    return this.#state === "up" ? this.#instance : undefined;
   }
 
   /** Queues one frame; false when the link is down or the queue would exceed its bound. */
@@ -203,7 +205,7 @@ export class OutgoingLink implements FrameSink {
     this.#socket = socket;
     const { hello } = this.#owner;
     this.#sequenceSent = hello.sequence;
-    socket.write(encodeOpening(hello));
+    socket.write(encodeOpening({ ...hello, to: this.peer }));
     this.#onWritten = () => {
       if (this.#socket === socket) this.#onProgress(socket);
     };
@@ -254,12 +256,13 @@ export class OutgoingLink implements FrameSink {
       return undefined;
     }
     const socket = this.#socket;
-    this.#owner.onLinkHello(this, result.hello);
+    this.#owner.onHello(result.hello);
     // The owner may have closed this link meanwhile, here and below.
     if (this.#socket !== socket) return undefined;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#state = "up";
+    this.#instance = instance;
     this.#silentTicks = 0;
     this.#upSinceMs = this.#owner.clock.monotonicMs();
     this.#owner.onLinkUp(this);
@@ -269,7 +272,7 @@ export class OutgoingLink implements FrameSink {
 
   #onHello(hello: Hello): void {
     if (hello.greeting.nodeId !== this.peer) this.fail(`it changed its name to ${hello.greeting.nodeId}`);
-    else this.#owner.onLinkHello(this, hello);
+    else this.#owner.onHello(hello);
   }
 
   #retryLater(lasting: boolean): void {

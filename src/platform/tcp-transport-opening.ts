@@ -10,12 +10,13 @@
  *
  * A hello says who speaks. All integers are little-endian, texts are UTF-8 after a varint of their length:
  *
- *     ┌──────────────┬──────────────┬──────────┬─────────────────┬────────┬───────────┬─────────┐
- *     │ instance u48 │ sequence u32 │ stage u8 │ incarnation u48 │ nodeId │ clusterId │ address │
- *     └──────────────┴──────────────┴──────────┴─────────────────┴────────┴───────────┴─────────┘
+ *     ┌──────────────┬──────────────┬──────────┬─────────────────┬────────┬───────────┬─────────┬────┐
+ *     │ instance u48 │ sequence u32 │ stage u8 │ incarnation u48 │ nodeId │ clusterId │ address │ to │
+ *     └──────────────┴──────────────┴──────────┴─────────────────┴────────┴───────────┴─────────┴────┘
  *
  * `instance` is drawn at random by each process and `sequence` counts its greetings: two connections may
- * deliver them in the wrong order, and two processes may claim one node id.
+ * deliver them in the wrong order, and two processes may claim one node id. `to` is whom the dialler believes to
+ * reach, empty in every other hello: a misdirected connection must not take the place of a right one.
  *
  * A reader checks the magic byte by byte and the version before it relies on anything behind them: all versions
  * share those ten bytes.
@@ -26,7 +27,7 @@ import { ByteWriter } from "../codec/byte-writer.js";
 import { assert } from "../core/assert.js";
 import { type Bytes, concatBytes, EMPTY_BYTES, utf8ToBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
-import { nodeId } from "../core/ids.js";
+import { type NodeId, nodeId } from "../core/ids.js";
 import type { Greeting } from "../ports/transport.js";
 
 export const PROTOCOL_VERSION = 1;
@@ -44,6 +45,8 @@ export interface Hello {
   readonly greeting: Greeting;
   readonly instance: number;
   readonly sequence: number;
+  /** Empty when the speaker has not dialled. */
+  readonly to: NodeId | "";
 }
 
 /** Whether two greetings say the same. */
@@ -67,6 +70,7 @@ export function encodeHello(hello: Hello): Bytes {
   writer.utf8(greeting.nodeId);
   writer.utf8(greeting.clusterId);
   writer.utf8(greeting.address);
+  writer.utf8(hello.to);
   assert(writer.length <= HELLO_BYTES_MAX, "a greeting is longer than a peer would take");
   return writer.toBytes();
 }
@@ -82,7 +86,7 @@ export function decodeHello(bytes: Bytes): Hello | undefined {
     const incarnation = reader.u48();
     const id = nodeId(reader.utf8());
     const greeting = { nodeId: id, incarnation, clusterId: reader.utf8(), stage, address: reader.utf8() };
-    const hello = { instance, sequence, greeting };
+    const hello = { instance, sequence, greeting, to: nodeId(reader.utf8()) };
     return id !== "" && encodeHello(hello).equals(bytes) ? hello : undefined;
   } catch (error) {
     if (error instanceof MinikeyError) return undefined;

@@ -8,6 +8,8 @@
  *   not up again before a delay and a round trip, by when the news of the close has reached the other side.
  * - When a peer dials again before its old connection is known to be gone, the newest counts and the old one is
  *   closed without a word: its frames are lost, as frames under way are.
+ * - The process that answers at a peer's address is the peer. While it is up, others that claim its name are
+ *   refused: a node that was started twice does no harm to the right one.
  * - Nodes that nobody announced by `setPeers` may dial and send too: whether to listen to them is for the node.
  */
 
@@ -28,8 +30,9 @@ const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
 const KEEP_ALIVE_MS = 1_000;
 /** Incoming connections that have not greeted: more are refused, whoever dials. */
 const UNGREETED_MAX = 256;
-/** Complaints about strangers: one a kind in this time. */
+/** Complaints about strangers: in this time each once, and no more than so many. */
 const COMPLAINT_PERIOD_MS = 10_000;
+const COMPLAINTS_MAX = 10;
 
 export interface TcpTransportOptions {
   readonly greeting: Greeting;
@@ -50,6 +53,7 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
   readonly #server: Server;
   #state: "new" | "running" | "stopped" = "new";
   #events: TransportEvents | undefined;
+  #listening: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #cancelTick: CancelTimer | undefined;
   readonly #links = new Map<NodeId, OutgoingLink>();
@@ -66,14 +70,16 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
   };
   /** What was said of a peer's address since it was last up. */
   readonly #dialProblems = new Map<NodeId, Set<string>>();
-  readonly #lastComplaintMs = new Map<string, number>();
+  readonly #complaints = new Set<string>();
+  #complaintsSinceMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: TcpTransportOptions) {
     this.clock = options.clock;
     this.queueBytesMax = options.queueBytesMax ?? QUEUE_BYTES_MAX;
     this.#listen = options.listen;
     this.#logger = options.logger;
-    this.hello = { greeting: options.greeting, instance: randomBytes(6).readUIntLE(0, 6), sequence: 1 };
+    const instance = randomBytes(6).readUIntLE(0, 6);
+    this.hello = { greeting: options.greeting, instance, sequence: 1, to: "" };
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#onConnection(socket));
   }
 
@@ -88,7 +94,8 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
     assert(this.#state === "new", "a transport starts once");
     this.#events = events;
     this.#state = "running";
-    await this.#startListening();
+    this.#listening = this.#startListening();
+    await this.#listening;
     if (!this.#isRunning()) return;
     this.#cancelTick = this.clock.every(KEEP_ALIVE_MS, () => this.#tick());
     for (const link of this.#links.values()) link.dial();
@@ -109,7 +116,7 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
   updateGreeting(greeting: Greeting): void {
     assert(greeting.nodeId === this.hello.greeting.nodeId, "a node keeps its name");
     if (sameGreeting(greeting, this.hello.greeting)) return;
-    this.hello = { greeting, instance: this.hello.instance, sequence: this.hello.sequence + 1 };
+    this.hello = { ...this.hello, greeting, sequence: this.hello.sequence + 1 };
     for (const link of this.#links.values()) link.greet();
     for (const connection of this.#incoming.values()) connection.greet();
   }
@@ -144,11 +151,21 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
     this.clock.atTurnEnd(this.#onTurnEnd);
   }
 
-  onLinkHello(_link: OutgoingLink, hello: Hello): void {
-    this.#learn(hello);
+  /** Reports a greeting, unless it is known or older than what is known. */
+  onHello(hello: Hello): void {
+    const { nodeId } = hello.greeting;
+    const known = this.#hellos.get(nodeId);
+    if (known?.instance === hello.instance && hello.sequence <= known.sequence) return;
+    this.#hellos.set(nodeId, hello);
+    this.#events!.onGreeting(hello.greeting);
   }
 
   onLinkUp(link: OutgoingLink): void {
+    const incoming = this.#incoming.get(link.peer);
+    if (incoming !== undefined && incoming.hello?.instance !== link.instance) {
+      incoming.close();
+      this.#incoming.delete(link.peer);
+    }
     this.#dialProblems.delete(link.peer);
     this.#logger.info("connected to a peer", { peer: link.peer, address: link.address });
     this.#events!.onUp(link.peer);
@@ -172,25 +189,21 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
 
   // What the incoming connections tell.
 
+  refusalOf({ greeting, instance }: Hello): string | undefined {
+    if (greeting.nodeId === this.hello.greeting.nodeId) return "another node has this node's name";
+    const reached = this.#links.get(greeting.nodeId)?.instance;
+    if (reached === undefined || reached === instance) return undefined;
+    return `it is not the ${greeting.nodeId} that is connected: two nodes have one name`;
+  }
+
   onIncomingOpened(connection: IncomingConnection, hello: Hello): void {
     this.#ungreeted.delete(connection);
     const peer = hello.greeting.nodeId;
-    if (peer === this.hello.greeting.nodeId) {
-      connection.close();
-      if (hello.instance === this.hello.instance) return;
-      this.#complain("another node has this node's name", { name: peer, remote: connection.remote });
-      return;
-    }
-    const older = this.#incoming.get(peer);
-    if (older !== undefined) this.#replace(older, connection);
+    this.#incoming.get(peer)?.close();
     this.#incoming.set(peer, connection);
-    this.#learn(hello);
+    this.onHello(hello);
     // Who dials us is there: no need to wait out the delay.
     this.#links.get(peer)?.dial();
-  }
-
-  onIncomingHello(_connection: IncomingConnection, hello: Hello): void {
-    this.#learn(hello);
   }
 
   onIncomingFrame(from: NodeId, frame: Bytes): void {
@@ -239,6 +252,8 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
     this.#incoming.clear();
     this.#ungreeted.clear();
     this.#hellos.clear();
+    // A start under way has to come to its end before it can be undone.
+    await Promise.allSettled([this.#listening]);
     if (!this.#server.listening) return;
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -252,27 +267,10 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
   #onConnection(socket: Socket): void {
     if (this.#ungreeted.size >= UNGREETED_MAX) {
       socket.destroy();
-      this.#complain("too many connections to the peer port that do not greet", { ungreeted: UNGREETED_MAX });
+      this.#complain("too many connections to the peer port that do not greet", {});
       return;
     }
     this.#ungreeted.add(new IncomingConnection(socket, this));
-  }
-
-  #replace(older: IncomingConnection, newer: IncomingConnection): void {
-    const was = older.hello?.greeting.address;
-    const is = newer.hello?.greeting.address;
-    older.close();
-    if (was === is || older.hello?.instance === newer.hello?.instance) return;
-    this.#complain("two nodes with one name, or one that has moved", { peer: newer.peer, was, is });
-  }
-
-  /** Reports a greeting, unless it is known or older than what is known. */
-  #learn(hello: Hello): void {
-    const { nodeId } = hello.greeting;
-    const known = this.#hellos.get(nodeId);
-    if (known?.instance === hello.instance && hello.sequence <= known.sequence) return;
-    this.#hellos.set(nodeId, hello);
-    this.#events!.onGreeting(hello.greeting);
   }
 
   /** Closes what the peer has dialled; its next greeting is a first contact again. */
@@ -299,9 +297,13 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
 
   #complain(message: string, fields: LogFields): void {
     const nowMs = this.clock.monotonicMs();
-    if (nowMs - (this.#lastComplaintMs.get(message) ?? Number.NEGATIVE_INFINITY) < COMPLAINT_PERIOD_MS)
-      return;
-    this.#lastComplaintMs.set(message, nowMs);
+    if (nowMs - this.#complaintsSinceMs >= COMPLAINT_PERIOD_MS) {
+      this.#complaints.clear();
+      this.#complaintsSinceMs = nowMs;
+    }
+    const complaint = `${message}: ${String(fields["reason"])}`;
+    if (this.#complaints.has(complaint) || this.#complaints.size >= COMPLAINTS_MAX) return;
+    this.#complaints.add(complaint);
     this.#logger.warn(message, fields);
   }
 }

@@ -1,9 +1,10 @@
-/** The other end of a peer connection, which says and does whatever the test wants. */
+/** The other end of a peer connection, which says and does whatever the test wants, to node a unless told else. */
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import { encodeControlFrame, FrameBatch } from "../../src/codec/frame.js";
 import { type Bytes, concatBytes } from "../../src/core/bytes.js";
+import { nodeId } from "../../src/core/ids.js";
 import { encodeOpening, type Hello } from "../../src/platform/tcp-transport-opening.js";
 import type { Greeting } from "../../src/ports/transport.js";
 
@@ -11,6 +12,7 @@ export const helloOf = (greeting: Greeting, extra: Partial<Hello> = {}): Hello =
   greeting,
   instance: 4711,
   sequence: 1,
+  to: nodeId("a"),
   ...extra,
 });
 

@@ -111,7 +111,7 @@ describe("frames", () => {
       fc.property(fc.array(frame, { minLength: 1, maxLength: 60 }), (sent) => {
         for (const { body } of readAll([copyBytes(encode(sent))]).frames) {
           const heldBytes = body.buffer.byteLength;
-          const limit = Math.max(2 * (body.length + FRAME_HEADER_BYTES), 4096);
+          const limit = Math.max(2 * (body.length + FRAME_HEADER_BYTES), 8192);
           assert.ok(heldBytes <= limit, `a frame of ${body.length} bytes holds ${heldBytes}`);
         }
       }),

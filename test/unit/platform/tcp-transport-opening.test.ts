@@ -27,17 +27,20 @@ const hello: fc.Arbitrary<Hello> = fc
     address: text,
     instance: fc.nat(2 ** 48 - 1),
     sequence: fc.nat(2 ** 32 - 1),
+    to: text,
   })
-  .map(({ id, incarnation, clusterId, stage, address, instance, sequence }) => ({
+  .map(({ id, incarnation, clusterId, stage, address, instance, sequence, to }) => ({
     greeting: { nodeId: nodeId(id), incarnation, clusterId, stage, address },
     instance,
     sequence,
+    to: nodeId(to),
   }));
 
 const example: Hello = {
   greeting: { nodeId: nodeId("n1"), incarnation: 3, clusterId: "c", stage: "formed", address: "h:1" },
   instance: 0x0605_0403_0201,
   sequence: 7,
+  to: nodeId("n2"),
 };
 
 describe("the opening of a peer connection", () => {
@@ -45,14 +48,15 @@ describe("the opening of a peer connection", () => {
     const expected =
       "4d494e494b45590a" + // MINIKEY and a line end
       "0100" + // version
-      "1a00" + // length
+      "1d00" + // length
       "010203040506" + // instance
       "07000000" + // sequence
       "02" + // stage
       "030000000000" + // incarnation
       "026e31" +
       "0163" +
-      "03683a31";
+      "03683a31" +
+      "026e32";
     assert.equal(Buffer.from(encodeOpening(example)).toString("hex"), expected);
   });
 

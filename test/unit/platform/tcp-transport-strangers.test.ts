@@ -41,11 +41,6 @@ describe("the TCP transport, and a peer that is not what it should be", () => {
     a.connectTo([B, port]);
     const told = (): number => world.log.matching("the node at this address is x").length;
     await until(() => told() > 0, "said");
-    // The mistake is looked at again after some seconds, not in a hurry.
-    world.clock.advance(2_000);
-    const greetings = wrong.greetings.length;
-    world.clock.advance(6_000);
-    await until(() => wrong.greetings.length > greetings, "it was dialled again");
     await wrong.transport.stop();
     await world.start("b", { port });
     const reached = (): boolean => a.transport.isUp(B);
@@ -57,12 +52,17 @@ describe("the TCP transport, and a peer that is not what it should be", () => {
   it("says once that a peer speaks another version, and tells such a peer whom it reached", async (t) => {
     const world = new TcpWorld(t);
     const a = await world.start("a");
-    const newer = await listenRaw(t, (peer) => peer.write(openingOfVersion(2)));
+    const dialledAtMs: number[] = [];
+    const newer = await listenRaw(t, (peer) => {
+      dialledAtMs.push(world.clock.monotonicMs());
+      peer.write(openingOfVersion(2));
+    });
     a.connectTo([B, newer.port]);
     const told = "it speaks version 2 of the peer protocol, this node version 1";
     const redialled = (): boolean => newer.peers.length >= 3;
     await until(redialled, "it was dialled again", () => world.clock.advance(100));
     assert.equal(world.log.matching(told).length, 1);
+    assert.ok(dialledAtMs[1] - dialledAtMs[0] >= 2_500, "not in a hurry");
 
     const dialler = await RawPeer.dial(t, a.transport.port);
     dialler.write(openingOfVersion(2));
@@ -104,6 +104,23 @@ describe("the TCP transport, and a peer that is not what it should be", () => {
     assert.equal(world.log.matching("not MinikeyDB's peer protocol").length, 1);
   });
 
+  it("does not let strangers fill the log", async (t) => {
+    const world = new TcpWorld(t);
+    const a = await world.start("a");
+    const refuse = async (version: number): Promise<void> => {
+      const stranger = await RawPeer.dial(t, a.transport.port);
+      stranger.write(openingOfVersion(version));
+      await until(() => stranger.closed, "turned away");
+    };
+    for (let i = 0; i < 3; i += 1) await refuse(2);
+    assert.equal(world.log.matching("refused").length, 1, "the same is said once");
+    for (let version = 3; version < 30; version += 1) await refuse(version);
+    assert.equal(world.log.matching("refused").length, 10, "and not too much in all");
+    world.clock.advance(10_000);
+    await refuse(2);
+    assert.equal(world.log.matching("refused").length, 11, "but again after a while");
+  });
+
   it("says that an address leads back to itself, or is none", async (t) => {
     const world = new TcpWorld(t);
     const a = await world.start("a");
@@ -123,18 +140,62 @@ describe("the TCP transport, and a peer that is not what it should be", () => {
     assert.equal(world.log.matching("another node has this node's name").length, 1);
   });
 
+  it("keeps to the peer it has reached when another node comes with its name", async (t) => {
+    const world = new TcpWorld(t);
+    const a = await world.start("a");
+    const right = await world.start("b");
+    a.connectTo([B, right.address]);
+    right.connectTo([A, a.address]);
+    await world.until(() => a.transport.isUp(B) && right.transport.isUp(A), "connected");
+    const twin = await world.start("b");
+    twin.connectTo([A, a.address]);
+    await world.until(() => world.log.matching("two nodes have one name").length === 1, "refused");
+    right.transport.send(A, [patternBytes(5, 5)]);
+    await until(() => a.frames.length === 1, "the right one is heard");
+    assert.deepEqual(
+      [a.transitions("b"), right.transitions("a"), twin.transitions("a")],
+      [["up b"], ["up a"], []],
+    );
+  });
+
+  it("drops a node with a peer's name once it has reached the peer", async (t) => {
+    const world = new TcpWorld(t);
+    const a = await world.start("a");
+    const twin = await RawPeer.dial(t, a.transport.port);
+    twin.open(helloOf(greetingOf("b")));
+    await until(() => twin.received.length > 0, "greeted");
+    const right = await world.start("b");
+    a.connectTo([B, right.address]);
+    await until(() => twin.closed, "dropped");
+    assert.deepEqual(a.transitions("b"), ["up b"]);
+  });
+
+  it("leaves its connection with a node alone when another address leads to that node too", async (t) => {
+    const world = new TcpWorld(t);
+    const a = await world.start("a");
+    const x = await world.start("x");
+    a.connectTo([x.id, x.address], [B, x.address]);
+    await world.until(() => a.transport.isUp(x.id), "connected");
+    await until(() => world.log.matching("the node at this address is x").length === 1, "said");
+    assert.equal(world.log.matching("it looks for b here").length, 1);
+    const before = world.clock.monotonicMs();
+    const passed = (): boolean => world.clock.monotonicMs() - before > 12_000;
+    await until(passed, "it has been looked at again", () => world.clock.advance(50));
+    a.transport.send(x.id, [patternBytes(5, 5)]);
+    await until(() => x.frames.length === 1, "the frame arrived");
+    assert.deepEqual(a.log, ["greeting x formed", "up x"]);
+  });
+
   it("listens to the newest of two nodes with one name, without a storm", async (t) => {
     const world = new TcpWorld(t);
     const a = await world.start("a");
     const twins = [await world.start("b"), await world.start("b")];
-    twins[0].transport.updateGreeting(greetingOf("b", { address: "first:1" }));
     for (const twin of twins) twin.connectTo([A, a.address]);
     const startMs = world.clock.monotonicMs();
     const passed = (): boolean => world.clock.monotonicMs() - startMs > 3000;
     await until(passed, "three seconds have passed", () => world.clock.advance(5));
     const dials = twins.map((twin) => twin.log.filter((line) => line === "up a").length);
     assert.ok(dials[0] + dials[1] <= 40, `dialled ${dials.join(" and ")} times in 3 s`);
-    assert.equal(world.log.matching("two nodes with one name").length, 1);
     await world.until(() => twins.some((twin) => twin.transport.isUp(A)), "one of them is connected");
   });
 

@@ -117,8 +117,8 @@ describe("the TCP transport, and a peer that comes and goes", () => {
   it("does not mind when a peer's older connection ends after the newer came", async (t) => {
     const world = new TcpWorld(t);
     const a = await world.start("a");
-    const b = await world.start("b");
-    a.connectTo([B, b.address]);
+    const b = await listenRaw(t, (peer) => peer.open(helloOf(greetingOf("b"))));
+    a.connectTo([B, b.port]);
     await world.until(() => a.transport.isUp(B), "connected");
     const older = await RawPeer.dial(t, a.transport.port);
     older.open(helloOf(greetingOf("b")));
@@ -360,6 +360,16 @@ describe("the TCP transport, and its own port", () => {
     assert.equal(turns, 1, "one turn end for all frames");
     a.transport.flush();
     await until(() => b.frames.length === 2 && c.frames.length === 1, "the frames arrived");
+  });
+
+  it("stops while it starts", async (t) => {
+    const world = new TcpWorld(t);
+    const transport = world.make(greetingOf("a"));
+    const starting = transport.start(new RecordingNode(A, transport));
+    await transport.stop();
+    await starting;
+    assert.throws(() => transport.port, /does not listen/);
+    assert.equal(world.clock.pendingTimers, 0);
   });
 
   it("stops while connections are half open on both sides", async (t) => {
