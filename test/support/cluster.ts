@@ -35,7 +35,8 @@ export interface ClusterView {
     readonly keyspace: number;
     readonly partition: number;
     readonly slots: readonly (readonly [number, number])[];
-    readonly leader?: string;
+    /** null while there is none, as far as the node knows. */
+    readonly leader: string | null;
     readonly replicas: readonly { readonly node: string; readonly role: string; readonly lag: number }[];
   }[];
 }

@@ -16,7 +16,7 @@ const CANDIDATES = 2000;
 export async function keysByPartition(cluster: Cluster, viaId: string, name = "probe"): Promise<PlacedKey[]> {
   const view = await waitFor(`${viaId} knows all leaders`, async () => {
     const seen = await cluster.view(viaId);
-    return seen.partitions.every(({ leader }) => leader !== undefined) ? seen : undefined;
+    return seen.partitions.every(({ leader }) => leader !== null) ? seen : undefined;
   });
   const keys = Array.from({ length: CANDIDATES }, (_, i) => `${name}:${i}`);
   const client = await cluster.resp(viaId);

@@ -67,10 +67,12 @@ describe("the check of the house rules", () => {
       "@ts-ignore",
       "@ts-expect-error",
       "oxlint-disable-next-line",
-      "biome-ignore format: x",
+      "biome-ignore lint: x",
+      "biome-ignore format",
     ]) {
       refuses(t, "src/core/x.ts", `${HEADER}// ${word}\n`, "a check is silenced");
     }
+    accepts(t, "src/core/x.ts", `${HEADER}// biome-ignore format: a table\n`);
   });
 
   it("refuses a test that keeps the others from running", (t) => {
