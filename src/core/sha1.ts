@@ -41,7 +41,11 @@ function addBlock(state: Int32Array, w: Int32Array, bytes: Uint8Array, start: nu
     w[t] = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
   }
   for (let t = 16; t < ROUNDS; t += 1) w[t] = rotateLeft(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
-  let [a, b, c, d, e] = state;
+  let a = state[0];
+  let b = state[1];
+  let c = state[2];
+  let d = state[3];
+  let e = state[4];
   for (let t = 0; t < ROUNDS; t += 1) {
     const next = (rotateLeft(a, 5) + mix(t, b, c, d) + e + w[t]) | 0;
     e = d;

@@ -77,7 +77,8 @@ class LeaderGraph {
   /** Carries out one chain of transfers; false when none makes it more even. */
   improve(): boolean {
     const busiestFirst = [...this.#ledBy.keys()].sort((a, b) => this.#load(b) - this.#load(a));
-    return busiestFirst.some((node) => this.#relieve(node));
+    const least = Math.min(...busiestFirst.map((node) => this.#load(node)));
+    return busiestFirst.some((node) => this.#load(node) >= least + 2 && this.#relieve(node));
   }
 
   /** Searches level by level for the nearest node with two partitions less than `start`. */
