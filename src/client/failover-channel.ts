@@ -78,7 +78,7 @@ export class FailoverChannel implements Channel {
     this.#pending += 1;
     this.#sweepTimer ??= setInterval(() => this.#sweep(), SWEEP_EVERY_MS);
     const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs;
-    this.#queue.push(new Outgoing(this.#counted(request), performance.now() + timeoutMs));
+    this.#queue.push(new Outgoing(request, performance.now() + timeoutMs, this.#onAnswered));
     this.#scheduleFlush();
   }
 
@@ -102,15 +102,11 @@ export class FailoverChannel implements Channel {
     });
   }
 
-  /** The request with its answer counted. */
-  #counted(request: WireRequest): WireRequest {
-    const onReply = (reply: WireReply): void => {
-      this.#pending -= 1;
-      request.onReply(reply);
-      if (this.#pending === 0) this.#onIdle();
-    };
-    return { ...request, onReply };
-  }
+  /** One for all requests: a closure for each would cost more than the rest of its bookkeeping. */
+  readonly #onAnswered = (): void => {
+    this.#pending -= 1;
+    if (this.#pending === 0) this.#onIdle();
+  };
 
   #onIdle(): void {
     clearInterval(this.#sweepTimer);

@@ -14,10 +14,13 @@ export class Outgoing {
   isAnswered = false;
   /** Why the last attempt failed. */
   lastError: MinikeyError | undefined;
+  readonly #onAnswered: () => void;
 
-  constructor(request: WireRequest, deadlineMs: number) {
+  /** `onAnswered` is called once, after the caller has its answer. */
+  constructor(request: WireRequest, deadlineMs: number, onAnswered: () => void) {
     this.request = request;
     this.deadlineMs = deadlineMs;
+    this.#onAnswered = onAnswered;
   }
 
   /** Sending it once more can do no harm: it reads, or carries a number. */
@@ -30,6 +33,7 @@ export class Outgoing {
     if (this.isAnswered) return;
     this.isAnswered = true;
     this.request.onReply(reply);
+    this.#onAnswered();
   }
 
   /** Gives up, and says what is known of the outcome. */

@@ -7,6 +7,7 @@
 
 import { expectArray, expectNumber } from "../../client/values.js";
 import type { Channel, WireReply } from "../../client/wire.js";
+import type { Key } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
 import type { LoadRecord } from "./records.js";
 
@@ -17,8 +18,8 @@ export interface LoaderOptions {
   readonly bytesMax: number;
   /** How long one record may take before the load gives up, a cluster without quorum included. */
   readonly timeoutMs: number;
-  /** The node that is asked to store a key. */
-  readonly route: (key: string | Buffer) => Channel;
+  /** The way to the node that is asked to store a key. */
+  readonly route: (key: Key) => Channel;
   /** A record that the cluster refuses for what it is: too large, for instance. */
   readonly onRefused: (line: number, reason: string) => void;
 }
@@ -35,7 +36,7 @@ const RETRY_AFTER_MS = 100;
 export class Loader {
   readonly #options: LoaderOptions;
   /** Keys on their way, each with the records that wait for it. */
-  readonly #busyKeys = new Map<string, LoadRecord[]>();
+  readonly #busyKeys = new Map<string, LoadRecord[] | undefined>();
   #records = 0;
   #bytes = 0;
   #created = 0;
@@ -66,13 +67,14 @@ export class Loader {
     this.#records += 1;
     this.#bytes += record.key.length + record.value.length;
     const key = keyOf(record);
-    const waiting = this.#busyKeys.get(key);
-    if (waiting === undefined) {
-      this.#busyKeys.set(key, []);
-      this.#send(record, performance.now() + this.#options.timeoutMs);
-    } else {
-      waiting.push(record);
+    if (!this.#busyKeys.has(key)) {
+      this.#busyKeys.set(key, undefined);
+      this.#send(record, key, performance.now() + this.#options.timeoutMs);
+      return;
     }
+    const waiting = this.#busyKeys.get(key);
+    if (waiting === undefined) this.#busyKeys.set(key, [record]);
+    else waiting.push(record);
   }
 
   /** Resolves when there is room for more. */
@@ -91,22 +93,21 @@ export class Loader {
     });
   }
 
-  #send(record: LoadRecord, deadlineMs: number): void {
-    const { key, type, value } = record;
+  #send(record: LoadRecord, key: string, deadlineMs: number): void {
     this.#options.route(key).submit({
-      args: ["KV.PUT", key, type, "any", 0, 0, value],
+      args: ["KV.PUT", record.key, record.type, "any", "0", "0", record.value],
       kind: "write-once",
       timeoutMs: Math.max(1, deadlineMs - performance.now()),
-      onReply: (reply) => this.#onReply(record, deadlineMs, reply),
+      onReply: (reply) => this.#onReply(record, key, deadlineMs, reply),
     });
   }
 
-  #onReply(record: LoadRecord, deadlineMs: number, reply: WireReply): void {
+  #onReply(record: LoadRecord, key: string, deadlineMs: number, reply: WireReply): void {
     if (!(reply instanceof MinikeyError)) {
       if (expectNumber(expectArray(reply)[0]) === 1) this.#created += 1;
       else this.#replaced += 1;
     } else if (reply.retryable && reply.outcome !== "unknown" && performance.now() < deadlineMs) {
-      setTimeout(() => this.#send(record, deadlineMs), RETRY_AFTER_MS);
+      setTimeout(() => this.#send(record, key, deadlineMs), RETRY_AFTER_MS);
       return;
     } else if (reply.retryable || reply.outcome === "unknown") {
       if (this.#failure === undefined || record.line < this.#failure.line) {
@@ -116,22 +117,26 @@ export class Loader {
       this.#refused += 1;
       this.#options.onRefused(record.line, reply.message);
     }
-    this.#finish(record);
+    this.#finish(record, key);
   }
 
-  #finish(record: LoadRecord): void {
+  #finish(record: LoadRecord, key: string): void {
     this.#records -= 1;
     this.#bytes -= record.key.length + record.value.length;
-    const key = keyOf(record);
     const next = this.#busyKeys.get(key)?.shift();
     if (next === undefined) this.#busyKeys.delete(key);
-    else this.#send(next, performance.now() + this.#options.timeoutMs);
+    else this.#send(next, key, performance.now() + this.#options.timeoutMs);
     this.#wake?.();
     this.#wake = undefined;
   }
 }
 
-/** One character a byte, as the slots count it. */
-export function keyOf(record: Pick<LoadRecord, "key">): string {
-  return (typeof record.key === "string" ? Buffer.from(record.key) : record.key).toString("latin1");
+function keyOf({ key }: LoadRecord): Key {
+  if (typeof key !== "string") return key.toString("latin1");
+  return isAscii(key) ? key : Buffer.from(key).toString("latin1");
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
 }

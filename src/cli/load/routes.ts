@@ -7,9 +7,9 @@ import type { FailoverChannel } from "../../client/failover-channel.js";
 import { requestOf } from "../../client/request.js";
 import { expectArray, expectNumber, expectText } from "../../client/values.js";
 import type { Channel } from "../../client/wire.js";
-import { asBytes } from "../../core/bytes.js";
+import type { Key } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
-import { SLOT_COUNT, slotOfBytes, slotOfKey } from "../../sharding/slots.js";
+import { SLOT_COUNT, slotOfKey } from "../../sharding/slots.js";
 
 export interface RouteOptions {
   readonly keyspace?: string;
@@ -47,12 +47,8 @@ export class Routes {
     return new Routes(bySlot, channels);
   }
 
-  channelOf(key: string | Buffer): Channel {
-    const slot =
-      typeof key === "string" && isAscii(key)
-        ? slotOfKey(key)
-        : slotOfBytes(asBytes(Buffer.from(key as string)), 0, Buffer.byteLength(key));
-    return this.#channels[this.#bySlot[slot]];
+  channelOf(key: Key): Channel {
+    return this.#channels[this.#bySlot[slotOfKey(key)]];
   }
 
   async close(): Promise<void> {
@@ -83,9 +79,4 @@ async function leadersOf(channel: Channel): Promise<SlotRange[]> {
     if (error instanceof MinikeyError && !error.retryable) return [];
     throw error;
   }
-}
-
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) > 0x7f) return false;
-  return true;
 }
