@@ -132,13 +132,13 @@ export class Formation {
   #askToRejoin(via: NodeId): void {
     const nowMs = this.#parts.clock.monotonicMs();
     if (nowMs - this.#askedMs < REJOIN_AGAIN_MS) return;
+    const note = { kind: "rejoin", disk: this.#identity.disk };
+    if (!this.#parts.transport.send(via, encodeNoteFrame(JSON.stringify(note)))) return;
     this.#askedMs = nowMs;
     this.#parts.logger.warn(
       "the data directory is empty, but the cluster knows this node: joining again with a new disk",
       { via },
     );
-    const note = { kind: "rejoin", disk: this.#identity.disk };
-    this.#parts.transport.send(via, encodeNoteFrame(JSON.stringify(note)));
   }
 
   #tellWaiting(missing: readonly NodeId[]): void {

@@ -67,7 +67,7 @@ const REPORT_MS = 500;
 const SPREAD_MS = 1_000;
 /** Leaders are not moved so soon after a node came up. */
 const SETTLED_AFTER_MS = 2_000;
-const HAND_OVER_MS = 2_000;
+const HAND_OVER_MS = 1_000;
 
 export class MinikeyNode implements Database {
   readonly #options: NodeOptions;
@@ -248,6 +248,7 @@ export class MinikeyNode implements Database {
     if (this.#state === "stopped") return;
     this.#requests.flush();
     this.#groups.advance();
+    this.#parts.transport.flush();
   }
 
   #sweep(): void {
