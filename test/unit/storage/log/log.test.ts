@@ -386,6 +386,19 @@ describe("a start of the log", () => {
     });
   });
 
+  it("starts from nothing where a segment was never begun", async () => {
+    const opened = await open();
+    await write(opened.log, 1, [entry(1, 1, "a")]);
+    const path = "log/0000000002.log";
+    opened.disk.setContents(path, Buffer.alloc(20_000, 7));
+    const next = await reopen(opened);
+    assert.deepEqual(next.report.tornTail, { file: path, offsetBytes: 0, lostBytes: 20_000 });
+    await write(next.log, 1, [entry(2, 1, "b")]);
+    const { report } = await reopen(next);
+    assert.equal(report.tornTail, undefined, "nothing is left of it");
+    assert.equal(report.groups.get(groupId(1))?.entries.length, 2);
+  });
+
   it("leaves files alone that are not segments", async () => {
     const disk = new SimDisk(seededChance(5));
     disk.setContents("log/README", Buffer.from("hello"));
