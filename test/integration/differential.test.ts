@@ -22,7 +22,7 @@ const reason = whyNoRedis();
 if (reason !== undefined) console.log(`\n*** ${reason} ***\n`);
 
 const SEED = Number(process.env["DIFFERENTIAL_SEED"] ?? Date.now() % 2 ** 32);
-const COMMAND_COUNT = Number(process.env["DIFFERENTIAL_COMMANDS"] ?? 4_000);
+const COMMAND_COUNT = Number(process.env["DIFFERENTIAL_COMMANDS"] ?? 2_000);
 
 describe("replies, compared with those of redis-server", { skip: reason ?? false }, () => {
   const servers: RespServer[] = [];
