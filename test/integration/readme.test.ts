@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type Cluster, withCluster } from "../support/cluster.js";
+import { minikeyPath, repositoryRoot } from "../support/repository.js";
+
+interface Step {
+  readonly command: string;
+  /** What the README says is printed. */
+  readonly printed: string;
+}
+
+/** The README's sessions: blocks whose commands start with `$ `, each followed by what it prints. */
+function readSteps(): Step[] {
+  const readme = readFileSync(join(repositoryRoot, "README.md"), "utf8");
+  const sessions = [...readme.matchAll(/^```\n(\$ [^]*?)^```$/gm)].map((match) => match[1] ?? "");
+  return sessions.flatMap((session) =>
+    session
+      .split(/^\$ /m)
+      .slice(1)
+      .map((step) => {
+        const [command = "", ...printed] = step.trimEnd().split("\n");
+        return { command, printed: printed.join("\n") };
+      }),
+  );
+}
+
+/** The command as it must be for the test's cluster, whose nodes have other ports than `npm start`'s. */
+function adapt(command: string, cluster: Cluster): string {
+  let adapted = command
+    .replace(/^redis-cli/, "redis-cli --no-raw")
+    .replace(/^curl/, "curl --silent")
+    .replace(/^npx minikey/, `${process.execPath} ${minikeyPath}`);
+  for (const [i, node] of cluster.nodes.entries()) {
+    adapted = adapted.replace(`-p ${6380 + i}`, `-p ${node.respPort}`);
+    adapted = adapted.replace(`localhost:${8000 + i}`, `localhost:${node.httpPort}`);
+  }
+  return adapted;
+}
+
+test("the README's sessions print what it says, word by word", async (t) => {
+  for (const program of ["redis-cli", "curl"]) {
+    if (spawnSync(program, ["--version"]).status !== 0) {
+      t.skip(`${program}, which the README uses, is not installed`);
+      return;
+    }
+  }
+  const steps = readSteps();
+  assert.ok(steps.length >= 5, "the README has its sessions");
+  await withCluster({}, async (cluster) => {
+    symlinkSync(cluster.directory, join(cluster.directory, "data"));
+    const MINIKEY_CONNECT = `127.0.0.1:${cluster.node("n1").respPort}`;
+    for (const { command, printed } of steps) {
+      const { stdout, stderr } = spawnSync("sh", ["-c", adapt(command, cluster)], {
+        cwd: cluster.directory,
+        env: { ...process.env, MINIKEY_CONNECT },
+        encoding: "utf8",
+        timeout: 20_000,
+      });
+      assert.equal(`${stdout}${stderr}`.trimEnd(), printed, command);
+    }
+  });
+});
