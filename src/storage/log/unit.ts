@@ -3,13 +3,7 @@
  * next unit. The layout is drawn in `format.ts`.
  */
 import { ByteWriter } from "../../codec/byte-writer.js";
-import {
-  entriesDataLength,
-  entriesHeaderLength,
-  writeEntriesHeader,
-  writeHardState,
-  writeSnapshotMeta,
-} from "../../codec/raft-entry.js";
+import { writeEntriesHeader, writeHardState, writeSnapshotMeta } from "../../codec/raft-entry.js";
 import type { Entry, HardState, SnapshotMeta } from "../../codec/raft-types.js";
 import type { Bytes } from "../../core/bytes.js";
 import type { GroupId } from "../../core/ids.js";
@@ -121,9 +115,4 @@ export class Unit {
     bytes.writeUInt32LE(recordChecksum(bytes, 0, at, length, this.#salt), at);
     this.#records += 1;
   }
-}
-
-/** Bytes that an entries record will take. */
-export function entriesRecordLength(entries: readonly Entry[]): number {
-  return RECORD_HEADER_BYTES + entriesHeaderLength(entries) + entriesDataLength(entries);
 }
