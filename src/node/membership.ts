@@ -81,6 +81,11 @@ export class Membership {
     this.#addresses = { respAddress, httpAddress };
   }
 
+  /** True once the map says where this node is: before, others cannot send clients here. */
+  get isAnnounced(): boolean {
+    return this.#map.epoch > 0 && this.#neededChange(false) === undefined;
+  }
+
   /** Resolves with the change's reply. Rejects with the `MinikeyError` that it answers. */
   async change(change: MapChange): Promise<Reply> {
     const args = makeArgs([MAP_CHANGE.name, utf8ToBytes(JSON.stringify(change))]);

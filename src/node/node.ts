@@ -349,7 +349,7 @@ export class MinikeyNode implements Database {
       epoch: this.#membership.map.epoch,
       version: this.#options.version,
       uptimeSeconds: Math.floor((this.#parts.clock.monotonicMs() - this.#startedMs) / 1000),
-      ready: this.#state === "running" && this.#membership.map.epoch > 0 && isReady(source),
+      ready: this.#state === "running" && this.#membership.isAnnounced && isReady(source),
       members: memberInfos(source),
       keyspaces: this.#membership.map.keyspaces.map(keyspaceInfo),
       partitions: partitionInfos(source),
