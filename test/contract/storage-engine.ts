@@ -152,7 +152,11 @@ function entriesContract(open: OpenEngine): void {
     assert.equal(store.count("data"), 0);
     putText(store, ["z", "1"]);
     await engine.checkpoint();
-    assert.equal(store.count("data"), 1);
+    assert.equal(store.get("data", "y"), undefined);
+    putText(store, ["y", "1"]);
+    await engine.checkpoint();
+    putText(store, ["y", "2"]);
+    assert.equal(store.count("data"), 2);
   });
 }
 
@@ -289,6 +293,60 @@ function checkpointsContract(open: OpenEngine): void {
     assert.equal(restored.restored?.index, 1);
     assert.equal(valueText(restored.get("data", "key 0")), "old");
     assert.equal(restored.count("data"), 5000);
+  });
+
+  it("changes nothing that is read, in any turn, while writes go on", async (t) => {
+    const { engine } = await openFor(t, open);
+    const store = await openGroup(engine);
+    const model = new Map<string, string>();
+    const put = (key: string, value: string): void => {
+      putText(store, [key, value]);
+      model.set(key, value);
+    };
+    const remove = (key: string): void => {
+      store.delete("data", key);
+      model.delete(key);
+    };
+    for (let i = 0; i < 3000; i += 1) put(`key ${i}`, "first");
+    for (let round = 0; round < 3; round += 1) {
+      for (let i = round; i < 3000; i += 3) put(`key ${i}`, `round ${round}`);
+      let saving = true;
+      const saved = engine.checkpoint().finally(() => {
+        saving = false;
+      });
+      for (let i = 0; saving || i < 5; i += 1) {
+        await new Promise((resolve) => setImmediate(resolve));
+        put(`key ${i}`, `turn ${i} of round ${round}`);
+        put(`new in ${round}: ${i}`, "new");
+        remove(`key ${i + 100}`);
+        for (const key of [`key ${i}`, `key ${i + 100}`, `key ${i + 200}`, `key ${round + 2700}`]) {
+          assert.equal(valueText(store.get("data", key)), model.get(key), `${key} in turn ${i}`);
+        }
+        const found = [...store.range("data", { prefix: "key 1" })].map(([key, value]) => [
+          key,
+          valueText(value),
+        ]);
+        const expected = [...model]
+          .filter(([key]) => key.startsWith("key 1"))
+          .sort(([a], [b]) => (a < b ? -1 : 1));
+        assert.deepEqual(found, expected, `turn ${i}`);
+      }
+      await saved;
+    }
+  });
+
+  it("saves with the next one what was written during one, whatever the applied index", async (t) => {
+    const { engine, close, directory } = await openFor(t, open);
+    const store = await openGroup(engine);
+    for (let i = 0; i < 2000; i += 1) putText(store, [`key ${i}`, "old"]);
+    const saved = engine.checkpoint();
+    await new Promise((resolve) => setImmediate(resolve));
+    putText(store, ["key 1", "new"]);
+    await saved;
+    await engine.checkpoint();
+    await close();
+    const again = await openFor(t, open, directory);
+    assert.equal(valueText((await openGroup(again.engine)).get("data", "key 1")), "new");
   });
 
   it("shares the next checkpoint between all who ask while one runs", async (t) => {

@@ -143,4 +143,28 @@ describe("durability of the memory engine", () => {
       );
     }
   });
+
+  it("misses a piece that is gone", async () => {
+    const disk = new SimDisk(seededChance(1));
+    const { engine, stores } = await openNode(disk);
+    stores[0].onCheckpoint(() => appliedState(1));
+    for (let i = 0; i < 6000; i += 1) stores[0].put("data", `key ${i}`, storedValue("x".repeat(100)));
+    await engine.checkpoint();
+    const path = disk.paths().find((name) => name.startsWith(`${DIRECTORY}/1.`)) ?? "";
+    const intact = disk.contents(path);
+    const headBytes = 28 + appliedState(1).state.length + 4;
+    const pieceBytes = intact.readUInt32LE(headBytes);
+    assert.ok(headBytes + pieceBytes + 100 < intact.length, "there are several pieces");
+    disk.setContents(
+      path,
+      Buffer.concat([intact.subarray(0, headBytes), intact.subarray(headBytes + 4 + pieceBytes)]),
+    );
+    const log = new LogRecorder();
+    const again = await openMemoryEngine({ disk, directory: DIRECTORY, clock: new HandClock(), logger: log });
+    await assert.rejects(
+      again.openGroup(GROUPS[0]),
+      (error) =>
+        error instanceof MinikeyError && error.code === "DATA_CORRUPT" && error.message.includes(path),
+    );
+  });
 });

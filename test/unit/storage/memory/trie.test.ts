@@ -130,4 +130,60 @@ describe("adaptive radix trie", () => {
     });
     await fc.assert(property, { numRuns: 150 });
   });
+
+  it("grows a node through all four sizes and shrinks it again, whatever the order", async () => {
+    for (const seed of [1, 2, 3]) {
+      const bench = new Bench();
+      const order = Array.from({ length: 256 }, (_, i) => (i * (2 * seed + 35)) % 256);
+      const keyOf = (byte: number): Key => `in ${String.fromCharCode(byte)}`;
+      const sizes: number[] = [];
+      for (const [i, byte] of order.entries()) {
+        bench.put(keyOf(byte), `${byte}`);
+        const { nodes } = checkTrie(bench.arena, bench.leaves, bench.trie);
+        if (i > 0) sizes.push(nodes.indexOf(1));
+      }
+      assert.deepEqual(
+        [sizes[2], sizes[3], sizes[14], sizes[15], sizes[46], sizes[47], sizes[254]],
+        [0, 1, 1, 2, 2, 3, 3],
+        "sizes after 4, 5, 16, 17, 48, 49 and 256 keys",
+      );
+      for (const [i, byte] of order.toReversed().entries()) {
+        assert.equal(bench.trie.delete(keyOf(byte)), true);
+        bench.check();
+        const rest = order.slice(0, 255 - i).sort((a, b) => a - b);
+        assert.deepEqual(
+          bench.entries().map(([key]) => key),
+          rest.map(keyOf),
+        );
+      }
+      await bench.endTurn();
+      assert.equal(bench.arena.usedBytes, 0);
+    }
+  });
+
+  it("visits only the nodes on the way to what is asked for", () => {
+    const bench = new Bench();
+    for (let i = 0; i < 10_000; i += 1) bench.put(`key:${String(i).padStart(8, "0")}`, "value");
+    const cursor = new TrieCursor(bench.arena, bench.leaves);
+    cursor.seek(bench.trie.root, "key:00005000", false);
+    for (let i = 0; i < 9; i += 1) cursor.advance();
+    assert.equal(bench.leaves.key(cursor.leaf), "key:00005009");
+    assert.ok(cursor.visits <= 20, `${cursor.visits} visits for 10 keys`);
+  });
+
+  it("gives memory back when what it held is gone", async () => {
+    const bench = new Bench();
+    for (let round = 0; round < 3; round += 1) {
+      const value = "x".repeat(100 * (round + 1));
+      for (let i = 0; i < 20_000; i += 1) bench.put(`key ${i}`, value);
+      bench.put("large", "y".repeat(1_000_000));
+      assert.ok(bench.leaves.outsideBytes > 0);
+      for (let i = 0; i < 20_000; i += 1) assert.ok(bench.trie.delete(`key ${i}`));
+      bench.trie.clear();
+      while (bench.arena.usedBytes > 0) await bench.endTurn();
+      assert.equal(bench.leaves.outsideBytes, 0);
+    }
+    // One page a slot size in use may stay.
+    assert.ok(bench.arena.reservedBytes < 20 * 256 * 1024, `${bench.arena.reservedBytes} bytes stay`);
+  });
 });
