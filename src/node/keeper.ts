@@ -2,7 +2,6 @@
  * Opens and closes groups as the cluster map says, and restores each from its store and the log.
  */
 import type { Configuration, SnapshotMeta } from "../codec/raft-types.js";
-import { MinikeyError } from "../core/errors.js";
 import {
   type GroupId,
   groupOf,
@@ -16,6 +15,7 @@ import {
 } from "../core/ids.js";
 import type { GroupStore, StorageEngine } from "../ports/storage-engine.js";
 import { Raft } from "../raft/raft.js";
+import { restoreState } from "../raft/restore.js";
 import type { RaftOptions, RestoredState } from "../raft/types.js";
 import type { RecoveredGroup } from "../storage/log/types.js";
 import type { ClusterMap, Keyspace } from "./cluster-map.js";
@@ -102,7 +102,7 @@ export class GroupKeeper {
     const store = await engine.openGroup(id);
     // A replica that came later (or again, on another disk) starts as nobody, and is told who it is.
     const founding = founders.includes(self) ? { ...NOBODY, voters: [...founders] } : NOBODY;
-    const restored = restore(id, store, recovered.get(id), founding);
+    const restored = restore(store, recovered.get(id), founding);
     const machine = new PartitionMachine(store, restored.snapshot.configuration, valueBytesMax, lookup);
     const core = new Raft({ ...raft, id: self }, restored);
     const group = new ReplicaGroup(id, core, machine, store, this.#groups);
@@ -118,39 +118,18 @@ export class GroupKeeper {
  * Throws `DATA_CORRUPT` when there is a gap between the two.
  */
 export function restore(
-  id: GroupId,
   store: Pick<GroupStore, "restored">,
   recovered: RecoveredGroup | undefined,
   founding: Configuration,
 ): RestoredState {
-  const stored = store.restored;
-  const appliedIndex = stored?.index ?? logIndex(0);
   const atStart: SnapshotMeta = { index: logIndex(0), term: term(0), configuration: founding };
   const hardState = recovered?.hardState ?? { term: term(0), vote: replicaId(0), commit: logIndex(0) };
-  let snapshot = recovered === undefined || recovered.snapshot.index === 0 ? atStart : recovered.snapshot;
-  let entries = recovered?.entries ?? [];
-  if (snapshot.index > appliedIndex) {
-    throw new MinikeyError(
-      "DATA_CORRUPT",
-      `group ${id}: the log starts after entry ${snapshot.index}, but the stored data ends at ${appliedIndex}`,
-    );
-  }
-  const lastIndex = entries.length === 0 ? snapshot.index : entries[entries.length - 1].index;
-  if (stored !== undefined && lastIndex < appliedIndex) {
-    // The store is ahead: a snapshot was installed just before the end.
-    snapshot = { index: stored.index, term: stored.term, configuration: configurationOf(stored) };
-    entries = [];
-  }
-  const storedTerm = stored?.term ?? term(0);
-  const isVoteOld = storedTerm > hardState.term;
-  return {
-    hardState: {
-      term: isVoteOld ? storedTerm : hardState.term,
-      vote: isVoteOld ? replicaId(0) : hardState.vote,
-      commit: logIndex(Math.max(hardState.commit, appliedIndex)),
-    },
-    snapshot,
-    entries,
-    appliedIndex,
-  };
+  // A log that was never shortened does not name the members that the group began with.
+  const snapshot = recovered === undefined || recovered.snapshot.index === 0 ? atStart : recovered.snapshot;
+  const { restored } = store;
+  const applied =
+    restored === undefined
+      ? atStart
+      : { index: restored.index, term: restored.term, configuration: configurationOf(restored) };
+  return restoreState({ hardState, snapshot, entries: recovered?.entries ?? [] }, applied);
 }

@@ -256,6 +256,7 @@ export class MinikeyNode implements Database {
     this.#expiry.run();
     this.#checkpoints.run();
     this.#abandoned.run();
+    for (const group of this.#groups.all()) group.sweep();
     if (this.#state !== "running") return;
     this.#members.run((group) => this.#membership.wantedReplicas(group.id));
     this.#membership.run();

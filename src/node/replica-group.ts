@@ -112,7 +112,6 @@ export class ReplicaGroup {
 
   /** Carries out what the core asks for, until it asks for nothing more in this turn. */
   advance(): void {
-    if (this.#receiver.isCommitting) return;
     while (this.core.hasReady()) this.#handle(this.core.ready());
   }
 
@@ -168,6 +167,11 @@ export class ReplicaGroup {
     for (const read of ready.snapshotReads) this.#sender.read(read);
     for (const write of ready.snapshotWrites) this.#receiver.write(write);
     if (ready.roleChange !== undefined) this.#host.onRoleChange(this);
+  }
+
+  /** From time to time: snapshots are let go of that nobody waits for any more. */
+  sweep(): void {
+    this.#sender.sweep();
   }
 
   #append(append: Append): void {

@@ -22,8 +22,6 @@ export class SnapshotReceiver {
   readonly #group: ReplicaGroup;
   readonly #host: GroupHost;
   #receipt: Receipt | undefined;
-  /** True while the state is being replaced: nothing may be applied. */
-  isCommitting = false;
   #queue: Promise<void> = Promise.resolve();
 
   constructor(group: ReplicaGroup, host: GroupHost) {
@@ -75,10 +73,8 @@ export class SnapshotReceiver {
         core.snapshotRejected(piece.meta);
         return;
       }
-      this.isCommitting = true;
       await receipt.install.commit(receipt.applied);
       this.#receipt = undefined;
-      this.isCommitting = false;
       this.#group.machine.restore(receipt.applied);
       core.snapshotStored(piece.meta, receipt.storedBytes, true);
       this.#group.onInstalled();

@@ -55,6 +55,16 @@ export class SnapshotSender {
       });
   }
 
+  /** Lets go of transfers to members that no longer wait for one. */
+  sweep(): void {
+    if (this.#transfers.size === 0) return;
+    const { progress } = this.#group.core.status();
+    for (const to of [...this.#transfers.keys()]) {
+      const isWaiting = progress.some((member) => member.id === to && member.state === "snapshot");
+      if (!isWaiting && !this.#busy.has(to)) this.#drop(to);
+    }
+  }
+
   close(): void {
     this.#isClosed = true;
     for (const to of [...this.#transfers.keys()]) this.#drop(to);
