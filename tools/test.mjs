@@ -12,7 +12,6 @@ import { checkLayers } from "./checks/layers.mjs";
 import { checkTidy } from "./checks/tidy.mjs";
 import { compile, install, root, runMain, runTool } from "./lib/setup.mjs";
 import { listFiles } from "./lib/source.mjs";
-import { runTests } from "./lib/test-run.mjs";
 
 const SECOND_MS = 1000;
 
@@ -65,6 +64,8 @@ await runMain(async () => {
   const words = process.argv.slice(2);
   /** @type {{ passed: number, failed: number, skipped: string[] }} */
   const totals = { passed: 0, failed: 0, skipped: [] };
+  // Not above: a Node.js that is too old has no node:test, and is to say so in words.
+  const { runTests } = await import("./lib/test-run.mjs");
   const stopping = new AbortController();
   // Every test file that runs listens.
   setMaxListeners(0, stopping.signal);

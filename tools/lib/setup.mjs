@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { stripVTControlCharacters } from "node:util";
+import * as util from "node:util";
 import { readLayers } from "./layers.mjs";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -83,7 +83,7 @@ export function runTool(packageName, binName, args) {
   // Some tools colour what they print wherever CI is set, read or not.
   return {
     status: result.status ?? 1,
-    output: process.stdout.isTTY ? output : stripVTControlCharacters(output),
+    output: process.stdout.isTTY ? output : util.stripVTControlCharacters(output),
   };
 }
 
