@@ -75,12 +75,15 @@ export class GroupKeeper {
 
   async #removeDropped(map: ClusterMap, onRemoved: (group: GroupId) => void): Promise<void> {
     const kept = new Set<number>(map.keyspaces.map((keyspace) => keyspace.id));
-    const isDropped = (id: GroupId) => id !== META_GROUP && !kept.has(keyspaceOf(id));
+    // After a restart the map is read as of some time ago first: what it does not know yet is not dropped.
+    const isDropped = (id: GroupId) =>
+      id !== META_GROUP && keyspaceOf(id) < map.nextKeyspace && !kept.has(keyspaceOf(id));
     for (const group of this.#groups.all()) {
       if (!isDropped(group.id)) continue;
       this.#groups.remove(group.id);
       onRemoved(group.id);
       await group.close();
+      this.#groups.log.dropGroup(group.id);
     }
     for (const engine of [this.#options.diskEngine, this.#options.memoryEngine]) {
       for (const id of await engine.listGroups()) {

@@ -1,16 +1,12 @@
-/** Whole nodes on a simulated world: starting, crashing, losing disks, and clients that talk to them. */
-import { type Reply, Slice, Status } from "../../../src/commands/reply.js";
-import { type Bytes, copyBytes } from "../../../src/core/bytes.js";
-import { keyspaceId, type NodeId, nodeId } from "../../../src/core/ids.js";
-import type { RequestContext } from "../../../src/node/database.js";
+/** Whole nodes in a simulated world: starting, crashing, stopping, pausing, losing disks. */
+import { type NodeId, nodeId } from "../../../src/core/ids.js";
 import { greetingOf } from "../../../src/node/formation.js";
 import { type Identity, readIdentity } from "../../../src/node/identity.js";
 import { MinikeyNode } from "../../../src/node/node.js";
-import { makeArgs } from "../../../src/node/node-commands.js";
-import { retainReply } from "../../../src/node/retain-reply.js";
-import type { Disk, DiskFile } from "../../../src/ports/disk.js";
 import type { Logger } from "../../../src/ports/logger.js";
+import { Submissions } from "./client.js";
 import { DurableState, SimEngine, SimLog } from "./durable.js";
+import { MapDisk } from "./map-disk.js";
 import { SeededRandom, SimProcess, World } from "./world.js";
 
 export interface SimClusterOptions {
@@ -18,26 +14,36 @@ export interface SimClusterOptions {
   readonly nodes?: number;
   readonly replicas?: number;
   readonly partitions?: number;
+  /** Wall clocks are off by up to so much, each its own way, and another after each start. */
+  readonly skewMs?: number;
+  readonly requestTimeoutMs?: number;
   readonly log?: (line: string) => void;
 }
 
-interface SimNode {
+export interface SimNode {
   readonly id: NodeId;
   readonly durable: DurableState;
   disk: MapDisk;
   process: SimProcess | undefined;
   node: MinikeyNode | undefined;
+  diskEngine: SimEngine | undefined;
+  memoryEngine: SimEngine | undefined;
 }
+
+export const REQUEST_TIMEOUT_MS = 2_500;
 
 export class SimCluster {
   readonly world: World;
   readonly nodes: SimNode[];
+  readonly requestTimeoutMs: number;
   readonly #options: SimClusterOptions;
   /** What ended a node against its will. */
   readonly fatal: string[] = [];
+  readonly submissions = new Submissions();
 
   constructor(options: SimClusterOptions) {
     this.#options = options;
+    this.requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
     this.world = new World(options.seed);
     this.nodes = Array.from({ length: options.nodes ?? 3 }, (_, i) => ({
       id: nodeId(`n${i + 1}`),
@@ -45,12 +51,15 @@ export class SimCluster {
       disk: new MapDisk(),
       process: undefined,
       node: undefined,
+      diskEngine: undefined,
+      memoryEngine: undefined,
     }));
   }
 
   async start(sim: SimNode): Promise<void> {
     const { world } = this;
-    const process = new SimProcess(world, world.random.below(200) - 100);
+    const { skewMs = 100 } = this.#options;
+    const process = new SimProcess(world, world.random.below(2 * skewMs + 1) - skewMs);
     sim.process = process;
     const random = new SeededRandom(world.random.below(2 ** 31));
     const founders = this.nodes.map(({ id }) => ({ id, address: `${id}:1` }));
@@ -63,8 +72,16 @@ export class SimCluster {
       stage: "fresh",
     };
     const identity = (await readIdentity(sim.disk)) ?? fresh;
+    if (!process.isAlive) return;
     const address = `${sim.id}:1`;
-    const node = new MinikeyNode(
+    const onFatal = (error: unknown) => {
+      if (process.isAlive) {
+        this.fatal.push(`${sim.id}: ${error instanceof Error ? error.stack : String(error)}`);
+      }
+    };
+    sim.diskEngine = new SimEngine("disk", sim.durable, process);
+    sim.memoryEngine = new SimEngine("memory", sim.durable, process);
+    sim.node = new MinikeyNode(
       identity,
       {
         founders,
@@ -73,7 +90,7 @@ export class SimCluster {
         partitions: this.#options.partitions ?? 3,
         valueBytesMax: 1 << 20,
         readMode: "quorum",
-        requestTimeoutMs: 2_500,
+        requestTimeoutMs: this.requestTimeoutMs,
         version: "test",
       },
       {
@@ -84,30 +101,53 @@ export class SimCluster {
         transport: world.network.transportFor(sim.id, process, greetingOf(identity, address)),
         log: new SimLog(sim.durable, process, world),
         recovery: { groups: sim.durable.recovered(), tornTail: undefined, segments: 1, records: 0 },
-        diskEngine: new SimEngine("disk", sim.durable, process),
-        memoryEngine: new SimEngine("memory", new DurableState(), process),
-        onFatal: (error) => {
-          if (process.isAlive)
-            this.fatal.push(`${sim.id}: ${error instanceof Error ? error.stack : String(error)}`);
-        },
+        diskEngine: sim.diskEngine,
+        memoryEngine: sim.memoryEngine,
+        onFatal,
       },
     );
-    sim.node = node;
-    node.start().catch((error: unknown) => {
-      if (process.isAlive) this.fatal.push(`${sim.id}: ${String(error)}`);
+    sim.node.start().catch((error: unknown) => {
+      if (!String(error).includes("the node is stopping")) onFatal(error);
     });
   }
 
   async startAll(): Promise<void> {
-    for (const sim of this.nodes) await this.start(sim);
+    for (const sim of this.nodes) if (sim.process === undefined) await this.start(sim);
   }
 
+  /** Starts the node, in the background. */
+  startSoon(sim: SimNode): void {
+    if (sim.process !== undefined) return;
+    this.start(sim).catch((error: unknown) => this.fatal.push(`${sim.id}: ${String(error)}`));
+  }
+
+  /** The process is gone, with all that was not durable. */
   crash(sim: SimNode): void {
     if (sim.process === undefined) return;
     sim.process.isAlive = false;
-    sim.process = undefined;
-    sim.node = undefined;
     this.world.network.drop(sim.id);
+    forget(sim);
+  }
+
+  /** As by SIGTERM; calls `onStopped` when the process has ended by itself. */
+  stop(sim: SimNode, onStopped: () => void): void {
+    const { node, process } = sim;
+    if (node === undefined || process === undefined) {
+      onStopped();
+      return;
+    }
+    node.stop().then(
+      () => {
+        if (sim.process !== process) return;
+        for (const text of this.submissions.unansweredOn(process)) {
+          this.submissions.violations.push(`not answered before the node stopped: ${text}`);
+        }
+        process.isAlive = false;
+        forget(sim);
+        onStopped();
+      },
+      (error: unknown) => this.fatal.push(`${sim.id} could not stop: ${String(error)}`),
+    );
   }
 
   wipe(sim: SimNode): void {
@@ -117,6 +157,12 @@ export class SimCluster {
 
   get isReady(): boolean {
     return this.nodes.every((sim) => sim.node?.status().ready === true);
+  }
+
+  nodeNamed(id: NodeId): SimNode {
+    const sim = this.nodes.find((candidate) => candidate.id === id);
+    if (sim === undefined) throw new Error(`no node is named ${id}`);
+    return sim;
   }
 
   #logger(id: NodeId): Logger {
@@ -129,139 +175,9 @@ export class SimCluster {
   }
 }
 
-/** Sends one command after the other; each ends with a reply or, past its time, without one. */
-export class SimClient {
-  readonly #cluster: SimCluster;
-  #sim: SimNode;
-  #context: RequestContext = newContext();
-
-  constructor(cluster: SimCluster) {
-    this.#cluster = cluster;
-    this.#sim = cluster.nodes[cluster.world.random.below(cluster.nodes.length)];
-  }
-
-  /** Calls `done` with the reply as text, or with undefined when nothing was heard in time. */
-  send(words: readonly string[], done: (reply: unknown) => void): void {
-    const { world } = this.#cluster;
-    if (this.#sim.node === undefined || world.random.unit() < 0.1) this.#moveOn();
-    const { node, process } = this.#sim;
-    if (node === undefined || process === undefined) {
-      world.schedule(20, () => done(new Error("refused")));
-      return;
-    }
-    let isDone = false;
-    const finish = (reply: unknown) => {
-      if (isDone) return;
-      isDone = true;
-      done(reply);
-    };
-    world.schedule(6_000, () => {
-      if (!isDone) this.#moveOn();
-      finish(undefined);
-    });
-    node.submit(makeArgs(words), this.#context, {
-      onReply: (reply) => {
-        if (process.isAlive) finish(plain(retainReply(reply)));
-      },
-    });
-  }
-
-  #moveOn(): void {
-    this.#sim = this.#cluster.nodes[this.#cluster.world.random.below(this.#cluster.nodes.length)];
-    this.#context = newContext();
-  }
-}
-
-function newContext(): RequestContext {
-  return { keyspace: keyspaceId(0), readLevel: "linearizable", writeLevel: "quorum" };
-}
-
-/** A reply as JavaScript values that compare: text, numbers, null, lists, errors. */
-export function plain(reply: Reply): unknown {
-  if (reply instanceof Slice) return reply.bytes.latin1Slice(reply.start, reply.end);
-  if (reply instanceof Status) return reply.text;
-  return Array.isArray(reply) ? (reply as readonly Reply[]).map(plain) : reply;
-}
-
-/** Files that are durable at once; a rename takes a moment. */
-class MapDisk implements Disk {
-  readonly #files: Map<string, Bytes>;
-  readonly #process: SimProcess | undefined;
-
-  constructor(files = new Map<string, Bytes>(), process?: SimProcess) {
-    this.#files = files;
-    this.#process = process;
-  }
-
-  /** The same files, seen by a process that may die. */
-  of(process: SimProcess): Disk {
-    return new MapDisk(this.#files, process);
-  }
-
-  async open(path: string): Promise<DiskFile> {
-    return await Promise.resolve(new MapFile(this.#files, path));
-  }
-
-  async list(): Promise<string[]> {
-    return await Promise.resolve([...this.#files.keys()].sort());
-  }
-
-  async rename(from: string, to: string): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#process?.later(0.5, resolve);
-    });
-    const bytes = this.#files.get(from);
-    if (bytes !== undefined) this.#files.set(to, bytes);
-    this.#files.delete(from);
-  }
-
-  async remove(path: string): Promise<void> {
-    this.#files.delete(path);
-    await Promise.resolve();
-  }
-
-  async removeTree(): Promise<void> {
-    await Promise.resolve();
-  }
-
-  async syncDirectory(): Promise<void> {
-    await Promise.resolve();
-  }
-}
-
-class MapFile implements DiskFile {
-  readonly #files: Map<string, Bytes>;
-  readonly #path: string;
-
-  constructor(files: Map<string, Bytes>, path: string) {
-    this.#files = files;
-    this.#path = path;
-  }
-
-  async sizeBytes(): Promise<number> {
-    return await Promise.resolve(this.#files.get(this.#path)?.length ?? 0);
-  }
-
-  async read(target: Bytes, positionBytes: number): Promise<number> {
-    await Promise.resolve();
-    return this.#files.get(this.#path)?.copy(target, 0, positionBytes) ?? 0;
-  }
-
-  async write(parts: readonly Uint8Array[]): Promise<void> {
-    await Promise.resolve();
-    const [first] = parts;
-    this.#files.set(this.#path, copyBytes(first));
-  }
-
-  async sync(): Promise<void> {
-    await Promise.resolve();
-  }
-
-  async truncate(): Promise<void> {
-    await Promise.resolve();
-  }
-
-  async close(): Promise<void> {
-    await Promise.resolve();
-  }
+function forget(sim: SimNode): void {
+  sim.process = undefined;
+  sim.node = undefined;
+  sim.diskEngine = undefined;
+  sim.memoryEngine = undefined;
 }

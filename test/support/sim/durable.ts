@@ -6,6 +6,7 @@
 import { ByteReader } from "../../../src/codec/byte-reader.js";
 import { ByteWriter } from "../../../src/codec/byte-writer.js";
 import type { Entry, HardState, SnapshotMeta } from "../../../src/codec/raft-types.js";
+import { assert } from "../../../src/core/assert.js";
 import { type Bytes, copyBytes, type Key } from "../../../src/core/bytes.js";
 import { type GroupId, type LogIndex, logIndex, replicaId, term } from "../../../src/core/ids.js";
 import type {
@@ -18,12 +19,13 @@ import type {
   StoredValue,
   TableName,
 } from "../../../src/ports/storage-engine.js";
+import { Exclusive } from "../../../src/storage/exclusive.js";
 import type { LogAppend, RecoveredGroup, WriteAheadLog } from "../../../src/storage/log/types.js";
 import type { SimProcess, World } from "./world.js";
 
-type Tables = Record<TableName, Map<Key, Bytes>>;
+export type Tables = Record<TableName, Map<Key, Bytes>>;
 
-const TABLES: readonly TableName[] = ["data", "expiry", "meta"];
+export const TABLES: readonly TableName[] = ["data", "expiry", "meta"];
 
 function emptyTables(): Tables {
   return { data: new Map(), expiry: new Map(), meta: new Map() };
@@ -39,16 +41,26 @@ interface LoggedGroup {
   entries: Entry[];
 }
 
+/** A group as an engine has it on disk. */
+export interface StoredGroup {
+  readonly applied: AppliedState;
+  readonly tables: Tables;
+}
+
+export type EngineKind = "disk" | "memory";
+
 /** What a node's disk holds. */
 export class DurableState {
   readonly log = new Map<GroupId, LoggedGroup>();
-  readonly stores = new Map<GroupId, { applied: AppliedState; tables: Tables }>();
-  identity: unknown;
+  readonly stores: Record<EngineKind, Map<GroupId, StoredGroup>> = { disk: new Map(), memory: new Map() };
+  /** Before this time a write takes this long. */
+  slowUntilMs = 0;
+  slowMs = 0;
 
   wipe(): void {
     this.log.clear();
-    this.stores.clear();
-    this.identity = undefined;
+    this.stores.disk.clear();
+    this.stores.memory.clear();
   }
 
   recovered(): Map<GroupId, RecoveredGroup> {
@@ -56,13 +68,19 @@ export class DurableState {
   }
 }
 
+type LogRecord =
+  | { readonly kind: "append"; readonly append: LogAppend; readonly onDurable: () => void }
+  | { readonly kind: "compact"; readonly group: GroupId; readonly snapshot: SnapshotMeta }
+  | { readonly kind: "drop"; readonly group: GroupId };
+
 /** One write at a time, durable after a moment; what waits meanwhile goes together. */
 export class SimLog implements WriteAheadLog {
   readonly #durable: DurableState;
   readonly #process: SimProcess;
   readonly #world: World;
-  #queued: { append: LogAppend; onDurable: () => void }[] = [];
+  #queued: LogRecord[] = [];
   #isWriting = false;
+  #isClosed = false;
 
   constructor(durable: DurableState, process: SimProcess, world: World) {
     this.#durable = durable;
@@ -71,9 +89,10 @@ export class SimLog implements WriteAheadLog {
   }
 
   append(append: LogAppend, onDurable: () => void): void {
+    assert(!this.#isClosed, "append to a closed log");
     // Encoded at once, as the real log does: entries change hands.
     const entries = append.entries.map((entry) => ({ ...entry, data: copyBytes(entry.data) }));
-    this.#queued.push({ append: { ...append, entries }, onDurable });
+    this.#queued.push({ kind: "append", append: { ...append, entries }, onDurable });
   }
 
   flush(): void {
@@ -81,24 +100,20 @@ export class SimLog implements WriteAheadLog {
     this.#isWriting = true;
     const unit = this.#queued;
     this.#queued = [];
-    const delayMs = this.#world.random.unit() < 0.01 ? 20 : 0.1 + this.#world.random.unit();
-    this.#process.later(delayMs, () => {
-      for (const { append } of unit) this.#write(append);
+    this.#process.later(this.#delayMs(), () => {
+      for (const record of unit) this.#write(record);
       this.#isWriting = false;
-      for (const { onDurable } of unit) onDurable();
+      for (const record of unit) if (record.kind === "append") record.onDurable();
       this.flush();
     });
   }
 
   compact(group: GroupId, snapshot: SnapshotMeta): void {
-    const logged = this.#durable.log.get(group);
-    if (logged === undefined || snapshot.index <= logged.snapshot.index) return;
-    logged.entries = logged.entries.filter((entry) => entry.index > snapshot.index);
-    logged.snapshot = snapshot;
+    this.#queued.push({ kind: "compact", group, snapshot });
   }
 
   dropGroup(group: GroupId): void {
-    this.#durable.log.delete(group);
+    this.#queued.push({ kind: "drop", group });
   }
 
   sizeBytes(): number {
@@ -114,10 +129,31 @@ export class SimLog implements WriteAheadLog {
   }
 
   async close(): Promise<void> {
-    await Promise.resolve();
+    this.#isClosed = true;
+    this.flush();
+    while (this.#isWriting) {
+      await new Promise<void>((resolve) => {
+        this.#process.later(1, resolve);
+      });
+    }
   }
 
-  #write({ group, hardState, entries, snapshot }: LogAppend): void {
+  #delayMs(): number {
+    const { random, nowMs } = this.#world;
+    if (nowMs < this.#durable.slowUntilMs) return this.#durable.slowMs * random.unit();
+    return random.chance(0.01) ? 20 : 0.1 + random.unit();
+  }
+
+  #write(record: LogRecord): void {
+    if (record.kind === "append") this.#append(record.append);
+    else if (record.kind === "drop") this.#durable.log.delete(record.group);
+    else {
+      const logged = this.#durable.log.get(record.group);
+      if (logged !== undefined) startAfter(logged, record.snapshot);
+    }
+  }
+
+  #append({ group, hardState, entries, snapshot }: LogAppend): void {
     let logged = this.#durable.log.get(group);
     if (logged === undefined) {
       logged = {
@@ -136,27 +172,53 @@ export class SimLog implements WriteAheadLog {
       logged.snapshot = snapshot;
       logged.entries = [];
     }
-    if (entries.length > 0) {
-      logged.entries = logged.entries.filter((entry) => entry.index < entries[0].index);
-      logged.entries.push(...entries);
-    }
+    if (entries.length === 0) return;
+    const [{ index: first }] = entries;
+    const lastIndex = logged.snapshot.index + logged.entries.length;
+    assert(first > logged.snapshot.index, `group ${group}: entry ${first} is covered by the snapshot`);
+    assert(first <= lastIndex + 1, `group ${group}: entry ${first} does not follow entry ${lastIndex}`);
+    logged.entries.length = first - logged.snapshot.index - 1;
+    logged.entries.push(...entries);
   }
 }
 
+function startAfter(logged: LoggedGroup, snapshot: SnapshotMeta): void {
+  if (snapshot.index <= logged.snapshot.index) return;
+  logged.entries = logged.entries.filter((entry) => entry.index > snapshot.index);
+  logged.snapshot = snapshot;
+}
+
+/** Bytes that a write of any size counts: checkpoints are to be frequent. */
+const COUNTED_BYTES = 100_000;
+
 export class SimEngine implements StorageEngine {
-  readonly kind: "disk" | "memory";
+  readonly kind: EngineKind;
   readonly durable: DurableState;
   readonly process: SimProcess;
+  /** As in the real engines: checkpoints and installations take turns. */
+  readonly exclusive = new Exclusive();
   readonly #open = new Map<GroupId, SimStore>();
+  #waitingCheckpoint: Promise<void> | undefined;
   writtenBytes = 0;
 
-  constructor(kind: "disk" | "memory", durable: DurableState, process: SimProcess) {
+  constructor(kind: EngineKind, durable: DurableState, process: SimProcess) {
     this.kind = kind;
     this.durable = durable;
     this.process = process;
   }
 
+  /** Groups on disk. */
+  get stored(): Map<GroupId, StoredGroup> {
+    return this.durable.stores[this.kind];
+  }
+
+  /** The open groups. */
+  get groups(): ReadonlyMap<GroupId, SimStore> {
+    return this.#open;
+  }
+
   async openGroup(group: GroupId): Promise<GroupStore> {
+    assert(!this.#open.has(group), `group ${group} is open already`);
     await Promise.resolve();
     const store = new SimStore(group, this);
     this.#open.set(group, store);
@@ -165,14 +227,25 @@ export class SimEngine implements StorageEngine {
 
   async listGroups(): Promise<GroupId[]> {
     await Promise.resolve();
-    return [...this.durable.stores.keys()];
+    return [...this.stored.keys()];
   }
 
-  async checkpoint(): Promise<void> {
+  checkpoint(): Promise<void> {
+    this.#waitingCheckpoint ??= this.exclusive.run(() => {
+      this.#waitingCheckpoint = undefined;
+      return this.#checkpoint();
+    });
+    return this.#waitingCheckpoint;
+  }
+
+  async #checkpoint(): Promise<void> {
     this.writtenBytes = 0;
-    const states = [...this.#open.values()].flatMap((store) => store.capture() ?? []);
+    const stores = [...this.#open.values()];
+    const states = stores.map((store) => store.capture());
     await this.pause(5);
-    for (const { group, applied, tables } of states) this.durable.stores.set(group, { applied, tables });
+    states.forEach((state, i) => {
+      if (this.#open.get(state.group) === stores[i]) this.stored.set(state.group, state);
+    });
   }
 
   /** Never resolves when the process dies meanwhile. */
@@ -182,26 +255,31 @@ export class SimEngine implements StorageEngine {
     });
   }
 
+  forget(store: SimStore): void {
+    if (this.#open.get(store.group) === store) this.#open.delete(store.group);
+  }
+
   uncheckpointedBytes(): number {
     return this.writtenBytes;
   }
 
-  async close(): Promise<void> {
-    await Promise.resolve();
+  close(): Promise<void> {
+    return this.exclusive.idle();
   }
 }
 
-class SimStore implements GroupStore {
+export class SimStore implements GroupStore {
   readonly group: GroupId;
   readonly restored: AppliedState | undefined;
   readonly #engine: SimEngine;
   #tables: Tables;
   #capture: (() => AppliedState) | undefined;
+  #isClosed = false;
 
   constructor(group: GroupId, engine: SimEngine) {
     this.group = group;
     this.#engine = engine;
-    const durable = engine.durable.stores.get(group);
+    const durable = engine.stored.get(group);
     this.restored = durable?.applied;
     this.#tables = durable === undefined ? emptyTables() : copyTables(durable.tables);
   }
@@ -216,7 +294,8 @@ class SimStore implements GroupStore {
   }
 
   put(table: TableName, key: Key, value: StoredValue): void {
-    this.#engine.writtenBytes += 100_000;
+    assert(!this.#isClosed, "no write to a closed group");
+    this.#engine.writtenBytes += COUNTED_BYTES;
     this.#tables[table].set(key, copyBytes(value.bytes, value.start, value.end));
   }
 
@@ -245,19 +324,24 @@ class SimStore implements GroupStore {
     this.#capture = capture;
   }
 
-  capture(): { group: GroupId; applied: AppliedState; tables: Tables } | undefined {
-    if (this.#capture === undefined) return undefined;
-    return { group: this.group, applied: this.#capture(), tables: copyTables(this.#tables) };
+  /** The state as of now. */
+  capture(): StoredGroup & { readonly group: GroupId } {
+    assert(this.#capture !== undefined, "nobody has said what the state is");
+    const applied = this.#capture();
+    return {
+      group: this.group,
+      applied: { ...applied, state: copyBytes(applied.state) },
+      tables: copyTables(this.#tables),
+    };
   }
 
   durableIndex(): LogIndex {
-    return this.#engine.durable.stores.get(this.group)?.applied.index ?? logIndex(0);
+    return this.#engine.stored.get(this.group)?.applied.index ?? logIndex(0);
   }
 
   async snapshot(): Promise<GroupSnapshot> {
     await this.#engine.pause(1);
     const captured = this.capture();
-    if (captured === undefined) throw new Error("no state to capture");
     const writer = new ByteWriter();
     for (const table of TABLES) {
       writer.varint(captured.tables[table].size);
@@ -288,37 +372,41 @@ class SimStore implements GroupStore {
         await this.#engine.pause(1);
         pieces.push(copyBytes(piece));
       },
-      commit: async (applied) => {
-        await this.#engine.pause(3);
-        const writer = new ByteWriter();
-        for (const piece of pieces) writer.raw(piece);
-        const reader = new ByteReader(writer.toBytes(), "snapshot");
-        const tables = emptyTables();
-        for (const table of TABLES) {
-          for (let left = reader.varint(); left > 0; left -= 1) {
-            const key = reader.latin1();
-            tables[table].set(key, copyBytes(reader.blob()));
-          }
-        }
-        this.#tables = tables;
-        const state = copyBytes(applied.state);
-        this.#engine.durable.stores.set(this.group, {
-          applied: { ...applied, state },
-          tables: copyTables(tables),
-        });
-      },
+      commit: (applied) => this.#engine.exclusive.run(() => this.#install(pieces, applied)),
       abort: async () => {
         await Promise.resolve();
       },
     };
   }
 
-  async close(): Promise<void> {
-    await Promise.resolve();
+  async #install(pieces: readonly Bytes[], applied: AppliedState): Promise<void> {
+    await this.#engine.pause(3);
+    const writer = new ByteWriter();
+    for (const piece of pieces) writer.raw(piece);
+    const reader = new ByteReader(writer.toBytes(), "snapshot");
+    const tables = emptyTables();
+    for (const table of TABLES) {
+      for (let left = reader.varint(); left > 0; left -= 1) {
+        const key = reader.latin1();
+        tables[table].set(key, copyBytes(reader.blob()));
+      }
+    }
+    this.#tables = tables;
+    const state = copyBytes(applied.state);
+    this.#engine.stored.set(this.group, { applied: { ...applied, state }, tables: copyTables(tables) });
   }
 
-  async destroy(): Promise<void> {
-    await Promise.resolve();
-    this.#engine.durable.stores.delete(this.group);
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return this.#engine.exclusive.run(async () => this.#engine.forget(this));
+  }
+
+  destroy(): Promise<void> {
+    this.#isClosed = true;
+    return this.#engine.exclusive.run(async () => {
+      await this.#engine.pause(2);
+      this.#engine.stored.delete(this.group);
+      this.#engine.forget(this);
+    });
   }
 }

@@ -1,45 +1,107 @@
 /**
- * Is a history of one key's operations linearizable? Wing and Gong's search with Lowe's memoisation: take any
- * operation that no other must come before, see whether it fits the state, go on with the rest.
+ * Is a history linearizable? Wing and Gong's search with Lowe's memoisation: take any operation that no other
+ * must come before, see whether it fits the state, go on with the rest.
  */
 
-export interface Operation {
-  readonly kind: "read" | "write";
-  /** What was written, or read; null for "no value". */
-  readonly value: string | null;
+/** One call of a client, and what it answered. */
+export interface Operation<Call> {
+  readonly call: Call;
+  /** Undefined when the outcome is not known: it may take effect at any later time, or never. */
+  readonly answer: unknown;
   readonly invokedMs: number;
-  /** Infinity when the outcome is not known: it may take effect at any later time, or never. */
+  /** Infinity when the outcome is not known. */
   readonly returnedMs: number;
 }
 
-/** True when some order of the operations explains all of them. Reads of unknown outcome are left out by the caller. */
-export function isLinearizable(history: readonly Operation[], initial: string | null = null): boolean {
-  const operations = [...history].sort((a, b) => a.invokedMs - b.invokedMs);
-  const seen = new Set<string>();
-  const mustDo = operations.filter((operation) => operation.returnedMs !== Number.POSITIVE_INFINITY).length;
-  const done = Array.from(operations, () => false);
+/** States are strings, so that they compare. */
+export interface Model<Call> {
+  readonly initial: string;
+  /** The states after `call` that `answer` allows; all that are possible when `answer` is undefined. */
+  step(state: string, call: Call, answer: unknown): readonly string[];
+}
 
-  const search = (value: string | null, doneCount: number): boolean => {
-    if (doneCount === mustDo) return true;
-    const key = `${done.map((isDone) => (isDone ? 1 : 0)).join("")}|${value}`;
-    if (seen.has(key)) return false;
-    seen.add(key);
-    // Only what was invoked before the earliest return of what is left may come next.
+const STEPS_MAX = 2_000_000;
+
+export type Verdict = "linearizable" | "not linearizable" | "too long to tell";
+
+interface Frame {
+  readonly state: string;
+  readonly candidates: readonly { readonly at: number; readonly state: string }[];
+  next: number;
+}
+
+/** Whether some order of the operations explains all of them. */
+export function judge<Call>(model: Model<Call>, history: readonly Operation<Call>[]): Verdict {
+  // What returned first is tried first; what never returned, last.
+  const operations = [...history].sort((a, b) => a.returnedMs - b.returnedMs || a.invokedMs - b.invokedMs);
+  const done = new Uint8Array(operations.length);
+  const known = operations.filter((operation) => operation.returnedMs !== Number.POSITIVE_INFINITY).length;
+  const seen = new Set<string>();
+  let steps = 0;
+
+  const candidatesOf = (state: string): Frame["candidates"] => {
+    const candidates: { at: number; state: string }[] = [];
     let earliestReturn = Number.POSITIVE_INFINITY;
-    operations.forEach((operation, i) => {
-      if (!done[i]) earliestReturn = Math.min(earliestReturn, operation.returnedMs);
-    });
-    for (let i = 0; i < operations.length; i += 1) {
-      const operation = operations[i];
-      if (done[i] || operation.invokedMs > earliestReturn) continue;
-      if (operation.kind === "read" && operation.value !== value) continue;
-      done[i] = true;
-      const next = operation.kind === "write" ? operation.value : value;
-      const counts = operation.returnedMs === Number.POSITIVE_INFINITY ? 0 : 1;
-      if (search(next, doneCount + counts)) return true;
-      done[i] = false;
+    for (let at = 0; at < operations.length; at += 1) {
+      if (done[at] === 1) continue;
+      const { call, answer, invokedMs, returnedMs } = operations[at];
+      earliestReturn = Math.min(earliestReturn, returnedMs);
+      if (invokedMs > earliestReturn) continue;
+      for (const after of model.step(state, call, answer)) candidates.push({ at, state: after });
     }
-    return false;
+    // Sorted by return, so that `earliestReturn` is that of the first left.
+    return candidates;
   };
-  return search(initial, 0);
+
+  const stack: Frame[] = [{ state: model.initial, candidates: candidatesOf(model.initial), next: 0 }];
+  const path: number[] = [];
+  let doneKnown = 0;
+  while (stack.length > 0) {
+    if (doneKnown === known) return "linearizable";
+    steps += 1;
+    if (steps > STEPS_MAX) return "too long to tell";
+    const frame = stack[stack.length - 1];
+    if (frame.next === frame.candidates.length) {
+      stack.pop();
+      const undone = path.pop();
+      if (undone !== undefined) {
+        done[undone] = 0;
+        if (undone < known) doneKnown -= 1;
+      }
+      continue;
+    }
+    const { at, state } = frame.candidates[frame.next];
+    frame.next += 1;
+    done[at] = 1;
+    const key = `${memoKey(done)}|${state}`;
+    if (seen.has(key)) {
+      done[at] = 0;
+      continue;
+    }
+    seen.add(key);
+    path.push(at);
+    if (at < known) doneKnown += 1;
+    stack.push({ state, candidates: candidatesOf(state), next: 0 });
+  }
+  return "not linearizable";
+}
+
+/** The done ones: a prefix, then what is done beyond it. */
+function memoKey(done: Uint8Array): string {
+  let prefix = 0;
+  while (prefix < done.length && done[prefix] === 1) prefix += 1;
+  let key = `${prefix}`;
+  for (let at = prefix; at < done.length; at += 1) if (done[at] === 1) key += `,${at}`;
+  return key;
+}
+
+/** A history of calls as a workload records it. */
+export class History<Call> {
+  readonly operations: Operation<Call>[] = [];
+
+  /** `answer` undefined: it is not known whether the call was carried out. */
+  record(call: Call, answer: unknown, invokedMs: number, nowMs: number): void {
+    const returnedMs = answer === undefined ? Number.POSITIVE_INFINITY : nowMs;
+    this.operations.push({ call, answer, invokedMs, returnedMs });
+  }
 }

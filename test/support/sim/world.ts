@@ -1,13 +1,10 @@
 /**
- * Simulated time, randomness and network for whole nodes in one process: every run of a seed is the same.
- * Events run one at a time, in order of their time; between two of them all promises settle.
+ * Simulated time and processes: every run of a seed is the same. Events run one at a time, in order of their
+ * time; between two of them all promises settle.
  */
-import type { Bytes } from "../../../src/core/bytes.js";
-import { concatBytes } from "../../../src/core/bytes.js";
-import type { NodeId } from "../../../src/core/ids.js";
 import type { CancelTimer, Clock } from "../../../src/ports/clock.js";
 import type { Random } from "../../../src/ports/random.js";
-import type { Greeting, Transport, TransportEvents } from "../../../src/ports/transport.js";
+import { Network } from "./network.js";
 
 /** Mulberry32: small, good enough, and the same everywhere. */
 export class SeededRandom implements Random {
@@ -32,6 +29,14 @@ export class SeededRandom implements Random {
   id48(): number {
     return this.below(2 ** 24) * 2 ** 24 + this.below(2 ** 24);
   }
+
+  chance(probability: number): boolean {
+    return this.unit() < probability;
+  }
+
+  pick<T>(choices: readonly T[]): T {
+    return choices[this.below(choices.length)];
+  }
 }
 
 interface Event {
@@ -40,13 +45,16 @@ interface Event {
   readonly run: () => void;
 }
 
+/** So many events run before Node.js gets a turn of its own, for the timers of the test runner. */
+const EVENTS_A_TURN = 2_000;
+
 export class World {
   readonly random: SeededRandom;
   readonly network: Network;
   nowMs = 0;
   /** A digest of what happened, to compare two runs of a seed. */
   eventsRun = 0;
-  #events: Event[] = [];
+  readonly #events: Event[] = [];
   #order = 0;
 
   constructor(seed: number) {
@@ -73,13 +81,18 @@ export class World {
   /** Runs until `isDone` says so, or until `limitMs` of simulated time have passed; true when done. */
   async run(limitMs: number, isDone: () => boolean): Promise<boolean> {
     const endMs = this.nowMs + limitMs;
+    await settle();
     while (!isDone()) {
-      const event = this.#events[0];
-      if (event === undefined || event.atMs > endMs) return false;
+      const event = this.#events.at(0);
+      if (event === undefined || event.atMs > endMs) {
+        this.nowMs = endMs;
+        return false;
+      }
       this.#pop();
       this.nowMs = event.atMs;
       this.eventsRun += 1;
       event.run();
+      if (this.eventsRun % EVENTS_A_TURN === 0) await yieldToNode();
       await settle();
     }
     return true;
@@ -106,36 +119,71 @@ function isBefore(a: Event, b: Event): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }
 
+/** A tick asked for by a promise's job runs once no such job is left. */
 async function settle(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    queueMicrotask(() => process.nextTick(resolve));
+  });
+}
+
+async function yieldToNode(): Promise<void> {
   await new Promise<void>((resolve) => {
     setImmediate(resolve);
   });
 }
 
-/** One process: dies with all of its timers. */
+const EPOCH_MS = 1_700_000_000_000;
+
+/** One process: dies with all of its timers, and can be stopped for a while (SIGSTOP). */
 export class SimProcess {
   isAlive = true;
+  /** What its wall clock shows too much. */
+  skewMs: number;
   readonly #world: World;
-  readonly #skewMs: number;
+  /** What came due while the process was stopped; undefined while it runs. */
+  #held: (() => void)[] | undefined;
 
   constructor(world: World, skewMs: number) {
     this.#world = world;
-    this.#skewMs = skewMs;
+    this.skewMs = skewMs;
   }
 
-  /** As `World.schedule`, unless the process is dead by then. */
+  get isPaused(): boolean {
+    return this.#held !== undefined;
+  }
+
+  pause(): void {
+    this.#held ??= [];
+  }
+
+  /** All that came due meanwhile happens now, in order. */
+  resume(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const run of held) this.#world.schedule(0, () => this.deliver(run));
+  }
+
+  /** Runs `run` now, or when the process goes on, or never when it is dead. */
+  deliver(run: () => void): void {
+    if (!this.isAlive) return;
+    if (this.#held !== undefined) this.#held.push(run);
+    else run();
+  }
+
+  /** As `World.schedule`, as this process sees it. */
   later(delayMs: number, run: () => void): CancelTimer {
     let isCancelled = false;
-    this.#world.schedule(delayMs, () => {
-      if (this.isAlive && !isCancelled) run();
-    });
+    const fire = () => {
+      if (!isCancelled) run();
+    };
+    this.#world.schedule(delayMs, () => this.deliver(fire));
     return () => {
       isCancelled = true;
     };
   }
 
   readonly clock: Clock = {
-    wallMs: () => Math.floor(1_700_000_000_000 + this.#world.nowMs + this.#skewMs),
+    wallMs: () => Math.floor(EPOCH_MS + this.#world.nowMs + this.skewMs),
     monotonicMs: () => this.#world.nowMs,
     after: (delayMs, run) => this.later(delayMs, run),
     every: (periodMs, run) => {
@@ -153,138 +201,4 @@ export class SimProcess {
       this.later(0, run);
     },
   };
-}
-
-interface Endpoint {
-  readonly process: SimProcess;
-  greeting: Greeting;
-  readonly events: TransportEvents;
-  peers: ReadonlySet<NodeId>;
-}
-
-/** Frames between processes: in order, delayed, lost with their connection. */
-export class Network {
-  readonly #world: World;
-  readonly #endpoints = new Map<NodeId, Endpoint>();
-  /** Pairs that cannot talk, as `a>b`. */
-  readonly #cut = new Set<string>();
-  /** Counts connections of a pair: frames of an older one are lost. */
-  readonly #generation = new Map<string, number>();
-  readonly #up = new Set<string>();
-  readonly #lastMs = new Map<string, number>();
-
-  constructor(world: World) {
-    this.#world = world;
-  }
-
-  transportFor(node: NodeId, process: SimProcess, greeting: Greeting): Transport {
-    let current = greeting;
-    return {
-      start: async (events) => {
-        this.#endpoints.set(node, { process, greeting: current, events, peers: new Set() });
-        await Promise.resolve();
-      },
-      setPeers: (addresses) => {
-        const endpoint = this.#endpoints.get(node);
-        if (endpoint === undefined) return;
-        endpoint.peers = new Set(addresses.keys());
-        for (const peer of endpoint.peers) this.#connectSoon(node, peer);
-      },
-      updateGreeting: (next) => {
-        current = next;
-        const endpoint = this.#endpoints.get(node);
-        if (endpoint === undefined) return;
-        endpoint.greeting = next;
-        for (const peer of endpoint.peers) if (this.#isUp(node, peer)) this.#greet(node, peer);
-      },
-      send: (peer, parts) => this.#send(node, peer, parts),
-      flush: () => undefined,
-      isUp: (peer) => this.#isUp(node, peer),
-      stop: async () => {
-        this.drop(node);
-        await Promise.resolve();
-      },
-    };
-  }
-
-  /** The process has died: its connections break. */
-  drop(node: NodeId): void {
-    const endpoint = this.#endpoints.get(node);
-    if (endpoint === undefined) return;
-    for (const peer of endpoint.peers) this.#disconnect(node, peer);
-    this.#endpoints.delete(node);
-  }
-
-  /** Cuts two nodes off from each other. */
-  cut(a: NodeId, b: NodeId): void {
-    this.#cut.add(pair(a, b));
-    this.#disconnect(a, b);
-  }
-
-  healAll(): void {
-    this.#cut.clear();
-  }
-
-  #isUp(a: NodeId, b: NodeId): boolean {
-    return this.#up.has(pair(a, b));
-  }
-
-  #connectSoon(a: NodeId, b: NodeId): void {
-    const retry = () => {
-      const from = this.#endpoints.get(a);
-      if (from === undefined || !from.peers.has(b)) return;
-      if (!this.#isUp(a, b) && !this.#cut.has(pair(a, b)) && this.#endpoints.get(b)?.peers.has(a) === true) {
-        this.#up.add(pair(a, b));
-        this.#generation.set(pair(a, b), (this.#generation.get(pair(a, b)) ?? 0) + 1);
-        for (const [x, y] of [
-          [a, b],
-          [b, a],
-        ]) {
-          this.#greet(x, y);
-          this.#endpoints.get(x)?.events.onUp(y);
-        }
-      }
-      from.process.later(20 + this.#world.random.below(100), retry);
-    };
-    retry();
-  }
-
-  #greet(from: NodeId, to: NodeId): void {
-    const sender = this.#endpoints.get(from);
-    if (sender === undefined) return;
-    const { greeting } = sender;
-    this.#deliver(from, to, (receiver) => receiver.events.onGreeting(greeting));
-  }
-
-  #send(from: NodeId, to: NodeId, parts: readonly Uint8Array[]): boolean {
-    if (!this.#isUp(from, to)) return false;
-    const frame: Bytes = concatBytes(parts);
-    this.#deliver(from, to, (receiver) => receiver.events.onFrame(from, frame));
-    return true;
-  }
-
-  #deliver(from: NodeId, to: NodeId, hand: (receiver: Endpoint) => void): void {
-    const direction = `${from}>${to}`;
-    const generation = this.#generation.get(pair(from, to));
-    const delayMs =
-      this.#world.random.unit() < 0.02 ? 30 * this.#world.random.unit() : this.#world.random.unit();
-    // In order: never before the frame in front.
-    const atMs = Math.max(this.#world.nowMs + delayMs, this.#lastMs.get(direction) ?? 0);
-    this.#lastMs.set(direction, atMs);
-    this.#world.schedule(atMs - this.#world.nowMs, () => {
-      const receiver = this.#endpoints.get(to);
-      const isSame = this.#generation.get(pair(from, to)) === generation && this.#isUp(from, to);
-      if (receiver?.process.isAlive === true && isSame) hand(receiver);
-    });
-  }
-
-  #disconnect(a: NodeId, b: NodeId): void {
-    if (!this.#up.delete(pair(a, b))) return;
-    this.#endpoints.get(a)?.events.onDown(b);
-    this.#endpoints.get(b)?.events.onDown(a);
-  }
-}
-
-function pair(a: NodeId, b: NodeId): string {
-  return a < b ? `${a}-${b}` : `${b}-${a}`;
 }

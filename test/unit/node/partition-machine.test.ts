@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { groupId } from "../../../src/core/ids.js";
 import { encodePreparePart } from "../../../src/node/node-commands.js";
-import { plain } from "../../support/sim/cluster.js";
+import { plain } from "../../support/sim/client.js";
 import { apply, newMachine } from "./partition-fixture.js";
 
 const SESSION = 77;

@@ -1,0 +1,158 @@
+/** Clients of a simulated cluster, and what they may conclude from an answer. */
+import { type Reply, Slice, Status } from "../../../src/commands/reply.js";
+import { MinikeyError } from "../../../src/core/errors.js";
+import { type KeyspaceId, keyspaceId } from "../../../src/core/ids.js";
+import type { ReadLevel, RequestContext, WriteLevel } from "../../../src/node/database.js";
+import { makeArgs } from "../../../src/node/node-commands.js";
+import { retainReply } from "../../../src/node/retain-reply.js";
+import type { SimCluster, SimNode } from "./cluster.js";
+import type { SimProcess } from "./world.js";
+
+/** A reply as JavaScript values that compare: text, numbers, null, lists, errors. */
+export function plain(reply: Reply): unknown {
+  if (reply instanceof Slice) return reply.bytes.latin1Slice(reply.start, reply.end);
+  if (reply instanceof Status) return reply.text;
+  return Array.isArray(reply) ? (reply as readonly Reply[]).map(plain) : reply;
+}
+
+/** `undefined`: no answer was heard. */
+export type Answer = unknown;
+
+/** The command was carried out, and this is what it said. */
+export function isKnown(answer: Answer): boolean {
+  return answer !== undefined && !(answer instanceof Error);
+}
+
+/** The command was certainly not carried out. */
+export function isRefused(answer: Answer): boolean {
+  return answer instanceof Error && !(answer instanceof MinikeyError && answer.outcome === "unknown");
+}
+
+export interface ClientLevels {
+  readonly keyspace?: KeyspaceId;
+  readonly readLevel?: ReadLevel;
+  readonly writeLevel?: WriteLevel;
+}
+
+export function newContext(levels: ClientLevels = {}): RequestContext {
+  const { keyspace = keyspaceId(0), readLevel = "linearizable", writeLevel = "quorum" } = levels;
+  return { keyspace, readLevel, writeLevel };
+}
+
+/**
+ * Commands under way, in the cluster's eyes: each gets exactly one reply, unless its node dies first.
+ */
+export class Submissions {
+  readonly #open = new Map<SimProcess, Map<number, string>>();
+  readonly violations: string[] = [];
+  #count = 0;
+
+  submit(
+    sim: SimNode,
+    words: readonly string[],
+    context: RequestContext,
+    onReply: (reply: unknown) => void,
+  ): void {
+    const { node, process } = sim;
+    if (node === undefined || process === undefined) throw new Error(`${sim.id} does not run`);
+    if (process.isPaused) {
+      // It takes the command when it goes on.
+      process.deliver(() => this.submit(sim, words, context, onReply));
+      return;
+    }
+    this.#count += 1;
+    const number = this.#count;
+    const text = `${sim.id}: ${words.join(" ")}`;
+    let open = this.#open.get(process);
+    if (open === undefined) {
+      open = new Map();
+      this.#open.set(process, open);
+    }
+    open.set(number, text);
+    node.submit(makeArgs(words), context, {
+      onReply: (reply) => {
+        if (!process.isAlive) return;
+        if (!open.delete(number)) this.violations.push(`answered twice: ${text}`);
+        onReply(plain(retainReply(reply)));
+      },
+    });
+  }
+
+  /** What is unanswered on nodes that live. */
+  unanswered(): string[] {
+    const processes = [...this.#open.keys()].filter((process) => process.isAlive);
+    return processes.flatMap((process) => this.unansweredOn(process));
+  }
+
+  unansweredOn(process: SimProcess): string[] {
+    return [...(this.#open.get(process)?.values() ?? [])];
+  }
+}
+
+/** Longer than any command takes on a node that runs. */
+const GIVE_UP_MS = 6_000;
+
+/** Sends commands to some node, and to another when that one is gone. */
+export class SimClient {
+  readonly #cluster: SimCluster;
+  readonly #levels: ClientLevels;
+  /** How often it moves to another node for no reason. */
+  readonly #wanderlust: number;
+  #sim: SimNode;
+  #context: RequestContext;
+
+  constructor(cluster: SimCluster, levels: ClientLevels = {}, wanderlust = 0.1) {
+    this.#cluster = cluster;
+    this.#levels = levels;
+    this.#wanderlust = wanderlust;
+    this.#sim = cluster.world.random.pick(cluster.nodes);
+    this.#context = newContext(levels);
+  }
+
+  get sim(): SimNode {
+    return this.#sim;
+  }
+
+  /** Goes on at some node that runs, as with a new connection. */
+  moveOn(): void {
+    const running = this.#cluster.nodes.filter((sim) => sim.node !== undefined);
+    this.#sim = this.#cluster.world.random.pick(running.length === 0 ? this.#cluster.nodes : running);
+    this.#context = newContext(this.#levels);
+  }
+
+  /** Calls `done` with the reply as plain values, or with undefined when nothing was heard in time. */
+  send(words: readonly string[], done: (answer: Answer) => void): void {
+    const { world } = this.#cluster;
+    if (this.#sim.node === undefined || world.random.chance(this.#wanderlust)) this.moveOn();
+    if (this.#sim.node === undefined) {
+      world.schedule(20, () => done(new Error("refused")));
+      return;
+    }
+    this.#submit(this.#sim, words, done);
+  }
+
+  #submit(sim: SimNode, words: readonly string[], done: (answer: Answer) => void): void {
+    const { process } = sim;
+    let isDone = false;
+    const finish = (answer: Answer) => {
+      if (isDone) return;
+      isDone = true;
+      done(answer);
+    };
+    const giveUp = () => {
+      if (isDone) return;
+      if (this.#sim === sim) this.moveOn();
+      finish(undefined);
+    };
+    // A broken connection is noticed soon, a silent node late.
+    const watch = (leftMs: number) => {
+      this.#cluster.world.schedule(200, () => {
+        if (isDone) return;
+        if (process?.isAlive !== true || leftMs <= 0) giveUp();
+        else watch(leftMs - 200);
+      });
+    };
+    watch(GIVE_UP_MS);
+    this.#cluster.submissions.submit(sim, words, this.#context, finish);
+  }
+}

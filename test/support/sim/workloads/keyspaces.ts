@@ -1,0 +1,122 @@
+/** Keyspaces that come, are used and go: what is written is read back, and what is dropped leaves nothing. */
+import assert from "node:assert/strict";
+import { type KeyspaceId, keyspaceOf, META_GROUP } from "../../../../src/core/ids.js";
+import type { KeyspaceInfo } from "../../../../src/node/database.js";
+import { isKnown, isRefused, SimClient } from "../client.js";
+import { type Load, repeat, type Workload } from "./workload.js";
+
+export class Keyspaces implements Workload {
+  readonly name = "keyspaces";
+  /** Fewer replicas than nodes may be lost with a disk. */
+  readonly #replicasMin: number;
+  readonly #dropped = new Set<KeyspaceId>();
+  #made = 0;
+
+  constructor(replicasMin: number) {
+    this.#replicasMin = replicasMin;
+  }
+
+  start(load: Load): void {
+    repeat(load, (next) => this.#createAndUse(load, next));
+  }
+
+  #createAndUse(load: Load, next: () => void): void {
+    const { cluster } = load;
+    const { random } = cluster.world;
+    const { node } = random.pick(cluster.nodes);
+    if (node === undefined) {
+      next();
+      return;
+    }
+    this.#made += 1;
+    const name = `ks${this.#made}`;
+    const created = node.createKeyspace({
+      name,
+      consistency: "strong",
+      storage: random.pick(["disk", "memory"] as const),
+      replicas: this.#replicasMin + random.below(4 - this.#replicasMin),
+      partitions: 1 + random.below(3),
+    });
+    // A node that dies answers no more.
+    let isOver = false;
+    const goOn = () => {
+      if (!isOver) next();
+      isOver = true;
+    };
+    cluster.world.schedule(10_000, goOn);
+    created.then(
+      (keyspace) => {
+        if (!isOver) this.#use(load, keyspace, goOn);
+      },
+      () => goOn(),
+    );
+  }
+
+  #use(load: Load, keyspace: KeyspaceInfo, next: () => void): void {
+    const { world } = load.cluster;
+    const client = new SimClient(load.cluster, { keyspace: keyspace.id }, 0.3);
+    const values = new Map<string, string>();
+    let left = 3 + world.random.below(10);
+    let isClear = true;
+    const step = () => {
+      left -= 1;
+      if (left <= 0) {
+        this.#drop(load, keyspace, next);
+        return;
+      }
+      const key = `k${world.random.below(3)}`;
+      const then = () => world.schedule(load.pauseMs, step);
+      if (world.random.chance(0.5)) {
+        const value = `${keyspace.name}-${left}`;
+        client.send(["SET", key, value], (answer) => {
+          if (isKnown(answer)) values.set(key, value);
+          else if (!isRefused(answer)) isClear = false;
+          then();
+        });
+      } else {
+        client.send(["GET", key], (answer) => {
+          const isRight = answer === (values.get(key) ?? null);
+          load.expect(!isKnown(answer) || !isClear || isRight, `${keyspace.name} ${key}: ${String(answer)}`);
+          then();
+        });
+      }
+    };
+    step();
+  }
+
+  #drop(load: Load, keyspace: KeyspaceInfo, next: () => void): void {
+    const { cluster } = load;
+    const { node } = cluster.world.random.pick(cluster.nodes);
+    if (node === undefined) {
+      next();
+      return;
+    }
+    // Used until it is gone.
+    const client = new SimClient(cluster, { keyspace: keyspace.id });
+    for (let i = 0; i < 4; i += 1) client.send(["INCR", `k${i}`], () => undefined);
+    let isOver = false;
+    const goOn = () => {
+      if (!isOver) next();
+      isOver = true;
+    };
+    cluster.world.schedule(10_000, goOn);
+    node.dropKeyspace(keyspace.name).then(
+      () => {
+        this.#dropped.add(keyspace.id);
+        goOn();
+      },
+      () => goOn(),
+    );
+  }
+
+  async check(load: Load): Promise<void> {
+    for (const sim of load.cluster.nodes) {
+      const { log, stores } = sim.durable;
+      const left = [...log.keys(), ...stores.disk.keys(), ...stores.memory.keys()].filter(
+        (group) => group !== META_GROUP && this.#dropped.has(keyspaceOf(group)),
+      );
+      assert.deepEqual(left, [], `${sim.id} still holds groups of dropped keyspaces`);
+    }
+    await Promise.resolve();
+  }
+}

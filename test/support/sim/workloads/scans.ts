@@ -1,0 +1,86 @@
+/** Scans while writes go on: what was there all along is seen, and nothing that never was. */
+import assert from "node:assert/strict";
+import { isKnown, SimClient } from "../client.js";
+import { type Load, repeat, type Workload } from "./workload.js";
+
+const LASTING = Array.from({ length: 25 }, (_, i) => `s-lasting-${i}`);
+
+export class Scans implements Workload {
+  readonly name = "scans";
+  finished = 0;
+  #written = 0;
+
+  start(load: Load): void {
+    const client = new SimClient(load.cluster, {}, 0.5);
+    this.#writeLasting(load, client, () => {
+      repeat(load, (next) => this.#scan(load, client, "0", new Set(), next));
+    });
+    const churner = new SimClient(load.cluster);
+    repeat(load, (next) => this.#churn(load, churner, next));
+  }
+
+  #writeLasting(load: Load, client: SimClient, then: () => void): void {
+    const left = [...LASTING];
+    const step = () => {
+      const key = left.at(-1);
+      if (key === undefined) then();
+      else {
+        client.send(["SET", key, "1"], (answer) => {
+          if (isKnown(answer)) left.pop();
+          load.cluster.world.schedule(1, step);
+        });
+      }
+    };
+    step();
+  }
+
+  #churn(load: Load, client: SimClient, next: () => void): void {
+    const { random } = load.cluster.world;
+    this.#written += 1;
+    const key = `s-churn-${random.below(30)}`;
+    client.send(random.chance(0.5) ? ["SET", key, `${this.#written}`] : ["DEL", key], () => next());
+  }
+
+  #scan(load: Load, client: SimClient, cursor: string, seen: Set<string>, next: () => void): void {
+    const { random } = load.cluster.world;
+    if (cursor === "0" && random.chance(0.2)) {
+      client.send(["KEYS", "s-*"], (answer) => {
+        if (isKnown(answer)) this.#checkSeen(load, new Set(answer as string[]));
+        next();
+      });
+      return;
+    }
+    client.send(["SCAN", cursor, "MATCH", "s-*", "COUNT", `${1 + random.below(12)}`], (answer) => {
+      if (!isKnown(answer)) {
+        load.cluster.world.schedule(20, () => this.#scan(load, client, cursor, seen, next));
+        return;
+      }
+      const [nextCursor, keys] = answer as [string, string[]];
+      for (const key of keys) seen.add(key);
+      if (nextCursor !== "0") this.#scan(load, client, nextCursor, seen, next);
+      else {
+        this.#checkSeen(load, seen);
+        next();
+      }
+    });
+  }
+
+  #checkSeen(load: Load, seen: ReadonlySet<string>): void {
+    this.finished += 1;
+    const missed = LASTING.filter((key) => !seen.has(key));
+    load.expect(missed.length === 0, `a scan missed keys that were there all along: ${missed.join(" ")}`);
+    const invented = [...seen].filter((key) => !/^s-(?:lasting|churn)-\d+$/.test(key));
+    load.expect(invented.length === 0, `a scan showed keys never written: ${invented.join(" ")}`);
+  }
+
+  async check(load: Load): Promise<void> {
+    const { world } = load.cluster;
+    const before = this.finished;
+    const client = new SimClient(load.cluster);
+    this.#scan(load, client, "0", new Set(), () => undefined);
+    assert(
+      await world.run(30_000, () => this.finished > before),
+      "the healed cluster does not answer a scan",
+    );
+  }
+}

@@ -1,0 +1,47 @@
+/** Stories of simulated clusters that once went wrong. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { keyspaceOf, META_GROUP } from "../../../src/core/ids.js";
+import type { KeyspaceInfo } from "../../../src/node/database.js";
+import type { SimCluster } from "../../support/sim/cluster.js";
+import { ask, pass, startedCluster, until } from "./scenario.js";
+
+async function createKeyspace(cluster: SimCluster, name: string): Promise<KeyspaceInfo> {
+  let keyspace: KeyspaceInfo | undefined;
+  const options = { name, consistency: "strong", storage: "disk", partitions: 2 } as const;
+  cluster.nodes[0].node?.createKeyspace(options).then(
+    (made) => {
+      keyspace = made;
+    },
+    (error: unknown) => cluster.fatal.push(String(error)),
+  );
+  await until(cluster, "the keyspace is made", () => keyspace !== undefined);
+  assert(keyspace !== undefined);
+  return keyspace;
+}
+
+test("a keyspace made since the last checkpoint survives a crash of all nodes", async () => {
+  const cluster = await startedCluster();
+  const keyspace = (await createKeyspace(cluster, "young")).id;
+  await until(cluster, "its groups are ready", () => cluster.isReady);
+  assert.equal(await ask(cluster, cluster.nodes[0], ["SET", "key", "value"], { keyspace }), "OK");
+  for (const sim of cluster.nodes) cluster.crash(sim);
+  await cluster.startAll();
+  await until(cluster, "the cluster is ready again", () => cluster.isReady);
+  assert.equal(await ask(cluster, cluster.nodes[1], ["GET", "key"], { keyspace }), "value");
+});
+
+test("a dropped keyspace leaves nothing in the log", async () => {
+  const cluster = await startedCluster();
+  const keyspace = await createKeyspace(cluster, "brief");
+  await until(cluster, "its groups are ready", () => cluster.isReady);
+  await ask(cluster, cluster.nodes[0], ["SET", "key", "value"], { keyspace: keyspace.id });
+  cluster.nodes[2].node?.dropKeyspace("brief").catch((error: unknown) => cluster.fatal.push(String(error)));
+  const left = () =>
+    cluster.nodes.flatMap(({ durable }) =>
+      [...durable.log.keys()].filter((id) => id !== META_GROUP && keyspaceOf(id) === keyspace.id),
+    );
+  await until(cluster, "the log holds nothing of it", () => left().length === 0);
+  await pass(cluster, 1_000);
+  assert.deepEqual(left(), []);
+});
