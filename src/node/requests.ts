@@ -5,6 +5,7 @@ import { ByteReader } from "../codec/byte-reader.js";
 import { decodeCommandFrom } from "../commands/encoding.js";
 import type { Reply } from "../commands/reply.js";
 import { Args, type CommandSpec } from "../commands/types.js";
+import { assert } from "../core/assert.js";
 import { type Bytes, EMPTY_BYTES } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import type { GroupId, LogIndex, NodeId, ReplicaId } from "../core/ids.js";
@@ -13,7 +14,7 @@ import type { Random } from "../ports/random.js";
 import type { Transport } from "../ports/transport.js";
 import { type BatchLevel, readBatchHeader } from "./batch.js";
 import type { ReplySink, RequestContext } from "./database.js";
-import { makeArgs, PURGE } from "./node-commands.js";
+import { makeArgs, type NodeCommandSpec, PURGE } from "./node-commands.js";
 import type { AppliedBatch } from "./partition-machine.js";
 import { PartitionReader, type ReaderHost, type ReadGuarantee } from "./partition-reader.js";
 import { PartitionWriter, type WriterHost } from "./partition-writer.js";
@@ -60,6 +61,8 @@ export class Requests implements WriterHost, ReaderHost {
   readonly requestTimeoutMs: number;
   readonly #host: RequestsHost;
   readonly #writers = new Map<GroupId, PartitionWriter>();
+  /** For what ends transactions: it must not wait behind writes that wait for these transactions. */
+  readonly #ownWriters = new Map<GroupId, PartitionWriter>();
   readonly #readers = new Map<GroupId, PartitionReader>();
   readonly #writerOfSession = new Map<number, PartitionWriter>();
   /** Which node a session of another node belongs to: where the results go. */
@@ -86,7 +89,13 @@ export class Requests implements WriterHost, ReaderHost {
     sink: ReplySink,
     context: RequestContext | undefined,
   ): void {
-    this.#writer(group).submit(opcode, args, level, sink, context);
+    this.#writer(this.#writers, group).submit(opcode, args, level, sink, context);
+  }
+
+  /** A command of the node itself, which ignores locks. In order with others of its kind, not with `write`. */
+  writeOwn(group: GroupId, command: NodeCommandSpec, args: Args, level: BatchLevel, sink: ReplySink): void {
+    assert(command.ignoresLocks, `${command.name} may meet a lock`);
+    this.#writer(this.#ownWriters, group).submit(command.opcode, args, level, sink, undefined);
   }
 
   read(
@@ -103,8 +112,10 @@ export class Requests implements WriterHost, ReaderHost {
   /** A keyspace was dropped: whoever waits for the group is told. */
   closeGroup(group: GroupId): void {
     this.#writers.get(group)?.close();
+    this.#ownWriters.get(group)?.close();
     this.#readers.get(group)?.close();
     this.#writers.delete(group);
+    this.#ownWriters.delete(group);
     this.#readers.delete(group);
     this.#awaitedByAll.delete(group);
   }
@@ -119,7 +130,7 @@ export class Requests implements WriterHost, ReaderHost {
   /** Commands on partitions not answered yet. */
   get pending(): number {
     let pending = 0;
-    for (const writer of this.#writers.values()) pending += writer.pending;
+    for (const writer of this.#allWriters()) pending += writer.pending;
     for (const reader of this.#readers.values()) pending += reader.pending;
     return pending;
   }
@@ -140,7 +151,7 @@ export class Requests implements WriterHost, ReaderHost {
   }
 
   sweep(): void {
-    for (const writer of this.#writers.values()) writer.sweep();
+    for (const writer of this.#allWriters()) writer.sweep();
     for (const reader of this.#readers.values()) reader.sweep();
     const nowMs = this.#host.clock.monotonicMs();
     for (const [group, awaited] of this.#awaitedByAll) {
@@ -157,18 +168,19 @@ export class Requests implements WriterHost, ReaderHost {
   /** The group has a leader that it had not, or one can be reached again. */
   onLeaderFound(group: GroupId): void {
     this.#writers.get(group)?.onLeaderFound();
+    this.#ownWriters.get(group)?.onLeaderFound();
     this.#readers.get(group)?.sweep();
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const writer of this.#writers.values()) writer.close();
+    for (const writer of this.#allWriters()) writer.close();
     for (const reader of this.#readers.values()) reader.close();
   }
 
   /** True when nothing asked of this node is under way. */
   get isIdle(): boolean {
-    for (const writer of this.#writers.values()) if (!writer.isIdle) return false;
+    for (const writer of this.#allWriters()) if (!writer.isIdle) return false;
     return true;
   }
 
@@ -336,7 +348,7 @@ export class Requests implements WriterHost, ReaderHost {
   purge(group: GroupId, args: Args, keyPosition: number, done: () => void): void {
     const key = args.key(keyPosition);
     const purge = makeArgs([PURGE.name, key]);
-    this.write(group, PURGE.opcode, purge, "majority", { onReply: done }, undefined);
+    this.writeOwn(group, PURGE, purge, "majority", { onReply: done });
   }
 
   wakeWriter(writer: PartitionWriter): void {
@@ -361,11 +373,16 @@ export class Requests implements WriterHost, ReaderHost {
     this.#host.clock.after(delayMs, () => reader.sweep());
   }
 
-  #writer(group: GroupId): PartitionWriter {
-    let writer = this.#writers.get(group);
+  *#allWriters(): IterableIterator<PartitionWriter> {
+    yield* this.#writers.values();
+    yield* this.#ownWriters.values();
+  }
+
+  #writer(writers: Map<GroupId, PartitionWriter>, group: GroupId): PartitionWriter {
+    let writer = writers.get(group);
     if (writer === undefined) {
       writer = new PartitionWriter(group, this);
-      this.#writers.set(group, writer);
+      writers.set(group, writer);
     }
     return writer;
   }

@@ -177,7 +177,7 @@ export class TransactionRunner {
     const args = makeArgs([TXN_FORGET.name, id]);
     const sink = { onReply: () => undefined };
     for (const part of parts) {
-      this.#requests.write(part.group, TXN_FORGET.opcode, args, "majority", sink, undefined);
+      this.#requests.writeOwn(part.group, TXN_FORGET, args, "majority", sink);
     }
   }
 
@@ -190,7 +190,7 @@ export class TransactionRunner {
     const args = makeArgs([command.name, ...parts]);
     return await new Promise((resolve) => {
       const onReply = (reply: Reply) => resolve(retainReply(reply));
-      this.#requests.write(group, command.opcode, args, level, { onReply }, undefined);
+      this.#requests.writeOwn(group, command, args, level, { onReply });
     });
   }
 

@@ -116,7 +116,7 @@ export class Expiry {
     };
     for (const key of due) {
       const args = makeArgs([PURGE.name, key]);
-      this.#requests.write(group.id, PURGE.opcode, args, "majority", { onReply }, undefined);
+      this.#requests.writeOwn(group.id, PURGE, args, "majority", { onReply });
     }
   }
 }

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keyspaceOf, META_GROUP } from "../../../src/core/ids.js";
 import type { KeyspaceInfo } from "../../../src/node/database.js";
+import { newContext } from "../../support/sim/client.js";
 import type { SimCluster } from "../../support/sim/cluster.js";
-import { ask, pass, startedCluster, until } from "./scenario.js";
+import { ask, keysApart, pass, startedCluster, until } from "./scenario.js";
 
 async function createKeyspace(cluster: SimCluster, name: string): Promise<KeyspaceInfo> {
   let keyspace: KeyspaceInfo | undefined;
@@ -44,4 +45,25 @@ test("a dropped keyspace leaves nothing in the log", async () => {
   await until(cluster, "the log holds nothing of it", () => left().length === 0);
   await pass(cluster, 1_000);
   assert.deepEqual(left(), []);
+});
+
+test("a write that waits for a transaction does not keep the transaction from ending", async () => {
+  const cluster = await startedCluster({ nodes: 1, partitions: 2 });
+  const [sim] = cluster.nodes;
+  const [a, b] = keysApart(2, 2);
+  const startMs = cluster.world.nowMs;
+  const answers: unknown[] = [];
+  for (let round = 0; round < 20; round += 1) {
+    for (const words of [
+      ["MSET", a, `${round}`, b, `${round}`],
+      ["SET", a, "alone"],
+    ]) {
+      cluster.submissions.submit(sim, words, newContext(), (answer) => answers.push(answer));
+      // So that some of the writes come while the transaction holds the keys.
+      await pass(cluster, 0.7);
+    }
+  }
+  await until(cluster, "all are answered", () => answers.length === 40);
+  assert.deepEqual(new Set(answers), new Set(["OK"]));
+  assert(cluster.world.nowMs - startMs < 1_000, `it took ${cluster.world.nowMs - startMs} ms`);
 });
