@@ -60,6 +60,8 @@ interface Batch {
   isDone: boolean;
 }
 
+const NOBODY: readonly Command[] = [];
+
 /** Batches under way to one partition. */
 const WINDOW = 64;
 /** A batch is cut when it has grown so large. */
@@ -188,6 +190,8 @@ export class PartitionWriter {
     batch.isDone = true;
     if (result.status === "blocked") this.#goOnAfter(batch, result.replies.length);
     else this.#shiftDone();
+    // It may stay in line behind one that is not done, but nobody waits for it any more.
+    batch.commands = NOBODY;
     const answered = Math.min(commands.length, result.replies.length);
     this.#pending -= answered;
     for (let i = 0; i < answered; i += 1) answer(commands[i].sink, commands[i].context, result.replies[i]);
@@ -327,7 +331,7 @@ export class PartitionWriter {
   #expire(batch: Batch, isStopping = false): void {
     const { commands } = batch;
     if (commands.length === 0) return;
-    batch.commands = [];
+    batch.commands = NOBODY;
     const reply = expiryError(batch.uncertain > 0, isStopping);
     if (batch.uncertain === 0) {
       this.#cutBytes -= batch.sequence === 0 ? batch.data.length - BATCH_HEADER_BYTES : 0;
