@@ -208,8 +208,10 @@ export class Requests implements WriterHost, ReaderHost {
   onProgress(group: ReplicaGroup): void {
     const awaited = this.#awaitedByAll.get(group.id);
     if (awaited === undefined || awaited.length === 0 || !group.isLeader) return;
-    const { voters } = group.core.configuration;
-    const everywhere = Math.min(...voters.map((voter) => group.core.matchOf(voter)));
+    const { voters, votersOutgoing, learners } = group.core.configuration;
+    // A learner is a replica, too: one whose disk was lost and that does not have the write yet.
+    const replicas = [...voters, ...votersOutgoing, ...learners];
+    const everywhere = Math.min(...replicas.map((replica) => group.core.matchOf(replica)));
     while (awaited.length > 0 && awaited[0].index <= everywhere) {
       const done = awaited.shift();
       if (done !== undefined) this.#deliver(group.id, done.batch);

@@ -77,7 +77,7 @@ export class TransactionRunner {
     for (;;) {
       const id = this.#newId();
       const parts = partsOf(keys, new Map(), [], route);
-      const answers = await this.#prepare(id, parts, true, "majority");
+      const answers = await this.#prepare(id, parts, true);
       const isLocked = answers.every((answer) => voteOf(answer) === "PREPARED");
       const entries = isLocked ? entriesOf(parts, answers) : undefined;
       await this.#tell(TXN_ABORT, id, parts);
@@ -110,7 +110,7 @@ export class TransactionRunner {
   /** True: committed. False: not, try again. Rejects when it cannot be known. */
   async #commit(parts: readonly Part[], level: BatchLevel): Promise<boolean> {
     const id = this.#newId();
-    const answers = await this.#prepare(id, parts, false, level);
+    const answers = await this.#prepare(id, parts, false);
     const votes = answers.map(voteOf);
     const isRefused = votes.some((vote) => vote === "LOCKED" || vote === "CONFLICT" || vote === "ABORTED");
     if (isRefused) {
@@ -119,16 +119,23 @@ export class TransactionRunner {
       return false;
     }
     if (votes.every((vote) => vote === "PREPARED")) {
+      // Who has this in its log has what was prepared, too: the level asked for is the level of this step.
       const isTold = await this.#tell(TXN_COMMIT, id, parts, level);
       // Those that could not be told find out by asking the others, who must remember until then.
       if (isTold) this.#forget(id, parts);
+      else if (level === "all") throw notEverywhere();
       return true;
     }
-    return await this.#settle(id, parts, answers);
+    return await this.#settle(id, parts, answers, level);
   }
 
   /** Some partition gave no vote: the partitions themselves decide. */
-  async #settle(id: TransactionId, parts: readonly Part[], answers: readonly Reply[]): Promise<boolean> {
+  async #settle(
+    id: TransactionId,
+    parts: readonly Part[],
+    answers: readonly Reply[],
+    level: BatchLevel,
+  ): Promise<boolean> {
     const error = answers.find((answer) => answer instanceof MinikeyError);
     const groups = parts.map((part) => part.group);
     const votes = await Promise.all(
@@ -136,8 +143,12 @@ export class TransactionRunner {
     );
     if (votes.every((vote) => vote !== undefined)) {
       const isCommitted = votes.every((vote) => vote === "PREPARED" || vote === "COMMITTED");
-      await this.#tell(isCommitted ? TXN_COMMIT : TXN_ABORT, id, parts);
-      if (isCommitted) return true;
+      if (isCommitted) {
+        const isTold = await this.#tell(TXN_COMMIT, id, parts, level);
+        if (!isTold && level === "all") throw notEverywhere();
+        return true;
+      }
+      await this.#tell(TXN_ABORT, id, parts);
       throw error ?? new MinikeyError("NO_QUORUM", "no majority of the keys' replicas can be reached");
     }
     throw new MinikeyError(
@@ -146,17 +157,12 @@ export class TransactionRunner {
     );
   }
 
-  async #prepare(
-    id: TransactionId,
-    parts: readonly Part[],
-    wantsValues: boolean,
-    level: BatchLevel,
-  ): Promise<Reply[]> {
+  async #prepare(id: TransactionId, parts: readonly Part[], wantsValues: boolean): Promise<Reply[]> {
     const participants = parts.map((part) => part.group);
     return await Promise.all(
       parts.map(async ({ group, checks, writes }) => {
         const part = encodePreparePart({ participants, checks, writes, wantsValues });
-        return await this.#write(group, TXN_PREPARE, [id, part], level);
+        return await this.#write(group, TXN_PREPARE, [id, part]);
       }),
     );
   }
@@ -204,6 +210,10 @@ export class TransactionRunner {
   #newId(): TransactionId {
     return `${this.#random.id48().toString(36)}-${this.#random.id48().toString(36)}`;
   }
+}
+
+function notEverywhere(): MinikeyError {
+  return new MinikeyError("OUTCOME_UNKNOWN", "all is done, but not all replicas have confirmed it in time");
 }
 
 /** Decides on entries of one moment; also which version each key that the decision rests on had. */

@@ -1,6 +1,7 @@
 /** Stories of simulated clusters that once went wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MinikeyError } from "../../../src/core/errors.js";
 import { keyspaceOf, META_GROUP } from "../../../src/core/ids.js";
 import type { KeyspaceInfo } from "../../../src/node/database.js";
 import { newContext } from "../../support/sim/client.js";
@@ -66,4 +67,34 @@ test("a write that waits for a transaction does not keep the transaction from en
   await until(cluster, "all are answered", () => answers.length === 40);
   assert.deepEqual(new Set(answers), new Set(["OK"]));
   assert(cluster.world.nowMs - startMs < 1_000, `it took ${cluster.world.nowMs - startMs} ms`);
+});
+
+test("a write at level all is not answered as done while a replica lacks it", async () => {
+  const cluster = await startedCluster();
+  const [first, , last] = cluster.nodes;
+  const [a, b] = keysApart(3, 2);
+  const expectUnknown = async (words: readonly string[]) => {
+    const answer = await ask(cluster, first, words, { writeLevel: "all" });
+    assert(answer instanceof MinikeyError, `${words.join(" ")} got ${String(answer)}`);
+    assert.equal(answer.outcome, "unknown");
+  };
+  assert.equal(await ask(cluster, first, ["MSET", a, "1", b, "1"], { writeLevel: "all" }), "OK");
+  cluster.crash(last);
+  await expectUnknown(["SET", a, "2"]);
+  await expectUnknown(["MSET", a, "3", b, "3"]);
+  // With another disk it is a learner at first, which no majority needs. But it is a replica.
+  cluster.wipe(last);
+  cluster.startSoon(last);
+  const isLearner = () =>
+    first.node
+      ?.status()
+      .partitions.every(({ leader, replicas }) =>
+        replicas.some(({ node, role }) => leader !== undefined && node === last.id && role === "learner"),
+      ) === true;
+  await until(cluster, "the replica is a learner", isLearner);
+  cluster.crash(last);
+  await expectUnknown(["SET", a, "4"]);
+  cluster.startSoon(last);
+  await until(cluster, "the cluster is whole again", () => cluster.isReady);
+  assert.equal(await ask(cluster, first, ["MSET", a, "5", b, "5"], { writeLevel: "all" }), "OK");
 });

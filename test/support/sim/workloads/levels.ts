@@ -10,7 +10,9 @@ function isOnDisk({ durable }: SimNode, text: string): boolean {
   for (const { entries } of durable.log.values()) {
     if (entries.some(({ data }) => Buffer.from(data).includes(bytes))) return true;
   }
-  for (const { tables } of durable.stores.disk.values()) {
+  for (const { applied, tables } of durable.stores.disk.values()) {
+    // What a transaction has prepared is part of the state beside the tables.
+    if (Buffer.from(applied.state).includes(bytes)) return true;
     for (const value of tables.data.values()) if (Buffer.from(value).includes(bytes)) return true;
   }
   return false;
