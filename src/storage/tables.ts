@@ -13,5 +13,5 @@ export function tableNumber(table: TableName): number {
 /** The longest key an engine takes: the product's 1,024 bytes and what tables put before them. */
 export const KEY_BYTES_MAX = 1536;
 
-/** The largest value an engine takes: the product's 8 MiB and what a record puts around it. */
-export const VALUE_BYTES_MAX = 16 * 1024 * 1024 - 1;
+/** The largest value an engine takes: beyond the product's 64 MiB and what a record puts around it. */
+export const VALUE_BYTES_MAX = 2 ** 27 - 1;

@@ -43,8 +43,8 @@ import { LmdbSnapshot } from "./snapshot.js";
 import { LmdbTable, packFrozen } from "./table.js";
 import { Writer } from "./writer.js";
 
-/** Groups share a transaction up to this many writes; each may change a page, 4 KiB of memory. */
-const WRITES_A_TRANSACTION = 8192;
+/** Groups share a transaction up to about this many pages changed, 4 KiB of memory each. */
+const PAGES_A_TRANSACTION = 4096;
 /** Writes packed between two looks at the clock. */
 const WRITES_A_LOOK = 128;
 /** Keys of dead trees deleted in one transaction. */
@@ -208,11 +208,13 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
     const job = this.#writer.newJob();
     const newTrees = new Map<FrozenGroup, TreeState[]>();
     const discarded: number[] = [];
+    const operations = new OperationWriter();
     for (const group of batch) {
       const trees = this.#treesAfter(group, discarded);
       newTrees.set(group, trees);
-      await this.#packGroup(job, group, trees, slices);
+      await this.#packGroup(job, group, trees, operations, slices);
     }
+    this.#writer.sendBlocks(job, operations.takeRest());
     const held = this.#reader.hold();
     try {
       for (const { store } of batch) store.pin(held);
@@ -248,18 +250,23 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
     });
   }
 
-  async #packGroup(job: number, group: FrozenGroup, trees: TreeState[], slices: TurnSlices): Promise<void> {
-    const operations = new OperationWriter();
-    for (const [i, table] of group.store.tables.entries()) {
+  async #packGroup(
+    job: number,
+    { store }: FrozenGroup,
+    trees: readonly TreeState[],
+    operations: OperationWriter,
+    slices: TurnSlices,
+  ): Promise<void> {
+    for (const [i, table] of store.tables.entries()) {
       const entries = table.frozen?.entries();
       if (entries === undefined) continue;
       while (!packFrozen(operations, trees[i].tree, entries, WRITES_A_LOOK)) {
         if (!slices.isDue()) continue;
-        this.#writer.sendBlocks(job, operations.take());
+        this.#writer.sendBlocks(job, operations.takeFull());
         await slices.pause();
       }
     }
-    this.#writer.sendBlocks(job, operations.take());
+    if (slices.isDue()) await slices.pause();
   }
 
   async #commitInstall(
@@ -332,15 +339,15 @@ const treesOf = (store: LmdbGroupStore): number[] => store.tables.map((table) =>
 /** Splits groups into transactions. */
 function* batches(groups: readonly FrozenGroup[]): Generator<FrozenGroup[]> {
   let batch: FrozenGroup[] = [];
-  let writes = 0;
+  let pages = 0;
   for (const group of groups) {
-    if (batch.length > 0 && writes + group.writes > WRITES_A_TRANSACTION) {
+    if (batch.length > 0 && pages + group.pages > PAGES_A_TRANSACTION) {
       yield batch;
       batch = [];
-      writes = 0;
+      pages = 0;
     }
     batch.push(group);
-    writes += group.writes;
+    pages += group.pages;
   }
   if (batch.length > 0) yield batch;
 }

@@ -9,7 +9,8 @@ import type { LmdbTable } from "./table.js";
 export interface FrozenGroup {
   readonly store: LmdbGroupStore;
   readonly applied: AppliedState;
-  readonly writes: number;
+  /** About how many pages it changes. */
+  readonly pages: number;
 }
 
 export class LmdbGroupStore extends EngineGroup<LmdbTable> {
@@ -24,10 +25,10 @@ export class LmdbGroupStore extends EngineGroup<LmdbTable> {
    */
   freeze(): FrozenGroup | undefined {
     const applied = this.capture();
-    let writes = 0;
-    for (const table of this.tables) writes += table.freeze();
-    if (writes === 0 && this.isDurable(applied)) return undefined;
-    return { store: this, applied, writes };
+    let pages = 0;
+    for (const table of this.tables) pages += table.freeze();
+    if (pages === 0 && this.isDurable(applied)) return undefined;
+    return { store: this, applied, pages };
   }
 
   /** Reads of the trees see `held`, so that a commit under way is not counted twice; undefined ends that. */

@@ -41,7 +41,7 @@ export class LmdbInstall implements GroupInstall {
     assert(!this.#ended, "an installation that has ended takes no piece");
     const operations = await this.#readPiece(piece);
     const job = this.#writer.newJob();
-    this.#writer.sendBlocks(job, operations.take());
+    this.#writer.sendBlocks(job, operations.takeRest());
     const { deltas } = await this.#writer.commit({
       job,
       groups: [],

@@ -9,14 +9,15 @@
  *
  * Sizes are little-endian; the key size leaves out the tree; a value size of 0xFFFFFFFF deletes the key.
  */
-import { allocOwnBytes, asBytes, type Bytes, type Key } from "../../core/bytes.js";
+import { allocOwnBytes, asBytes, type Bytes, EMPTY_BYTES, type Key } from "../../core/bytes.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
 
 const HEADER_BYTES = 10;
 const SIZES_BYTES = 6;
 const DELETE = 0xffff_ffff;
-/** Blocks are at least this large; an operation that is larger has one of its own. */
-const BLOCK_BYTES = 256 * 1024;
+/** The first block is small, each next one twice as large, up to this; a larger operation has one of its own. */
+const BLOCK_BYTES_MAX = 256 * 1024;
+const FIRST_BLOCK_BYTES = 4096;
 
 /** Filled blocks, ready to be handed over. */
 export interface OperationBlock {
@@ -25,14 +26,10 @@ export interface OperationBlock {
 }
 
 export class OperationWriter {
-  #block: Bytes = allocOwnBytes(BLOCK_BYTES);
+  #block: Bytes = EMPTY_BYTES;
   #length = 0;
+  #nextBlockBytes = FIRST_BLOCK_BYTES;
   #full: OperationBlock[] = [];
-
-  /** Bytes packed since the last `take`. */
-  get pendingBlocks(): number {
-    return this.#full.length;
-  }
 
   /** `value` undefined deletes. */
   add(tree: number, key: Key, value: StoredValue | undefined): void {
@@ -49,18 +46,24 @@ export class OperationWriter {
     }
   }
 
-  /** All blocks so far, full or not; the writer starts anew. */
-  take(): OperationBlock[] {
-    this.#close();
+  /** The blocks that are full. */
+  takeFull(): OperationBlock[] {
     const blocks = this.#full;
     this.#full = [];
     return blocks;
   }
 
+  /** All that is left, full or not. */
+  takeRest(): OperationBlock[] {
+    this.#close();
+    return this.takeFull();
+  }
+
   #reserve(sizeBytes: number): number {
     if (this.#length + sizeBytes > this.#block.length) {
       this.#close();
-      this.#block = allocOwnBytes(Math.max(BLOCK_BYTES, sizeBytes));
+      this.#block = allocOwnBytes(Math.max(this.#nextBlockBytes, sizeBytes));
+      this.#nextBlockBytes = Math.min(2 * this.#nextBlockBytes, BLOCK_BYTES_MAX);
     }
     const start = this.#length;
     this.#length = start + sizeBytes;
@@ -69,7 +72,7 @@ export class OperationWriter {
 
   #close(): void {
     if (this.#length > 0) this.#full.push({ bytes: this.#block, length: this.#length });
-    this.#block = allocOwnBytes(0);
+    this.#block = EMPTY_BYTES;
     this.#length = 0;
   }
 }

@@ -21,12 +21,16 @@ import {
   TOMBSTONE,
 } from "../../storage/overlay/overlay.js";
 import { rangeBounds } from "../../storage/range-bounds.js";
+import { KEY_BYTES_MAX } from "../../storage/tables.js";
 import type { Accounting } from "./accounting.js";
 import type { HeldRead } from "./binding.js";
 import type { TreeState } from "./layout.js";
 import type { OperationWriter } from "./operations.js";
 import type { Reader } from "./reader.js";
 import { TableRange } from "./table-range.js";
+
+/** Entries that share a page, when they are small. */
+const ENTRIES_A_PAGE = 24;
 
 export class LmdbTable {
   readonly #reader: Reader;
@@ -37,9 +41,16 @@ export class LmdbTable {
   #frozen: Overlay | undefined;
   /** While the writer commits the frozen overlay: the tree as it was before. */
   #pinned: HeldRead | undefined;
-  /** The key asked for last below the active overlay, and what came out: what a write to it needs to know. */
+  /**
+   * The key asked for last below the active overlay, and what came out. Commands ask several times for the key
+   * they are about to write; and the write needs to know whether it was there.
+   */
   #probedKey: Key | undefined;
   #probedBelow: Below = BELOW_UNKNOWN;
+  #probedValue: StoredValue | undefined;
+  /** What lies below each overlay, as it asks for it. */
+  readonly #belowActive = { has: (key: Key): boolean => this.#hasBelow(key) };
+  readonly #belowFrozen = { has: (key: Key): boolean => this.#hasInTree(key) };
   #writes = 0;
   /** Keys looked at by ranges so far: for tests, which prove that a range reads little. */
   visits = 0;
@@ -69,9 +80,14 @@ export class LmdbTable {
     const written = this.#active.get(key);
     if (written !== undefined) return written === TOMBSTONE ? undefined : written;
     if (this.#active.cleared) return undefined;
+    if (key === this.#probedKey) {
+      if (this.#probedBelow === BELOW_ABSENT) return undefined;
+      if (this.#probedValue !== undefined) return this.#probedValue;
+    }
     const found = this.#getBelow(key);
     this.#probedKey = key;
     this.#probedBelow = found === undefined ? BELOW_ABSENT : BELOW_PRESENT;
+    this.#probedValue = found;
     return found;
   }
 
@@ -79,9 +95,11 @@ export class LmdbTable {
     const written = this.#active.get(key);
     if (written !== undefined) return written !== TOMBSTONE;
     if (this.#active.cleared) return false;
+    if (key === this.#probedKey) return this.#probedBelow === BELOW_PRESENT;
     const found = this.#hasBelow(key);
     this.#probedKey = key;
     this.#probedBelow = found ? BELOW_PRESENT : BELOW_ABSENT;
+    this.#probedValue = undefined;
     return found;
   }
 
@@ -89,6 +107,7 @@ export class LmdbTable {
     this.#writes += 1;
     this.#accounting.addValue(value);
     if (this.#active.replace(key, value)) return;
+    assert(key.length > 0 && key.length <= KEY_BYTES_MAX, "a key has 1 to 1,536 bytes");
     this.#active.add(key, value, this.#knownBelow(key));
     this.#accounting.addKey(key);
   }
@@ -109,7 +128,7 @@ export class LmdbTable {
 
   count(): number {
     if (this.#active.isEmpty && this.#frozen === undefined) return this.#treeCount;
-    return this.#active.count(this.#countBelow(), (key) => this.#hasBelow(key));
+    return this.#active.count(this.#countBelow(), this.#belowActive);
   }
 
   range(options: RangeOptions | undefined): TableRange {
@@ -121,14 +140,15 @@ export class LmdbTable {
     return new TableRange(this, overlays, cursor, bounds);
   }
 
-  /** Sets the writes so far aside, to be saved. Returns their number, a clear counting as one. */
+  /** Sets the writes so far aside, to be saved. Returns about how many pages of the tree they change. */
   freeze(): number {
     assert(this.#frozen === undefined, "one checkpoint at a time");
     if (this.#active.isEmpty) return 0;
+    const writes = this.#active.size;
     this.#frozen = this.#active;
     this.#active = new Overlay();
-    this.#probedKey = undefined;
-    return Math.max(1, this.#frozen.size);
+    this.#forgetProbe();
+    return 1 + Math.min(writes, Math.ceil((writes + this.#treeCount) / ENTRIES_A_PAGE));
   }
 
   /** The frozen overlay, or undefined. */
@@ -151,9 +171,14 @@ export class LmdbTable {
   /** Everything is replaced by the content of another tree. */
   replaceContent(state: TreeState): void {
     this.#active = new Overlay();
-    this.#probedKey = undefined;
+    this.#forgetProbe();
     this.#writes += 1;
     this.settle(state);
+  }
+
+  #forgetProbe(): void {
+    this.#probedKey = undefined;
+    this.#probedValue = undefined;
   }
 
   #getBelow(key: Key): StoredValue | undefined {
@@ -183,7 +208,7 @@ export class LmdbTable {
   #countBelow(): number {
     if (this.#active.cleared) return 0;
     if (this.#frozen === undefined) return this.#treeCount;
-    return this.#frozen.count(this.#treeCount, (key) => this.#hasInTree(key));
+    return this.#frozen.count(this.#treeCount, this.#belowFrozen);
   }
 
   /** What is known, without a search in the tree, about a key that is not in the active overlay. */

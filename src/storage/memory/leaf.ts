@@ -2,8 +2,8 @@
  * Leaves: one entry each, with its whole key.
  *
  *     +----------------------------------+----------------------------------+-----+---------------+
- *     | value size, 24 bits │ key size,  | key size,  │ epoch, 29 bits      | key | value, or the |
- *     |                     │ low 8 bits | high 3 bits│                     |     | number of one |
+ *     | value size, 27 bits │ key size,  | key size,  │ epoch, 26 bits      | key | value, or the |
+ *     |                     │ low 5 bits | high 6 bits│                     |     | number of one |
  *     +----------------------------------+----------------------------------+-----+---------------+
  *      word 0 (low bits first)            word 1
  *
@@ -14,7 +14,7 @@
  * `slot | 0x8000_0000` as a signed number.
  */
 import { assert } from "../../core/assert.js";
-import { type Bytes, copyBytes, type Key } from "../../core/bytes.js";
+import { type Bytes, copyBytes, copyInto, type Key } from "../../core/bytes.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../tables.js";
 import { type Arena, PAGE_SHIFT, RECORD_BYTES_MAX, UNIT_MASK } from "./arena.js";
@@ -23,11 +23,15 @@ const LEAF_BIT = 0x8000_0000;
 const SLOT_MASK = 0x7fff_ffff;
 const HEADER_BYTES = 8;
 const OUTSIDE_NUMBER_BYTES = 4;
-const VALUE_SIZE_MASK = 0xff_ffff;
-const EPOCH_SHIFT = 3;
-export const EPOCH_MAX = 2 ** 29 - 1;
-/** Up to here a loop copies faster than a call into the runtime does. */
-const LOOP_BYTES_MAX = 40;
+const VALUE_SIZE_BITS = 27;
+const VALUE_SIZE_MASK = 2 ** VALUE_SIZE_BITS - 1;
+/** Of the key's size in word 0, and in word 1. */
+const KEY_LOW_BITS = 32 - VALUE_SIZE_BITS;
+const KEY_HIGH_BITS = 6;
+const KEY_HIGH_MASK = 2 ** KEY_HIGH_BITS - 1;
+export const EPOCH_MAX = 2 ** (32 - KEY_HIGH_BITS) - 1;
+/** Up to here a loop writes a key faster than a call into the runtime does. */
+const LOOP_KEY_LENGTH_MAX = 32;
 /** A value outside the arena is kept as it came when it is at least this part of its buffer. */
 const KEPT_PART_MIN = 0.75;
 
@@ -51,19 +55,19 @@ export class Leaves {
     const keyBytes = key.length;
     const valueBytes = value.end - value.start;
     assert(keyBytes > 0 && keyBytes <= KEY_BYTES_MAX, "a key has 1 to 1,536 bytes");
-    assert(valueBytes <= VALUE_BYTES_MAX, "a value has less than 16 MiB");
+    assert(valueBytes <= VALUE_BYTES_MAX, "a value has less than 128 MiB");
     const sizeBytes = leafBytes(keyBytes, valueBytes);
     const slot = this.#arena.alloc(sizeBytes);
     const page = slot >>> PAGE_SHIFT;
     const words = this.#arena.words[page];
     const bytes = this.#arena.bytes[page];
     const word = (slot & UNIT_MASK) << 1;
-    words[word] = valueBytes | (keyBytes << 24);
-    words[word + 1] = (keyBytes >>> 8) | (epoch << EPOCH_SHIFT);
+    words[word] = valueBytes | (keyBytes << VALUE_SIZE_BITS);
+    words[word + 1] = (keyBytes >>> KEY_LOW_BITS) | (epoch << KEY_HIGH_BITS);
     const keyStart = (word << 2) + HEADER_BYTES;
     const valueStart = keyStart + keyBytes;
     writeKey(bytes, keyStart, key);
-    if (isInside(keyBytes, valueBytes)) copyValue(value, bytes, valueStart);
+    if (isInside(keyBytes, valueBytes)) copyInto(bytes, valueStart, value.bytes, value.start, value.end);
     else bytes.writeUInt32LE(this.#keepOutside(value), valueStart);
     return slot | LEAF_BIT;
   }
@@ -72,7 +76,7 @@ export class Leaves {
     const slot = leaf & SLOT_MASK;
     const words = this.#arena.words[slot >>> PAGE_SHIFT];
     const word = (slot & UNIT_MASK) << 1;
-    return (words[word] >>> 24) | ((words[word + 1] & 7) << 8);
+    return keyBytesOf(words, word);
   }
 
   key(leaf: number): Key {
@@ -107,7 +111,7 @@ export class Leaves {
     const words = this.#arena.words[page];
     const word = (slot & UNIT_MASK) << 1;
     const valueBytes = words[word] & VALUE_SIZE_MASK;
-    const keyBytes = (words[word] >>> 24) | ((words[word + 1] & 7) << 8);
+    const keyBytes = keyBytesOf(words, word);
     const bytes = this.#arena.bytes[page];
     const start = (word << 2) + HEADER_BYTES + keyBytes;
     if (isInside(keyBytes, valueBytes)) return { bytes, start, end: start + valueBytes };
@@ -118,7 +122,7 @@ export class Leaves {
 
   epoch(leaf: number): number {
     const slot = leaf & SLOT_MASK;
-    return this.#arena.words[slot >>> PAGE_SHIFT][((slot & UNIT_MASK) << 1) + 1] >>> EPOCH_SHIFT;
+    return this.#arena.words[slot >>> PAGE_SHIFT][((slot & UNIT_MASK) << 1) + 1] >>> KEY_HIGH_BITS;
   }
 
   free(leaf: number): void {
@@ -149,6 +153,9 @@ export class Leaves {
   }
 }
 
+const keyBytesOf = (words: Int32Array, word: number): number =>
+  (words[word] >>> VALUE_SIZE_BITS) | ((words[word + 1] & KEY_HIGH_MASK) << KEY_LOW_BITS);
+
 const isInside = (keyBytes: number, valueBytes: number): boolean =>
   HEADER_BYTES + keyBytes + valueBytes <= RECORD_BYTES_MAX;
 
@@ -157,18 +164,9 @@ function leafBytes(keyBytes: number, valueBytes: number): number {
 }
 
 function writeKey(bytes: Bytes, start: number, key: Key): void {
-  if (key.length > LOOP_BYTES_MAX) {
+  if (key.length > LOOP_KEY_LENGTH_MAX) {
     bytes.latin1Write(key, start, key.length);
     return;
   }
   for (let i = 0; i < key.length; i += 1) bytes[start + i] = key.charCodeAt(i);
-}
-
-function copyValue(value: StoredValue, target: Bytes, targetStart: number): void {
-  const { bytes: source, start, end } = value;
-  if (end - start > LOOP_BYTES_MAX) {
-    source.copy(target, targetStart, start, end);
-    return;
-  }
-  for (let i = start, at = targetStart; i < end; i += 1, at += 1) target[at] = source[i];
 }

@@ -54,7 +54,7 @@ export class TrieVersions {
 
   /** Keeps the present version as it is. Returns its epoch, for `release`. */
   hold(): number {
-    assert(this.#epoch < EPOCH_MAX, "a trie lives for fewer than 2^29 snapshots");
+    assert(this.#epoch < EPOCH_MAX, "a trie lives for fewer than 2^26 snapshots");
     const epoch = this.#epoch;
     this.#epoch += 1;
     this.#live.push(epoch);

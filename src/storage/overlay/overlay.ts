@@ -30,9 +30,14 @@ interface Cell {
   value: StoredValue;
 }
 
+/** The levels below an overlay. */
+export interface LevelsBelow {
+  has(key: Key): boolean;
+}
+
 export class Overlay {
   readonly #values = new Map<Key, Cell>();
-  readonly #keys = new SortedKeys();
+  readonly #keys = new SortedKeys(this.#values);
   #inDoubt: Key[] = [];
   #below = 0;
   #live = 0;
@@ -70,7 +75,6 @@ export class Overlay {
   /** Sets a key that is not in the overlay yet. */
   add(key: Key, value: StoredValue, below: Below): void {
     this.#values.set(key, { value });
-    this.#keys.add(key);
     if (value !== TOMBSTONE) this.#live += 1;
     if (this.#cleared || below === BELOW_ABSENT) return;
     if (below === BELOW_PRESENT) this.#below += 1;
@@ -88,10 +92,9 @@ export class Overlay {
   }
 
   /** Entries seen through this overlay, when the levels below have `countBelow` of them. */
-  count(countBelow: number, isBelow: (key: Key) => boolean): number {
+  count(countBelow: number, below: LevelsBelow): number {
     if (this.#cleared) return this.#live;
-    for (const key of this.#inDoubt) if (isBelow(key)) this.#below += 1;
-    this.#inDoubt = [];
+    if (this.#inDoubt.length > 0) this.#settleDoubts(below);
     return countBelow + this.#live - this.#below;
   }
 
@@ -103,5 +106,10 @@ export class Overlay {
   /** Everything written, in no order. */
   *entries(): IterableIterator<[Key, StoredValue]> {
     for (const [key, cell] of this.#values) yield [key, cell.value];
+  }
+
+  #settleDoubts(below: LevelsBelow): void {
+    for (const key of this.#inDoubt) if (below.has(key)) this.#below += 1;
+    this.#inDoubt = [];
   }
 }

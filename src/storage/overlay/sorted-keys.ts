@@ -1,11 +1,13 @@
 /**
- * Keys that arrive in any order and are now and then read in order: sorted runs, as in a log-structured merge
- * tree, held in memory. Adding a key is a push; sorting waits for the first read. A read sorts what arrived
- * since the last one into a run of its own, then merges the last two runs while the older is less than twice
- * as long as the newer, so a key is merged O(log n) times over the life of the collection.
+ * The keys of a map that only grows, in order: sorted runs, as in a log-structured merge tree, held in memory.
+ * Writing costs nothing here; sorting waits for the first read. A read sorts the keys that came since the last
+ * one into a run of its own, then merges the last two runs while the older is less than twice as long as the
+ * newer, so a key is merged O(log n) times over the life of the collection.
  *
- * Invariants: every run is strictly ascending; no key is in two runs (the caller adds each key once).
+ * Invariants: every run is strictly ascending; each of the map's first `#taken` keys, in the order in which
+ * they came, is in one run.
  */
+import { assert } from "../../core/assert.js";
 import type { Key } from "../../core/bytes.js";
 
 /** Where reading starts in a sorted run: at the first key after `start`, or at `start` itself. */
@@ -35,30 +37,44 @@ function mergeRuns(older: readonly Key[], newer: readonly Key[]): Key[] {
 }
 
 export class SortedKeys {
+  readonly #source: ReadonlyMap<Key, unknown>;
+  /** Stands after the keys taken so far; a map's iterator sees what is added later, until it has ended once. */
+  #untaken: MapIterator<Key>;
+  #taken = 0;
   readonly #runs: Key[][] = [];
-  #recent: Key[] = [];
 
-  /** Adds a key that is not in the collection yet. */
-  add(key: Key): void {
-    this.#recent.push(key);
+  /** `source` loses no key, but all of them at once, before `clear`. */
+  constructor(source: ReadonlyMap<Key, unknown>) {
+    this.#source = source;
+    this.#untaken = source.keys();
   }
 
+  /** The source was emptied. */
   clear(): void {
+    this.#untaken = this.#source.keys();
+    this.#taken = 0;
     this.#runs.length = 0;
-    this.#recent = [];
   }
 
-  /** The keys from `start` on, in order; valid until the next `add`. */
+  /** The keys from `start` on, in order; valid until the next one is added. */
   from(start: Key, exclusive: boolean): SortedKeysCursor {
-    this.#sortRecent();
+    if (this.#taken < this.#source.size) this.#addRun(this.#takeNew());
     return new SortedKeysCursor(this.#runs, start, exclusive);
   }
 
-  #sortRecent(): void {
-    if (this.#recent.length === 0) return;
+  #takeNew(): Key[] {
+    const keys: Key[] = [];
+    for (; this.#taken < this.#source.size; this.#taken += 1) {
+      const step = this.#untaken.next();
+      assert(step.done !== true, "the map has as many keys as its size tells");
+      keys.push(step.value);
+    }
+    return keys;
+  }
+
+  #addRun(keys: Key[]): void {
     const runs = this.#runs;
-    runs.push(this.#recent.sort());
-    this.#recent = [];
+    runs.push(keys.sort());
     while (runs.length > 1 && runs.at(-2)!.length < 2 * runs.at(-1)!.length) {
       const newer = runs.pop()!;
       const older = runs.pop()!;
