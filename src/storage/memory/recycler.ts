@@ -1,10 +1,10 @@
 /**
  * Gives memory back, at a time and at a pace that disturb nobody.
  *
- * - A leaf that was replaced or deleted stays as it is until the turn ends, because somebody may still be
- *   reading the value that it holds.
- * - Whole trees (a cleared table, an installed snapshot's predecessor) and what a snapshot kept alive are taken
- *   apart in slices of about two milliseconds.
+ * A leaf that was replaced or deleted stays as it is until the turn ends, and through the next one: somebody may
+ * still be reading the value that it holds, or sending it in what they do at the turn's end. Nodes and leaves
+ * then go in slices of about two milliseconds, which whole trees need (a cleared table, an installed snapshot's
+ * predecessor) and what a long snapshot kept alive.
  */
 import type { Clock } from "../../ports/clock.js";
 import { type Arena, PAGE_SHIFT, UNIT_MASK } from "./arena.js";
@@ -18,10 +18,13 @@ export class Recycler {
   readonly #arena: Arena;
   readonly #leaves: Leaves;
   readonly #clock: Clock;
-  /** Leaves and nodes to be freed one by one. */
-  #records: number[] = [];
-  /** Leaves and nodes to be freed with everything below them. */
-  readonly #trees: number[] = [];
+  /** Leaves and nodes to be freed one by one, and such to be freed with everything below: since this turn. */
+  #newRecords: number[] = [];
+  #newLists: number[][] = [];
+  #newTrees: number[] = [];
+  /** The same, to be freed now; records in lists as they came. */
+  readonly #dueRecords: number[][] = [];
+  #dueTrees: number[] = [];
   #scheduled = false;
 
   constructor(arena: Arena, leaves: Leaves, clock: Clock) {
@@ -30,16 +33,23 @@ export class Recycler {
     this.#clock = clock;
   }
 
-  /** Frees one leaf or node, from the end of the turn on. */
+  /** Frees one leaf or node, after the next turn. */
   addRecord(reference: number): void {
-    this.#records.push(reference);
+    this.#newRecords.push(reference);
     if (!this.#scheduled) this.#schedule();
   }
 
-  /** Frees a leaf or node and everything below it, from the end of the turn on. */
+  /** Frees leaves and nodes, after the next turn; keeps the list. */
+  addRecords(references: number[]): void {
+    if (references.length === 0) return;
+    this.#newLists.push(references);
+    if (!this.#scheduled) this.#schedule();
+  }
+
+  /** Frees a leaf or node and everything below it, after the next turn. */
   addTree(reference: number): void {
     if (reference === 0) return;
-    this.#trees.push(reference);
+    this.#newTrees.push(reference);
     if (!this.#scheduled) this.#schedule();
   }
 
@@ -54,26 +64,42 @@ export class Recycler {
     this.#clock.atTurnEnd(() => {
       this.#scheduled = false;
       this.#runSlice();
-      if (this.#records.length + this.#trees.length > 0) this.#schedule();
+      this.#takeNew();
+      if (this.#dueRecords.length + this.#dueTrees.length > 0) this.#schedule();
     });
+  }
+
+  /** What came in this turn is due at the next one's end. */
+  #takeNew(): void {
+    if (this.#newRecords.length > 0) this.#dueRecords.push(this.#newRecords);
+    this.#newRecords = [];
+    this.#dueRecords.push(...this.#newLists);
+    this.#newLists = [];
+    for (const tree of this.#newTrees) this.#dueTrees.push(tree);
+    this.#newTrees = [];
   }
 
   #runSlice(): void {
     const endMs = this.#clock.monotonicMs() + SLICE_MS;
-    for (let done = 1; ; done += 1) {
-      const record = this.#records.pop();
-      if (record !== undefined) this.#free(record);
-      else if (!this.#freeFromTree()) return;
+    for (let done = 1; this.#freeOne(); done += 1) {
       if (done % RECORDS_A_LOOK === 0 && this.#clock.monotonicMs() >= endMs) return;
     }
   }
 
-  /** Frees the root of a dead tree, and makes its children roots. */
-  #freeFromTree(): boolean {
-    const reference = this.#trees.pop();
-    if (reference === undefined) return false;
-    if (reference > 0) this.#addChildren(reference);
-    this.#free(reference);
+  /** False when nothing is due. */
+  #freeOne(): boolean {
+    const records = this.#dueRecords.at(-1);
+    if (records !== undefined) {
+      const record = records.pop();
+      if (record === undefined) this.#dueRecords.pop();
+      else this.#free(record);
+      return true;
+    }
+    const root = this.#dueTrees.pop();
+    if (root === undefined) return false;
+    // Its children become roots.
+    if (root > 0) this.#addChildren(root);
+    this.#free(root);
     return true;
   }
 
@@ -81,10 +107,10 @@ export class Recycler {
     const words = this.#arena.words[reference >>> PAGE_SHIFT];
     const bytes = this.#arena.bytes[reference >>> PAGE_SHIFT];
     const node = (reference & UNIT_MASK) << 1;
-    if (words[node + END_WORD] !== 0) this.#trees.push(words[node + END_WORD]);
+    if (words[node + END_WORD] !== 0) this.#dueTrees.push(words[node + END_WORD]);
     let position = nextPosition(words, bytes, node, 0);
     while (position < POSITION_END) {
-      this.#trees.push(childAt(words, bytes, node, position));
+      this.#dueTrees.push(childAt(words, bytes, node, position));
       position = nextPosition(words, bytes, node, position + 1);
     }
   }

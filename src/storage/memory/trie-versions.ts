@@ -15,8 +15,10 @@ export class TrieVersions {
   #live: number[] = [];
   #epoch = 1;
   #newestSnapshot = 0;
-  /** Replaced records that a snapshot may see: reference, created, replaced. */
+  /** Replaced records that a snapshot may see, with the epochs they were created and replaced in. */
   #records: number[] = [];
+  #created: number[] = [];
+  #replaced: number[] = [];
   /** Roots of trees replaced as a whole: reference, replaced. */
   #trees: number[] = [];
 
@@ -36,13 +38,13 @@ export class TrieVersions {
 
   /** The trie no longer has this node. */
   retireNode(node: number, created: number): void {
-    if (this.isShared(created)) this.#records.push(node, created, this.#epoch);
+    if (this.isShared(created)) this.#keep(node, created, this.#epoch);
     else this.#recycler.freeNode(node);
   }
 
   /** The trie no longer has this leaf. */
   retireLeaf(leaf: number, created: number): void {
-    if (this.isShared(created)) this.#records.push(leaf, created, this.#epoch);
+    if (this.isShared(created)) this.#keep(leaf, created, this.#epoch);
     else this.#recycler.addRecord(leaf);
   }
 
@@ -71,15 +73,27 @@ export class TrieVersions {
     this.#recycleTrees();
   }
 
+  #keep(record: number, created: number, replaced: number): void {
+    this.#records.push(record);
+    this.#created.push(created);
+    this.#replaced.push(replaced);
+  }
+
   #recycleRecords(): void {
     const records = this.#records;
+    const created = this.#created;
+    const replaced = this.#replaced;
     this.#records = [];
-    for (let i = 0; i < records.length; i += 3) {
-      if (this.#isSeen(records[i + 1], records[i + 2])) {
-        this.#records.push(records[i], records[i + 1], records[i + 2]);
-      } else {
-        this.#recycler.addRecord(records[i]);
-      }
+    this.#created = [];
+    this.#replaced = [];
+    if (this.#live.length === 0) {
+      // The usual case, and there may be a million of them.
+      this.#recycler.addRecords(records);
+      return;
+    }
+    for (let i = 0; i < records.length; i += 1) {
+      if (this.#isSeen(created[i], replaced[i])) this.#keep(records[i], created[i], replaced[i]);
+      else this.#recycler.addRecord(records[i]);
     }
   }
 
