@@ -133,6 +133,7 @@ export class ReplicaGroup {
 
   /** Called by the store at the start of a checkpoint. */
   capture(): AppliedState {
+    this.#receiver.adoptInstalled();
     const applied = this.machine.capture();
     this.#checkpointed = {
       index: applied.index,
@@ -194,6 +195,7 @@ export class ReplicaGroup {
       last = entry.index;
     }
     this.core.applied(last);
+    this.#receiver.onApplied();
     this.#releaseReads();
   }
 

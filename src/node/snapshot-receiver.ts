@@ -16,6 +16,7 @@ interface Receipt {
   readonly install: GroupInstall;
   readonly applied: AppliedState;
   storedBytes: number;
+  isCommitting: boolean;
 }
 
 export class SnapshotReceiver {
@@ -30,19 +31,46 @@ export class SnapshotReceiver {
   }
 
   get isActive(): boolean {
-    return this.#receipt !== undefined;
+    return this.#receipt !== undefined && !this.#isOvertaken(this.#receipt);
   }
 
   /** Pieces are stored one after the other, in the order received. */
   write(piece: SnapshotWrite): void {
+    this.#enqueue(async () => await this.#store(piece));
+  }
+
+  /** The state machine has come further: perhaps as far as the snapshot, which nobody sends on then. */
+  onApplied(): void {
+    if (this.#receipt === undefined || !this.#isOvertaken(this.#receipt)) return;
+    this.#enqueue(async () => {
+      if (this.#receipt !== undefined && this.#isOvertaken(this.#receipt)) await this.#abort();
+    });
+  }
+
+  /**
+   * Before the state is captured: the store may hold what was installed, while this has yet to hear that it is
+   * done. The state machine and the store must be of one moment.
+   */
+  adoptInstalled(): void {
+    const receipt = this.#receipt;
+    if (receipt?.isCommitting !== true) return;
+    if (this.#group.store.durableIndex() === receipt.applied.index)
+      this.#group.machine.restore(receipt.applied);
+  }
+
+  #enqueue(work: () => Promise<void>): void {
     this.#queue = this.#queue.then(async () => {
       try {
-        await this.#store(piece);
+        await work();
       } catch (error) {
         this.#host.onDiskFailure(error);
       }
       this.#host.wake(this.#group);
     });
+  }
+
+  #isOvertaken({ meta, isCommitting }: Receipt): boolean {
+    return !isCommitting && meta.index <= this.#group.machine.appliedIndex;
   }
 
   async close(): Promise<void> {
@@ -67,12 +95,13 @@ export class SnapshotReceiver {
     if (piece.offsetBytes > 0 && piece.data.length > 0) await receipt.install.write(piece.data);
     receipt.storedBytes += piece.data.length;
     if (piece.done) {
-      if (receipt.meta.index <= this.#group.machine.appliedIndex) {
+      if (this.#isOvertaken(receipt)) {
         // The log has brought this replica further than the snapshot would.
         await this.#abort();
         core.snapshotRejected(piece.meta);
         return;
       }
+      receipt.isCommitting = true;
       await receipt.install.commit(receipt.applied);
       this.#receipt = undefined;
       this.#group.machine.restore(receipt.applied);
@@ -97,7 +126,8 @@ export class SnapshotReceiver {
       state: reader.blob(),
     };
     reader.expectEnd();
-    this.#receipt = { meta: piece.meta, install: this.#group.store.beginInstall(), applied, storedBytes: 0 };
+    const install = this.#group.store.beginInstall();
+    this.#receipt = { meta: piece.meta, install, applied, storedBytes: 0, isCommitting: false };
   }
 
   async #abort(): Promise<void> {

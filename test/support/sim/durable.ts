@@ -240,12 +240,11 @@ export class SimEngine implements StorageEngine {
 
   async #checkpoint(): Promise<void> {
     this.writtenBytes = 0;
-    const stores = [...this.#open.values()];
-    const states = stores.map((store) => store.capture());
+    const states = [...this.#open.values()].map((store) => ({ store, state: store.capture() }));
     await this.pause(5);
-    states.forEach((state, i) => {
-      if (this.#open.get(state.group) === stores[i]) this.stored.set(state.group, state);
-    });
+    for (const { store, state } of states) {
+      if (state !== undefined && this.#open.get(state.group) === store) this.stored.set(state.group, state);
+    }
   }
 
   /** Never resolves when the process dies meanwhile. */
@@ -324,9 +323,9 @@ export class SimStore implements GroupStore {
     this.#capture = capture;
   }
 
-  /** The state as of now. */
-  capture(): StoredGroup & { readonly group: GroupId } {
-    assert(this.#capture !== undefined, "nobody has said what the state is");
+  /** The state as of now; undefined while the group is being opened. */
+  capture(): (StoredGroup & { readonly group: GroupId }) | undefined {
+    if (this.#capture === undefined) return undefined;
     const applied = this.#capture();
     return {
       group: this.group,
@@ -342,6 +341,7 @@ export class SimStore implements GroupStore {
   async snapshot(): Promise<GroupSnapshot> {
     await this.#engine.pause(1);
     const captured = this.capture();
+    assert(captured !== undefined, "nobody has said what the state is");
     const writer = new ByteWriter();
     for (const table of TABLES) {
       writer.varint(captured.tables[table].size);
@@ -372,7 +372,10 @@ export class SimStore implements GroupStore {
         await this.#engine.pause(1);
         pieces.push(copyBytes(piece));
       },
-      commit: (applied) => this.#engine.exclusive.run(() => this.#install(pieces, applied)),
+      // As in the real engines, a checkpoint that waited may begin before the caller hears that this is done.
+      commit: async (applied) => {
+        await this.#engine.exclusive.run(() => this.#install(pieces, applied));
+      },
       abort: async () => {
         await Promise.resolve();
       },

@@ -21,8 +21,10 @@ function replicasOf(cluster: SimCluster): Map<GroupId, Replica[]> {
   for (const { id, diskEngine, memoryEngine } of cluster.nodes) {
     for (const engine of [diskEngine, memoryEngine]) {
       for (const store of engine?.groups.values() ?? []) {
+        const state = store.capture();
+        if (state === undefined) continue;
         const replicas = groups.get(store.group) ?? [];
-        replicas.push({ node: id, ...store.capture() });
+        replicas.push({ node: id, ...state });
         groups.set(store.group, replicas);
       }
     }

@@ -52,6 +52,21 @@ function allWorkloads(replicas: number, canLoseDisks: boolean): Workload[] {
   ];
 }
 
+/** How each node sees the cluster, for the message of a failure. */
+function describe(cluster: SimCluster): string {
+  const lines = cluster.nodes.map(({ id, node, process }) => {
+    if (node === undefined) return `${id}: not running`;
+    const { ready, epoch, partitions } = node.status();
+    const seen = partitions.map(({ keyspace, partition, leader, replicas }) => {
+      const held = replicas.map(({ node, role, lag }) => `${node} ${role} ${lag}`).join(", ");
+      return `  ${keyspace}/${partition}: leader ${leader ?? "unknown"} of ${held}`;
+    });
+    const state = process?.isPaused === true ? "paused" : ready ? "ready" : "not ready";
+    return [`${id}: ${state}, epoch ${epoch}`, ...seen].join("\n");
+  });
+  return lines.join("\n");
+}
+
 /** Everything that is not given comes from the seed. */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const random = new SeededRandom(options.seed ^ 0x5eed);
@@ -109,7 +124,7 @@ async function live(
   const run = async (limitMs: number, isDone: () => boolean, problem: string) => {
     const isDoneInTime = await world.run(limitMs, () => isDone() || isBroken());
     expectWhole();
-    assert(isDoneInTime, problem);
+    assert(isDoneInTime, `${problem}\n${describe(cluster)}`);
   };
 
   await cluster.startAll();

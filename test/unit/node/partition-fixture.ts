@@ -60,13 +60,20 @@ export function commandEntry(index: number, data: Bytes): Entry {
   return { index: logIndex(index), term: term(1), kind: "command", data };
 }
 
-export async function newStore(): Promise<GroupStore> {
-  const process = new SimProcess(new World(1), 0);
-  return await new SimEngine("disk", new DurableState(), process).openGroup(GROUP);
+/** Takes no simulated time. */
+class InstantEngine extends SimEngine {
+  override async pause(): Promise<void> {
+    await Promise.resolve();
+  }
 }
 
-export function machineOn(store: GroupStore): PartitionMachine {
-  return new PartitionMachine(store, CONFIGURATION, VALUE_BYTES_MAX, lookup);
+export async function newStore(): Promise<GroupStore> {
+  const process = new SimProcess(new World(1), 0);
+  return await new InstantEngine("disk", new DurableState(), process).openGroup(GROUP);
+}
+
+export function machineOn(store: GroupStore, configuration = CONFIGURATION): PartitionMachine {
+  return new PartitionMachine(store, configuration, VALUE_BYTES_MAX, lookup);
 }
 
 export async function newMachine(): Promise<PartitionMachine> {
