@@ -13,11 +13,15 @@ export interface DeferredCommand {
   start(): void;
 }
 
+/** Commands that have started are dropped from the list of those that wait by so many at a time. */
+const STARTED_KEPT_MAX = 1024;
+
 export class ContextOrder {
   #kind: CommandKind = "read";
   #underWay = 0;
   #waiting: DeferredCommand[] = [];
   #head = 0;
+  #isStarting = false;
 
   /** True when a command of this kind may start now; it is then counted as under way. */
   tryStart(kind: CommandKind): boolean {
@@ -36,22 +40,30 @@ export class ContextOrder {
   /** One command under way has been answered. Starts what may start now. */
   finish(): void {
     this.#underWay -= 1;
-    if (this.#underWay > 0 || this.#head === this.#waiting.length) return;
-    this.#kind = this.#waiting[this.#head].kind;
-    do {
+    if (this.#head === this.#waiting.length || this.#isStarting) return;
+    if (this.#underWay === 0) this.#startWaiting();
+  }
+
+  /** What is answered as soon as it starts finishes in here: this loop goes on, and no other begins inside it. */
+  #startWaiting(): void {
+    this.#isStarting = true;
+    while (this.#head < this.#waiting.length) {
       const next = this.#waiting[this.#head];
+      const mayJoin = next.kind === this.#kind && next.kind !== "alone";
+      if (this.#underWay > 0 && !mayJoin) break;
+      this.#kind = next.kind;
       this.#head += 1;
       this.#underWay += 1;
       next.start();
-    } while (this.#nextMayJoin());
-    if (this.#head === this.#waiting.length) {
-      this.#waiting = [];
-      this.#head = 0;
     }
+    this.#isStarting = false;
+    this.#forgetStarted();
   }
 
-  #nextMayJoin(): boolean {
-    if (this.#kind === "alone" || this.#head >= this.#waiting.length) return false;
-    return this.#waiting[this.#head].kind === this.#kind;
+  /** A connection that never pauses always has something waiting. */
+  #forgetStarted(): void {
+    if (this.#head < this.#waiting.length && this.#head < STARTED_KEPT_MAX) return;
+    this.#waiting = this.#waiting.slice(this.#head);
+    this.#head = 0;
   }
 }
