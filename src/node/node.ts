@@ -67,6 +67,7 @@ const REPORT_MS = 500;
 const SPREAD_MS = 1_000;
 /** Leaders are not moved so soon after a node came up. */
 const SETTLED_AFTER_MS = 2_000;
+const STRANGER_GRACE_MS = 1_000;
 const HAND_OVER_MS = 1_000;
 
 export class MinikeyNode implements Database {
@@ -90,6 +91,8 @@ export class MinikeyNode implements Database {
   readonly #upSinceMs = new Map<NodeId, number>();
   /** The groups are open: there is something to make durable at the end. */
   #isOpen = false;
+  /** Another node of this node's cluster has greeted. */
+  #hasMetOwn = false;
   #isTurnScheduled = false;
   #state: "starting" | "running" | "stopping" | "stopped" = "starting";
 
@@ -496,11 +499,13 @@ export class MinikeyNode implements Database {
         `${greeting.nodeId} at ${greeting.address} belongs to cluster ${greeting.clusterId}, ` +
         `this node's data directory to cluster ${clusterId}`;
       this.#parts.logger.error(problem);
-      if (this.#state === "starting" || this.#membership.map.epoch === 0) {
-        this.#parts.onFatal(new MinikeyError("WRONG_CLUSTER", problem));
-      }
+      // One of the two has a directory that does not belong here: the one that meets none of its own.
+      this.#parts.clock.after(STRANGER_GRACE_MS, () => {
+        if (!this.#hasMetOwn) this.#parts.onFatal(new MinikeyError("WRONG_CLUSTER", problem));
+      });
       return;
     }
+    if (greeting.clusterId !== "") this.#hasMetOwn = true;
     this.#formation.onGreeting(greeting);
   }
 

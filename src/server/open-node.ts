@@ -71,8 +71,20 @@ export async function openNode(settings: NodeSettings): Promise<OpenNode> {
     return { node, clock: parts.clock, stop };
   } catch (error) {
     await lock.release();
-    throw error;
+    throw withAdvice(error, settings);
   }
+}
+
+/** Damage that other replicas can make good is said together with how. */
+function withAdvice(error: unknown, settings: NodeSettings): unknown {
+  if (!(error instanceof MinikeyError) || error.code !== "DATA_CORRUPT") return error;
+  const advice =
+    settings.founders.length > 1
+      ? "minikey start --rebuild throws this node's data away and fetches it again from the other replicas"
+      : "restore the directory from a backup";
+  return new MinikeyError("DATA_CORRUPT", `${settings.dataDir}: ${error.message}; ${advice}`, {
+    cause: error,
+  });
 }
 
 async function assemble(

@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Cluster, withCluster } from "../support/cluster.js";
+import { freePorts } from "../support/ports.js";
+import { minikeyPath } from "../support/repository.js";
+import { makeTempDir } from "../support/temp-dir.js";
+import { waitFor } from "../support/wait.js";
+
+/** Runs `minikey start` to its end; a node that starts after all is ended, and its status is null. */
+async function start(args: readonly string[]): Promise<{ code: number | null; stderr: string }> {
+  const child = spawn(process.execPath, [minikeyPath, "start", ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const giveUp = setTimeout(() => child.kill("SIGKILL"), 20_000);
+  const code = await new Promise<number | null>((resolve) => {
+    child.once("close", resolve);
+  });
+  clearTimeout(giveUp);
+  return { code, stderr };
+}
+
+async function portArgs(): Promise<{ resp: number; args: string[] }> {
+  const [resp = 0, http = 0, peer = 0] = await freePorts(3);
+  return {
+    resp,
+    args: ["--resp-port", String(resp), "--http-port", String(http), "--peer-port", String(peer)],
+  };
+}
+
+test("a port in use is named, and whoever uses it is not disturbed", async (t) => {
+  const { resp, args } = await portArgs();
+  const other = createServer().listen(resp, "127.0.0.1");
+  t.after(() => other.close());
+  await new Promise((resolve) => {
+    other.once("listening", resolve);
+  });
+  const { code, stderr } = await start(["--data", makeTempDir(t), ...args]);
+  assert.equal(code, 1);
+  assert.match(stderr, new RegExp(`port ${resp}\\b.*in use`));
+  assert.equal(other.listening, true);
+});
+
+test("a bad flag is named, with what was expected", async (t) => {
+  for (const [args, message] of [
+    [["--resp-port", "abc"], /--resp-port.*"?abc"?/],
+    [["--nonsense", "1"], /--nonsense/],
+    [["--replicas", "0"], /--replicas/],
+    [["--host", "0.0.0.0"], /0\.0\.0\.0/],
+    [["--id", "n9", "--cluster", "n1=127.0.0.1:1,n2=127.0.0.1:2"], /n9/],
+  ] as const) {
+    const { code, stderr } = await start(["--data", makeTempDir(t), ...args]);
+    assert.equal(code, 2, `${args.join(" ")}: ${stderr}`);
+    assert.match(stderr, message);
+  }
+});
+
+test("a data directory that is in use, another node's, or of a newer version is refused by name", async (t) => {
+  await withCluster({ nodes: 1 }, async (cluster) => {
+    const { dataDir } = cluster.node("n1");
+    const { args } = await portArgs();
+    const inUse = await start(["--data", dataDir, ...args]);
+    assert.equal(inUse.code, 1);
+    assert.match(inUse.stderr, /in use by process \d+/);
+    assert.ok(inUse.stderr.includes(dataDir));
+    assert.equal((await fetch(`${cluster.http("n1")}/ready`)).status, 200);
+
+    await cluster.stop("n1");
+    const othersDirectory = await start(["--id", "n7", "--data", dataDir, ...args]);
+    assert.equal(othersDirectory.code, 1);
+    assert.match(othersDirectory.stderr, /belongs to node n1, not to n7/);
+
+    const newer = makeTempDir(t);
+    cpSync(dataDir, newer, { recursive: true });
+    const file = join(newer, "identity.json");
+    writeFileSync(file, readFileSync(file, "utf8").replace('"format": 1', '"format": 99'));
+    const tooNew = await start(["--id", "n1", "--data", newer, ...args]);
+    assert.equal(tooNew.code, 1);
+    assert.match(tooNew.stderr, /format 99/);
+  });
+});
+
+test("a data directory of another cluster is refused, and the cluster goes on", async (t) => {
+  const foreign = makeTempDir(t);
+  await withCluster({}, async (cluster) => {
+    await cluster.stop("n1");
+    cpSync(cluster.node("n1").dataDir, foreign, { recursive: true });
+  });
+  await withCluster({}, async (cluster) => {
+    await cluster.stop("n1");
+    cluster.wipe("n1");
+    cpSync(foreign, cluster.node("n1").dataDir, { recursive: true });
+    cluster.startNode("n1");
+    const exit = await cluster.node("n1").exited;
+    assert.equal(exit.code, 1);
+    assert.match(cluster.node("n1").log, /belongs to cluster [0-9a-f]+.*to cluster [0-9a-f]+/);
+    const client = await cluster.resp("n2");
+    await waitFor("n2 writes", () => client.call("SET", "key", "value"));
+  });
+});
+
+/** The segment that holds `text`, and where. */
+function findInLog(dataDir: string, text: string): { file: string; offset: number } {
+  const directory = join(dataDir, "wal");
+  for (const name of readdirSync(directory).sort()) {
+    const offset = readFileSync(join(directory, name)).indexOf(text);
+    if (offset >= 0) return { file: join(directory, name), offset };
+  }
+  throw new Error(`the log does not hold ${text}`);
+}
+
+function flipByte(file: string, offset: number): void {
+  const bytes = readFileSync(file);
+  bytes[offset] = (bytes[offset] ?? 0) ^ 0xff;
+  writeFileSync(file, bytes);
+}
+
+test("a damaged log is named with file and offset, nothing is served, and --rebuild fetches it again", async () => {
+  await withCluster({}, async (cluster: Cluster) => {
+    const client = await cluster.resp("n1");
+    for (let i = 0; i < 200; i += 1) await client.call("SET", `key${i}`, `value-of-key-${i}!`);
+    await cluster.kill("n3");
+    await client.call("SET", "while-away", "1");
+    const { file, offset } = findInLog(cluster.node("n3").dataDir, "value-of-key-100!");
+    flipByte(file, offset);
+
+    cluster.startNode("n3");
+    const exit = await cluster.node("n3").exited;
+    assert.equal(exit.code, 1);
+    const { log } = cluster.node("n3");
+    const name = file.slice(file.lastIndexOf("/") + 1);
+    assert.ok(log.includes(name), log);
+    assert.match(log, /byte \d+/);
+    assert.match(log, /--rebuild/);
+
+    cluster.startNode("n3", ["--rebuild"]);
+    await cluster.waitReady(["n3"]);
+    // Alone with n3 a majority rests on what it fetched.
+    await cluster.kill("n2");
+    const third = await cluster.resp("n3");
+    for (let i = 0; i < 200; i += 20) {
+      assert.equal(await third.call("GET", `key${i}`), `value-of-key-${i}!`);
+    }
+    assert.equal(await third.call("GET", "while-away"), "1");
+    const members = (await cluster.view("n1")).members;
+    assert.equal(members.find((member) => member.id === "n3")?.incarnation, 2);
+  });
+});
