@@ -155,7 +155,7 @@ export class Membership {
   }
 
   async #follow(): Promise<void> {
-    const { self, groups, transport, router, onRemoved } = this.#options;
+    const { self, groups, transport, requests, router, onRemoved } = this.#options;
     const meta = groups.get(META_GROUP);
     const map = meta && readMap(meta.machine.view);
     if (map === undefined || map.epoch <= this.#map.epoch || this.#isReplaced(map)) return;
@@ -164,6 +164,7 @@ export class Membership {
     const peers = map.members.filter((member) => member.id !== self);
     transport.setPeers(new Map(peers.map((peer) => [peer.id, peer.peerAddress])));
     router.follow(map);
+    requests.closeDropped();
     await this.#keeper?.follow(
       map,
       (keyspace, partition) => keyspace.placement[partition].includes(self),

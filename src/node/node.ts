@@ -13,6 +13,7 @@ import { MinikeyError } from "../core/errors.js";
 import {
   type GroupId,
   groupOf,
+  keyspaceOf,
   type LogIndex,
   META_GROUP,
   memberNumberOf,
@@ -94,6 +95,8 @@ export class MinikeyNode implements Database {
   /** Another node of this node's cluster has greeted. */
   #hasMetOwn = false;
   #isTurnScheduled = false;
+  #starting: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
   #state: "starting" | "running" | "stopping" | "stopped" = "starting";
 
   constructor(identity: Identity, options: NodeOptions, parts: NodeParts) {
@@ -133,6 +136,7 @@ export class MinikeyNode implements Database {
       leaderOf: (group) => this.#leaderOf(group),
       holdersOf: (group) => this.#membership.holdersOf(group),
       nodeOf: (replica) => this.#membership.nodeOfMember(memberNumberOf(replica)),
+      exists: (group) => group === META_GROUP || this.#router.keyspaceById(keyspaceOf(group)) !== undefined,
       specOf: (opcode) => (opcode === KV_SNAPSHOT.opcode ? KV_SNAPSHOT : COMMANDS.byOpcode(opcode)),
       scheduleTurn: () => this.#scheduleTurn(),
     });
@@ -146,10 +150,7 @@ export class MinikeyNode implements Database {
       groups: this.#groups,
       requests: this.#requests,
       router: this.#router,
-      onRemoved: (group) => {
-        this.#requests.closeGroup(group);
-        this.#view.forget(group);
-      },
+      onRemoved: (group) => this.#view.forget(group),
       onFatal: parts.onFatal,
     });
     this.#coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors());
@@ -164,6 +165,11 @@ export class MinikeyNode implements Database {
 
   /** Resolves once the node is a member of its cluster and its groups are open; not yet that they have leaders. */
   async start(): Promise<void> {
+    this.#starting = this.#startUp();
+    await this.#starting;
+  }
+
+  async #startUp(): Promise<void> {
     const { transport } = this.#parts;
     await transport.start({
       onFrame: (from, frame) => this.#onFrame(from, frame),
@@ -175,6 +181,7 @@ export class MinikeyNode implements Database {
     transport.setPeers(new Map(peers.map((peer) => [peer.id, peer.address])));
     const identity = await this.#formation.run();
     await this.#openGroups(identity);
+    if (this.#isStopping) throw stopping();
     this.#every(TICK_MS, () => this.#groups.tick());
     this.#every(SWEEP_MS, () => this.#sweep());
     this.#every(REPORT_MS, () => this.#report());
@@ -189,15 +196,20 @@ export class MinikeyNode implements Database {
 
   /** Hands leadership over, answers what is under way, makes everything durable, closes. */
   async stop(): Promise<void> {
-    if (this.#state === "stopped" || this.#state === "stopping") return;
+    this.#stopped ??= this.#shutDown();
+    await this.#stopped;
+  }
+
+  async #shutDown(): Promise<void> {
     this.#state = "stopping";
     this.#formation.stop();
+    // Whoever started the node is told why that failed.
+    await this.#starting?.catch(() => undefined);
     const { clock, transport, log, diskEngine, memoryEngine } = this.#parts;
     const giveUpMs = clock.monotonicMs() + HAND_OVER_MS;
     const isUp = (replica: ReplicaId) => this.#isReplicaUp(replica);
-    while (handOverLeadership(this.#groups, isUp) > 0 && clock.monotonicMs() < giveUpMs)
-      await this.#after(20);
-    while (!this.#requests.isIdle && clock.monotonicMs() < giveUpMs) await this.#after(20);
+    const isBusy = () => handOverLeadership(this.#groups, isUp) > 0 || !this.#requests.isIdle;
+    while (isBusy() && clock.monotonicMs() < giveUpMs) await this.#after(20);
     for (const cancel of this.#timers) cancel();
     this.#requests.close();
     if (this.#isOpen) await this.#checkpoints.now();
@@ -207,6 +219,10 @@ export class MinikeyNode implements Database {
     for (const group of this.#groups.all()) await group.close();
     await diskEngine.close();
     await memoryEngine.close();
+  }
+
+  get #isStopping(): boolean {
+    return this.#state === "stopping" || this.#state === "stopped";
   }
 
   async #openGroups(identity: Identity): Promise<void> {
@@ -318,9 +334,7 @@ export class MinikeyNode implements Database {
   }
 
   #check(spec: CommandSpec, args: Args, context: RequestContext): Reply | undefined {
-    if (this.#state === "stopping" || this.#state === "stopped") {
-      return new MinikeyError("STOPPING", "the node is stopping");
-    }
+    if (this.#isStopping) return stopping();
     try {
       checkCommand(spec, args, this.#options);
       if (spec.opcode === ONCE.opcode) checkOnce(args, this.#options);
@@ -555,6 +569,10 @@ export class MinikeyNode implements Database {
       });
     }
   }
+}
+
+function stopping(): MinikeyError {
+  return new MinikeyError("STOPPING", "the node is stopping");
 }
 
 /** The partition of a command's keys, or −1 when it concerns several. */

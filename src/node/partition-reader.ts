@@ -151,7 +151,7 @@ export class PartitionReader {
   sweep(): void {
     const nowMs = this.#host.monotonicMs();
     for (const batch of [...this.#asked]) {
-      if (nowMs >= batch.deadlineMs) this.#expire(batch);
+      if (nowMs >= batch.deadlineMs) this.#expire(batch, noQuorum());
       else if (nowMs - batch.askedMs > ASK_AGAIN_MS) this.#ask(batch);
     }
   }
@@ -173,9 +173,11 @@ export class PartitionReader {
     this.#forgetIfDone(batch);
   }
 
-  close(): void {
-    this.flush();
-    for (const batch of [...this.#asked]) this.#expire(batch);
+  /** Everything unanswered is answered. */
+  close(refusal: MinikeyError): void {
+    if (this.#gathering !== undefined) this.#asked.push(this.#gathering);
+    this.#gathering = undefined;
+    for (const batch of [...this.#asked]) this.#expire(batch, refusal);
   }
 
   #ask(batch: ReadBatch): void {
@@ -238,8 +240,7 @@ export class PartitionReader {
     answer(read.sink, read.context, reply);
   }
 
-  #expire(batch: ReadBatch): void {
-    const error = new MinikeyError("NO_QUORUM", "no majority of the key's replicas can be reached");
+  #expire(batch: ReadBatch, error: MinikeyError): void {
     for (let i = 0; i < batch.sinks.length; i += 1) this.#answer(batch, i, error);
     this.#forgetIfDone(batch);
   }
@@ -249,4 +250,8 @@ export class PartitionReader {
     const at = this.#asked.indexOf(batch);
     if (at >= 0) this.#asked.splice(at, 1);
   }
+}
+
+function noQuorum(): MinikeyError {
+  return new MinikeyError("NO_QUORUM", "no majority of the key's replicas can be reached");
 }

@@ -14,7 +14,6 @@
 import { ByteReader } from "../codec/byte-reader.js";
 import { ByteWriter } from "../codec/byte-writer.js";
 import { decodeCommandFrom, encodeCommand } from "../commands/encoding.js";
-import type { Reply } from "../commands/reply.js";
 import { Args } from "../commands/types.js";
 import { assert } from "../core/assert.js";
 import { type Bytes, copyBytes, EMPTY_BYTES } from "../core/bytes.js";
@@ -165,7 +164,7 @@ export class PartitionWriter {
   sweep(): void {
     const nowMs = this.#host.monotonicMs();
     for (const batch of [...this.#lingering, ...this.#inFlight, ...this.#cut]) {
-      if (nowMs >= batch.deadlineMs) this.#expire(batch);
+      if (nowMs >= batch.deadlineMs) this.#expire(batch, noQuorum());
     }
     this.#cut = this.#cut.filter((batch) => batch.commands.length > 0);
     this.#resend();
@@ -198,10 +197,10 @@ export class PartitionWriter {
     if (this.#cut.length > 0 || this.#buildingCommands.length > 0) this.#host.wakeWriter(this);
   }
 
-  /** The node stops: everything unanswered is answered. */
-  close(): void {
+  /** Everything unanswered is answered: by `refusal` what was certainly not applied. */
+  close(refusal: MinikeyError): void {
     if (this.#buildingCommands.length > 0) this.#cutBatch();
-    for (const batch of [...this.#lingering, ...this.#inFlight, ...this.#cut]) this.#expire(batch, true);
+    for (const batch of [...this.#lingering, ...this.#inFlight, ...this.#cut]) this.#expire(batch, refusal);
     if (this.#session !== 0) this.#host.sessionClosed(this.#session);
   }
 
@@ -328,11 +327,11 @@ export class PartitionWriter {
     this.#host.wakeWriterAfter(this, BLOCKED_PAUSE_MS);
   }
 
-  #expire(batch: Batch, isStopping = false): void {
+  #expire(batch: Batch, refusal: MinikeyError): void {
     const { commands } = batch;
     if (commands.length === 0) return;
     batch.commands = NOBODY;
-    const reply = expiryError(batch.uncertain > 0, isStopping);
+    const reply = batch.uncertain > 0 ? unconfirmed() : refusal;
     if (batch.uncertain === 0) {
       this.#cutBytes -= batch.sequence === 0 ? batch.data.length - BATCH_HEADER_BYTES : 0;
       batch.data = makeBatch(batch.level, EMPTY_BYTES, 0, 0);
@@ -343,14 +342,14 @@ export class PartitionWriter {
   }
 }
 
-function expiryError(mayBeDone: boolean, isStopping: boolean): Reply {
-  if (mayBeDone) {
-    return new MinikeyError(
-      "OUTCOME_UNKNOWN",
-      "no majority has confirmed the write in time: it may or may not be applied",
-    );
-  }
-  if (isStopping) return new MinikeyError("STOPPING", "the node is stopping");
+function unconfirmed(): MinikeyError {
+  return new MinikeyError(
+    "OUTCOME_UNKNOWN",
+    "no majority has confirmed the write in time: it may or may not be applied",
+  );
+}
+
+function noQuorum(): MinikeyError {
   return new MinikeyError("NO_QUORUM", "no majority of the key's replicas can be reached");
 }
 

@@ -25,6 +25,7 @@ import {
   encodeWriteResultFrame,
   type PeerFrame,
 } from "./peer-frames.js";
+import { answer } from "./pending.js";
 import type { ReplicaGroup } from "./replica-group.js";
 import { retainReply } from "./retain-reply.js";
 
@@ -42,6 +43,8 @@ export interface RequestsHost {
   holdersOf(group: GroupId): readonly NodeId[];
   nodeOf(replica: ReplicaId): NodeId | undefined;
   specOf(opcode: number): CommandSpec | undefined;
+  /** False for a group of a keyspace that is not (or no longer) in the map. */
+  exists(group: GroupId): boolean;
   scheduleTurn(): void;
 }
 
@@ -89,13 +92,17 @@ export class Requests implements WriterHost, ReaderHost {
     sink: ReplySink,
     context: RequestContext | undefined,
   ): void {
-    this.#writer(this.#writers, group).submit(opcode, args, level, sink, context);
+    const writer = this.#writers.get(group) ?? this.#newWriter(this.#writers, group);
+    if (writer === undefined) answer(sink, context, this.#refusal());
+    else writer.submit(opcode, args, level, sink, context);
   }
 
   /** A command of the node itself, which ignores locks. In order with others of its kind, not with `write`. */
   writeOwn(group: GroupId, command: NodeCommandSpec, args: Args, level: BatchLevel, sink: ReplySink): void {
     assert(command.ignoresLocks, `${command.name} may meet a lock`);
-    this.#writer(this.#ownWriters, group).submit(command.opcode, args, level, sink, undefined);
+    const writer = this.#ownWriters.get(group) ?? this.#newWriter(this.#ownWriters, group);
+    if (writer === undefined) sink.onReply(this.#refusal());
+    else writer.submit(command.opcode, args, level, sink, undefined);
   }
 
   read(
@@ -106,18 +113,25 @@ export class Requests implements WriterHost, ReaderHost {
     sink: ReplySink,
     context: RequestContext | undefined,
   ): void {
-    this.#reader(group).submit(spec, args, guarantee, sink, context);
+    const reader = this.#readers.get(group) ?? this.#newReader(group);
+    if (reader === undefined) answer(sink, context, this.#refusal());
+    else reader.submit(spec, args, guarantee, sink, context);
   }
 
-  /** A keyspace was dropped: whoever waits for the group is told. */
-  closeGroup(group: GroupId): void {
-    this.#writers.get(group)?.close();
-    this.#ownWriters.get(group)?.close();
-    this.#readers.get(group)?.close();
+  /** Keyspaces may have been dropped: whoever waits for their groups is told. */
+  closeDropped(): void {
+    const groups = new Set([...this.#writers.keys(), ...this.#ownWriters.keys(), ...this.#readers.keys()]);
+    for (const group of groups) if (!this.#host.exists(group)) this.#closeGroup(group);
+  }
+
+  #closeGroup(group: GroupId): void {
+    const open = [this.#writers.get(group), this.#ownWriters.get(group), this.#readers.get(group)];
+    // Commands that wait for those answered here start now: they must find nothing to wait in.
     this.#writers.delete(group);
     this.#ownWriters.delete(group);
     this.#readers.delete(group);
     this.#awaitedByAll.delete(group);
+    for (const each of open) each?.close(this.#refusal());
   }
 
   // --- The turn ---
@@ -172,14 +186,17 @@ export class Requests implements WriterHost, ReaderHost {
     this.#readers.get(group)?.sweep();
   }
 
+  /** The node stops: everything unanswered is answered, and everything asked from now on refused. */
   close(): void {
     this.#isClosed = true;
-    for (const writer of this.#allWriters()) writer.close();
-    for (const reader of this.#readers.values()) reader.close();
+    for (const group of [...this.#writers.keys(), ...this.#ownWriters.keys(), ...this.#readers.keys()]) {
+      this.#closeGroup(group);
+    }
   }
 
   /** True when nothing asked of this node is under way. */
   get isIdle(): boolean {
+    if (this.pending > 0) return false;
     for (const writer of this.#allWriters()) if (!writer.isIdle) return false;
     return true;
   }
@@ -380,22 +397,25 @@ export class Requests implements WriterHost, ReaderHost {
     yield* this.#ownWriters.values();
   }
 
-  #writer(writers: Map<GroupId, PartitionWriter>, group: GroupId): PartitionWriter {
-    let writer = writers.get(group);
-    if (writer === undefined) {
-      writer = new PartitionWriter(group, this);
-      writers.set(group, writer);
-    }
+  /** Undefined when nothing may be asked of the group. */
+  #newWriter(writers: Map<GroupId, PartitionWriter>, group: GroupId): PartitionWriter | undefined {
+    if (this.#isClosed || !this.#host.exists(group)) return undefined;
+    const writer = new PartitionWriter(group, this);
+    writers.set(group, writer);
     return writer;
   }
 
-  #reader(group: GroupId): PartitionReader {
-    let reader = this.#readers.get(group);
-    if (reader === undefined) {
-      reader = new PartitionReader(group, this);
-      this.#readers.set(group, reader);
-    }
+  #newReader(group: GroupId): PartitionReader | undefined {
+    if (this.#isClosed || !this.#host.exists(group)) return undefined;
+    const reader = new PartitionReader(group, this);
+    this.#readers.set(group, reader);
     return reader;
+  }
+
+  #refusal(): MinikeyError {
+    return this.#isClosed
+      ? new MinikeyError("STOPPING", "the node is stopping")
+      : new MinikeyError("KEYSPACE_NOT_FOUND", "the keyspace was dropped");
   }
 
   #propose(group: GroupId, batch: Bytes): "proposed" | "not-leader" | "overloaded" {

@@ -5,7 +5,7 @@ import { MinikeyError } from "../../../src/core/errors.js";
 import { keyspaceOf, META_GROUP } from "../../../src/core/ids.js";
 import type { KeyspaceInfo } from "../../../src/node/database.js";
 import { newContext } from "../../support/sim/client.js";
-import type { SimCluster } from "../../support/sim/cluster.js";
+import { SimCluster } from "../../support/sim/cluster.js";
 import { ask, keysApart, pass, startedCluster, until } from "./scenario.js";
 
 async function createKeyspace(cluster: SimCluster, name: string): Promise<KeyspaceInfo> {
@@ -97,4 +97,81 @@ test("a write at level all is not answered as done while a replica lacks it", as
   cluster.startSoon(last);
   await until(cluster, "the cluster is whole again", () => cluster.isReady);
   assert.equal(await ask(cluster, first, ["MSET", a, "5", b, "5"], { writeLevel: "all" }), "OK");
+});
+
+test("everything asked of a node that stops is answered, also what waits for what came before", async () => {
+  const cluster = await startedCluster();
+  const [sim, ...others] = cluster.nodes;
+  const [a, b] = keysApart(3, 2);
+  // Without a majority nothing ends by itself.
+  for (const other of others) cluster.crash(other);
+  const context = newContext();
+  const answers: unknown[] = [];
+  const lines = ["SET a 1", "GET a", `MSET ${a} 1 ${b} 1`, "GET a", "SCAN 0", `RENAME ${a} ${b}`, "DBSIZE"];
+  for (const line of lines) {
+    cluster.submissions.submit(sim, line.split(" "), context, (answer) => answers.push(answer));
+  }
+  await pass(cluster, 100);
+  let isStopped = false;
+  cluster.stop(sim, () => {
+    isStopped = true;
+  });
+  await until(cluster, "the node has stopped", () => isStopped);
+  assert.equal(answers.length, lines.length);
+  assert(answers.every((answer) => answer instanceof MinikeyError));
+});
+
+test("a node can be stopped at any moment of its start", async () => {
+  for (const nodes of [1, 3]) {
+    for (let afterMs = 0; afterMs < 10; afterMs += 1) {
+      const cluster = new SimCluster({ seed: 1 + afterMs, nodes });
+      await cluster.startAll();
+      await pass(cluster, 0.3 * afterMs * (nodes === 1 ? 1 : 40));
+      let stopped = 0;
+      for (const sim of cluster.nodes) {
+        cluster.stop(sim, () => {
+          stopped += 1;
+        });
+      }
+      await until(cluster, "the nodes have stopped", () => stopped === nodes);
+      await pass(cluster, 3_000);
+      await cluster.startAll();
+      await until(cluster, "the cluster is ready", () => cluster.isReady);
+    }
+  }
+});
+
+test("when the leader stops, the others write on within 200 ms", async () => {
+  for (let seed = 1; seed <= 5; seed += 1) {
+    const cluster = await startedCluster({ seed, partitions: 6 });
+    const { world } = cluster;
+    const [stopping, ...others] = cluster.nodes;
+    const keys = keysApart(6, 6);
+    // So that leaders are spread.
+    await pass(cluster, 5_000);
+    let isStopped = false;
+    let longestMs = 0;
+    let open = 0;
+    const write = () => {
+      for (const sim of others) {
+        for (const key of keys) {
+          const startMs = world.nowMs;
+          open += 1;
+          cluster.submissions.submit(sim, ["SET", key, "v"], newContext(), (answer) => {
+            open -= 1;
+            if (answer !== "OK") cluster.submissions.violations.push(`SET ${key} got ${String(answer)}`);
+            longestMs = Math.max(longestMs, world.nowMs - startMs);
+          });
+        }
+      }
+      if (!isStopped) world.schedule(20, write);
+    };
+    write();
+    await pass(cluster, 200);
+    cluster.stop(stopping, () => {
+      isStopped = true;
+    });
+    await until(cluster, "the node has stopped and all is answered", () => isStopped && open === 0);
+    assert(longestMs <= 200, `seed ${seed}: a write took ${longestMs} ms`);
+  }
 });
