@@ -173,6 +173,20 @@ describe("adaptive radix trie", () => {
     assert.ok(cursor.visits <= 20, `${cursor.visits} visits for 10 keys`);
   });
 
+  it("leaves a replaced value as it was for all that is done when the turn ends", async () => {
+    const bench = new Bench();
+    bench.put("key", "a value of its own");
+    const value = bench.leaves.value(bench.trie.find("key"));
+    bench.put("key", "something else");
+    const seen = await new Promise((resolve) => {
+      bench.clock.atTurnEnd(() => {
+        for (let i = 0; i < 10; i += 1) bench.put(`ke${i}`, "as long as the one");
+        resolve(valueText(value));
+      });
+    });
+    assert.equal(seen, "a value of its own");
+  });
+
   it("gives memory back when what it held is gone", async () => {
     const bench = new Bench();
     for (let round = 0; round < 3; round += 1) {
