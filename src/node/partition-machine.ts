@@ -125,8 +125,8 @@ export class PartitionMachine {
     session.lastSequence = sequence;
     const replies: Reply[] = [];
     const complete = this.#runCommands(entry, replies);
-    session.closed = !complete;
     session.replies.set(sequence, replies);
+    if (!complete) this.sessions.closeOrigin(id, session);
     return { session: id, sequence, level, status: complete ? "applied" : "blocked", replies };
   }
 

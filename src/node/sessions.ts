@@ -12,8 +12,13 @@ import { type Reply, Slice } from "../commands/reply.js";
 import { decodeReplyFrom, encodeReply } from "../commands/reply-encoding.js";
 import { retainReply } from "./retain-reply.js";
 
-/** Far above the nodes of a cluster times their restarts in the life of a retry. */
+/** Open ones. Far above the nodes of a cluster times their restarts in the life of a retry. */
 const ORIGINS_MAX = 4096;
+/**
+ * Closed ones, beside the open ones: transactions close many, and must not push out those that go on. Above what
+ * is closed in the life of a retry.
+ */
+const CLOSED_ORIGINS_MAX = 4096;
 const CLIENTS_MAX = 16_384;
 /** Above the commands that a client keeps under way on one partition. */
 const REPLIES_PER_CLIENT_MAX = 256;
@@ -41,21 +46,17 @@ interface ClientSession {
 
 export class Sessions {
   readonly #origins = new Map<number, OriginSession>();
+  readonly #closed = new Map<number, OriginSession>();
   readonly #clients = new Map<string, ClientSession>();
   #clientBytes = 0;
 
   /** Undefined for a session never seen, or forgotten. */
   origin(id: number): OriginSession | undefined {
-    return this.#origins.get(id);
+    return this.#origins.get(id) ?? this.#closed.get(id);
   }
 
   openOrigin(id: number, position: number): OriginSession {
-    for (const [other, session] of this.#origins) {
-      const isOld = session.lastUsed < position - ORIGIN_REPLIES_KEPT_ENTRIES;
-      if (isOld) session.replies.clear();
-      if (this.#origins.size >= ORIGINS_MAX) this.#origins.delete(other);
-      else if (!isOld) break;
-    }
+    forgetOld(this.#origins, ORIGINS_MAX - 1, position);
     const session: OriginSession = { lastSequence: 0, closed: false, lastUsed: position, replies: new Map() };
     this.#origins.set(id, session);
     return session;
@@ -63,8 +64,17 @@ export class Sessions {
 
   useOrigin(id: number, session: OriginSession, position: number): void {
     session.lastUsed = position;
+    const sessions = session.closed ? this.#closed : this.#origins;
+    sessions.delete(id);
+    sessions.set(id, session);
+  }
+
+  /** Nothing new is applied in the session; its replies are kept for repeats. */
+  closeOrigin(id: number, session: OriginSession): void {
+    session.closed = true;
     this.#origins.delete(id);
-    this.#origins.set(id, session);
+    forgetOld(this.#closed, CLOSED_ORIGINS_MAX - 1, session.lastUsed);
+    this.#closed.set(id, session);
   }
 
   /** The reply given before, `forgotten` when it may have been applied but is too old to tell, or undefined. */
@@ -108,8 +118,8 @@ export class Sessions {
   }
 
   encode(writer: ByteWriter): void {
-    writer.varint(this.#origins.size);
-    for (const [id, session] of this.#origins) {
+    writer.varint(this.#origins.size + this.#closed.size);
+    for (const [id, session] of [...this.#origins, ...this.#closed]) {
       writer.u48(id);
       writer.varint(session.lastSequence);
       writer.u8(session.closed ? 1 : 0);
@@ -135,6 +145,7 @@ export class Sessions {
 
   decode(reader: ByteReader): void {
     this.#origins.clear();
+    this.#closed.clear();
     this.#clients.clear();
     this.#clientBytes = 0;
     for (let left = reader.varint(); left > 0; left -= 1) {
@@ -150,7 +161,7 @@ export class Sessions {
           list.push(retainReply(decodeReplyFrom(reader)));
         replies.set(sequence, list);
       }
-      this.#origins.set(id, { lastSequence, closed, lastUsed, replies });
+      (closed ? this.#closed : this.#origins).set(id, { lastSequence, closed, lastUsed, replies });
     }
     for (let left = reader.varint(); left > 0; left -= 1) {
       const client = reader.latin1();
@@ -163,6 +174,16 @@ export class Sessions {
       }
       this.#clients.set(client, session);
     }
+  }
+}
+
+/** Forgets the replies of sessions last used long before `position`, and all of those beyond `countMax`. */
+function forgetOld(sessions: Map<number, OriginSession>, countMax: number, position: number): void {
+  for (const [id, session] of sessions) {
+    const isOld = session.lastUsed < position - ORIGIN_REPLIES_KEPT_ENTRIES;
+    if (isOld) session.replies.clear();
+    if (sessions.size > countMax) sessions.delete(id);
+    else if (!isOld) break;
   }
 }
 
