@@ -3,6 +3,7 @@ import { type Reply, Slice, Status } from "../../../src/commands/reply.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { type KeyspaceId, keyspaceId } from "../../../src/core/ids.js";
 import type { ReadLevel, RequestContext, WriteLevel } from "../../../src/node/database.js";
+import type { MinikeyNode } from "../../../src/node/node.js";
 import { makeArgs } from "../../../src/node/node-commands.js";
 import { retainReply } from "../../../src/node/retain-reply.js";
 import type { SimCluster, SimNode } from "./cluster.js";
@@ -47,6 +48,7 @@ export class Submissions {
   readonly violations: string[] = [];
   #count = 0;
 
+  /** A node that is paused takes the command when it goes on. */
   submit(
     sim: SimNode,
     words: readonly string[],
@@ -55,14 +57,21 @@ export class Submissions {
   ): void {
     const { node, process } = sim;
     if (node === undefined || process === undefined) throw new Error(`${sim.id} does not run`);
-    if (process.isPaused) {
-      // It takes the command when it goes on.
-      process.deliver(() => this.submit(sim, words, context, onReply));
-      return;
-    }
+    process.deliver(() =>
+      this.#submitTo(node, process, `${sim.id}: ${words.join(" ")}`, words, context, onReply),
+    );
+  }
+
+  #submitTo(
+    node: MinikeyNode,
+    process: SimProcess,
+    text: string,
+    words: readonly string[],
+    context: RequestContext,
+    onReply: (reply: unknown) => void,
+  ): void {
     this.#count += 1;
     const number = this.#count;
-    const text = `${sim.id}: ${words.join(" ")}`;
     let open = this.#open.get(process);
     if (open === undefined) {
       open = new Map();

@@ -40,6 +40,8 @@ export class SimCluster {
   /** What ended a node against its will. */
   readonly fatal: string[] = [];
   readonly submissions = new Submissions();
+  /** When a disk was lost last. */
+  wipedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: SimClusterOptions) {
     this.#options = options;
@@ -151,6 +153,7 @@ export class SimCluster {
   }
 
   wipe(sim: SimNode): void {
+    this.wipedMs = this.world.nowMs;
     sim.durable.wipe();
     sim.disk = new MapDisk();
   }

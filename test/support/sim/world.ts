@@ -140,8 +140,9 @@ export class SimProcess {
   /** What its wall clock shows too much. */
   skewMs: number;
   readonly #world: World;
-  /** What came due while the process was stopped; undefined while it runs. */
+  /** What came due while the process was stopped, until it has caught up; undefined while it runs. */
   #held: (() => void)[] | undefined;
+  #isPaused = false;
 
   constructor(world: World, skewMs: number) {
     this.#world = world;
@@ -149,18 +150,30 @@ export class SimProcess {
   }
 
   get isPaused(): boolean {
-    return this.#held !== undefined;
+    return this.#isPaused;
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#held ??= [];
   }
 
-  /** All that came due meanwhile happens now, in order. */
+  /** All that came due meanwhile happens now, in order, and before anything else. */
   resume(): void {
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const run of held) this.#world.schedule(0, () => this.deliver(run));
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#catchUp();
+  }
+
+  #catchUp(): void {
+    if (!this.isAlive || this.#isPaused) return;
+    const next = this.#held?.shift();
+    if (next === undefined) {
+      this.#held = undefined;
+      return;
+    }
+    next();
+    this.#world.schedule(0, () => this.#catchUp());
   }
 
   /** Runs `run` now, or when the process goes on, or never when it is dead. */
