@@ -69,7 +69,11 @@ const BATCH_BYTES_MAX = 1024 * 1024;
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** An answer that is so late is not waited for, even if nothing seems to have gone wrong. */
 const RESEND_AFTER_MS = 2_000;
+/** The pause after meeting a lock; twice as long each time that it is still there. */
 const BLOCKED_PAUSE_MS = 5;
+const BLOCKED_PAUSE_MS_MAX = 80;
+/** As the epoch of a sending: the batch is to be sent again. */
+const NEVER_SENT = -1;
 /** A session not used for so long is not used again, so that the partitions may forget it. */
 const SESSION_IDLE_MS = 60_000;
 
@@ -94,6 +98,7 @@ export class PartitionWriter {
   #acked = 0;
   #lastUsedMs = 0;
   #notBeforeMs = 0;
+  #blockedInARow = 0;
   /** Counts the times that what was sent before may have been lost: a new leader, a new connection to it. */
   #epoch = 0;
   #pending = 0;
@@ -166,7 +171,7 @@ export class PartitionWriter {
     for (const batch of [...this.#lingering, ...this.#inFlight, ...this.#cut]) {
       if (nowMs >= batch.deadlineMs) this.#expire(batch, noQuorum());
     }
-    this.#cut = this.#cut.filter((batch) => batch.commands.length > 0);
+    this.#forgetExpired();
     this.#resend();
     this.flush();
   }
@@ -179,16 +184,28 @@ export class PartitionWriter {
 
   onResult(result: Pick<AppliedBatch, "session" | "sequence" | "status" | "replies">): void {
     const batch = this.#find(result.session, result.sequence);
-    if (batch === undefined || result.status === "acknowledged") return;
+    if (batch === undefined) return;
     if (result.status === "refused") {
-      // An earlier number is missing; that one is sent again, and this one after it.
-      batch.uncertain = Math.max(0, batch.uncertain - 1);
+      // An earlier number is missing; that one is sent again, and this one after it. Other copies of this one
+      // may lie in a log yet: what is uncertain stays so.
+      batch.sentEpoch = NEVER_SENT;
+      return;
+    }
+    if (result.status === "acknowledged") {
+      // So long ago that the replies are forgotten.
+      batch.isDone = true;
+      this.#expire(batch, unconfirmed());
+      this.#shiftDone();
       return;
     }
     const { commands } = batch;
     batch.isDone = true;
-    if (result.status === "blocked") this.#goOnAfter(batch, result.replies.length);
-    else this.#shiftDone();
+    if (result.status === "blocked") {
+      this.#goOnAfter(batch, result.replies.length);
+    } else {
+      this.#blockedInARow = 0;
+      this.#shiftDone();
+    }
     // It may stay in line behind one that is not done, but nobody waits for it any more.
     batch.commands = NOBODY;
     const answered = Math.min(commands.length, result.replies.length);
@@ -202,6 +219,7 @@ export class PartitionWriter {
     if (this.#buildingCommands.length > 0) this.#cutBatch();
     for (const batch of [...this.#lingering, ...this.#inFlight, ...this.#cut]) this.#expire(batch, refusal);
     if (this.#session !== 0) this.#host.sessionClosed(this.#session);
+    for (const { session } of this.#lingering) this.#host.sessionClosed(session);
   }
 
   #cutBatch(): void {
@@ -295,8 +313,24 @@ export class PartitionWriter {
     return batch === undefined || batch.isDone ? undefined : batch;
   }
 
+  /** Of what was answered for want of time, only what has a number that others wait for is still sent. */
+  #forgetExpired(): void {
+    if (this.#lingering.length > 0) this.#keepLingering((batch) => batch.commands.length > 0);
+    const waiting = this.#cut.filter((batch) => batch.commands.length > 0);
+    if (waiting.length === this.#cut.length) return;
+    this.#cut = waiting;
+    this.#cutBytes = waiting.reduce((sum, batch) => sum + batch.data.length, 0);
+  }
+
+  #keepLingering(isKept: (batch: Batch) => boolean): void {
+    const before = this.#lingering;
+    this.#lingering = before.filter(isKept);
+    const kept = new Set(this.#lingering.map((batch) => batch.session));
+    for (const { session } of before) if (!kept.has(session)) this.#host.sessionClosed(session);
+  }
+
   #shiftDone(): void {
-    if (this.#lingering.length > 0) this.#lingering = this.#lingering.filter((batch) => !batch.isDone);
+    if (this.#lingering.length > 0) this.#keepLingering((batch) => !batch.isDone);
     let count = 0;
     while (count < this.#inFlight.length && this.#inFlight[count].isDone) count += 1;
     if (count === 0) return;
@@ -319,12 +353,16 @@ export class PartitionWriter {
     for (const again of [rest, ...later]) {
       // The bytes with the old number may still lie in a log or a queue.
       again.data = copyBytes(again.data);
+      again.session = 0;
+      again.sequence = 0;
       again.uncertain = 0;
       this.#cutBytes += again.data.length;
     }
     this.#cut = [rest, ...later, ...this.#cut];
-    this.#notBeforeMs = this.#host.monotonicMs() + BLOCKED_PAUSE_MS;
-    this.#host.wakeWriterAfter(this, BLOCKED_PAUSE_MS);
+    this.#blockedInARow = answered > 0 ? 1 : this.#blockedInARow + 1;
+    const pauseMs = Math.min(BLOCKED_PAUSE_MS * 2 ** (this.#blockedInARow - 1), BLOCKED_PAUSE_MS_MAX);
+    this.#notBeforeMs = this.#host.monotonicMs() + pauseMs;
+    this.#host.wakeWriterAfter(this, pauseMs);
   }
 
   #expire(batch: Batch, refusal: MinikeyError): void {
@@ -332,8 +370,8 @@ export class PartitionWriter {
     if (commands.length === 0) return;
     batch.commands = NOBODY;
     const reply = batch.uncertain > 0 ? unconfirmed() : refusal;
-    if (batch.uncertain === 0) {
-      this.#cutBytes -= batch.sequence === 0 ? batch.data.length - BATCH_HEADER_BYTES : 0;
+    // A number that is given must be used; without one, the batch is dropped.
+    if (batch.uncertain === 0 && batch.sequence !== 0) {
       batch.data = makeBatch(batch.level, EMPTY_BYTES, 0, 0);
       tagBatch(batch.data, batch.session, batch.sequence, this.#acked);
     }

@@ -180,3 +180,146 @@ test("a batch that was answered before the one in front of it is not answered ag
   assert.deepEqual(second, [OK]);
   assert.equal(host.writer.pending, 0);
 });
+
+test("what was never sent is certainly not applied at its deadline, and its number is sent empty", () => {
+  const host = new ScriptedHost();
+  host.send("a");
+  host.result(host.last);
+  host.canSend = false;
+  const answers = host.send("b");
+  host.at(TIMEOUT_MS);
+  assert.deepEqual(codesOf(answers), ["NO_QUORUM"]);
+  host.canSend = true;
+  host.at(TIMEOUT_MS + 1);
+  assert.deepEqual([host.last.sequence, host.last.keys], [2, []]);
+});
+
+test("what a leader refused is certainly not applied, what it may have proposed is not certain", () => {
+  for (const isRefused of [true, false]) {
+    const host = new ScriptedHost();
+    const answers = host.send("a");
+    if (isRefused) host.writer.onRefused(host.last.session, host.last.sequence);
+    host.canSend = false;
+    host.at(TIMEOUT_MS);
+    assert.deepEqual(codesOf(answers), [isRefused ? "NO_QUORUM" : "OUTCOME_UNKNOWN"]);
+  }
+});
+
+test("a batch that may lie in one log keeps its commands, though another copy of it was refused there", () => {
+  const host = new ScriptedHost();
+  host.send("a");
+  const answers = host.send("b");
+  const second = host.last;
+  // Another leader: both are sent again, and now two copies of each may be proposed.
+  host.writer.onLeaderFound();
+  // One copy met a gap. Two nodes say so: this node's own replica, and the leader.
+  host.result(second, "refused", 0);
+  host.result(second, "refused", 0);
+  host.canSend = false;
+  host.at(TIMEOUT_MS);
+  assert.deepEqual(codesOf(answers), ["OUTCOME_UNKNOWN"], "the other copy may be applied yet");
+  host.canSend = true;
+  host.at(TIMEOUT_MS + 5_000);
+  const copies = host.sent.filter(({ sequence }) => sequence === second.sequence);
+  assert(
+    copies.every(({ keys }) => keys.length === 1),
+    "one number stands for the same commands always",
+  );
+});
+
+test("a batch that was refused because another was missing is sent again soon", () => {
+  const host = new ScriptedHost();
+  host.send("a");
+  host.send("b");
+  host.result(host.sent[1], "refused", 0);
+  host.at(60);
+  assert.deepEqual(
+    host.sent.map(({ sequence }) => sequence),
+    [1, 2, 2],
+  );
+});
+
+test("a repeat whose replies are forgotten ends, and its commands hear that they may be done", () => {
+  const host = new ScriptedHost();
+  const answers = host.send("a");
+  host.result(host.last, "acknowledged", 0);
+  assert.deepEqual(codesOf(answers), ["OUTCOME_UNKNOWN"]);
+  assert(host.writer.isIdle, "else it is sent for ever");
+});
+
+test("behind a lock, what is left goes on in a new session, in order, and what came before is still waited for", () => {
+  const host = new ScriptedHost();
+  const first = host.send("a");
+  const second = host.send("b", "c", "d");
+  const third = host.send("e");
+  const [a, bcd] = host.sent;
+  host.result(bcd, "blocked", 1);
+  assert.deepEqual([first, second, third], [[], [OK], []]);
+  host.at(50);
+  const again = host.sent.slice(3).filter(({ session }) => session !== a.session);
+  assert.deepEqual(
+    again.map(({ sequence, keys }) => [sequence, keys]),
+    [
+      [1, ["c", "d"]],
+      [2, ["e"]],
+    ],
+  );
+  host.result(a);
+  for (const batch of again) host.result(batch);
+  assert.deepEqual([first, second, third], [[OK], [OK, OK, OK], [OK]]);
+  assert(host.writer.isIdle);
+  host.writer.close(new MinikeyError("STOPPING", "the test is over"));
+  assert.deepEqual([...host.openSessions], [], "sessions that are over are forgotten");
+});
+
+test("what waits behind a lock until its deadline does not count as waiting any more", () => {
+  const host = new ScriptedHost();
+  const big = "k".repeat(1_000);
+  // 64 MiB may wait; many times that passes through here.
+  for (let round = 1; round <= 3_000; round += 1) {
+    const roundMs = round * 2 * TIMEOUT_MS;
+    host.nowMs = roundMs;
+    host.canSend = true;
+    host.send("locked");
+    const locked = host.last;
+    const answers = host.send(...Array.from({ length: 60 }, () => big));
+    assert.notEqual(codesOf(answers)[0], "OVERLOADED", `round ${round}`);
+    host.result(locked, "blocked", 0);
+    host.canSend = false;
+    host.at(roundMs + TIMEOUT_MS);
+    assert.equal(answers.length, 60);
+  }
+});
+
+test("too much that waits is refused at once", () => {
+  const host = new ScriptedHost();
+  host.canSend = false;
+  const value = "k".repeat(1_000_000);
+  const answers: Reply[] = [];
+  for (let i = 0; i < 200; i += 1) {
+    answers.push(...host.set([value]));
+    host.writer.flush();
+  }
+  assert(codesOf(answers).includes("OVERLOADED"));
+});
+
+test("no more than the window is under way, and what waits is cut into batches of a bounded size", () => {
+  const host = new ScriptedHost();
+  for (let i = 0; i < 100; i += 1) host.send(`k${i}`);
+  assert.equal(host.sent.length, 64);
+  host.result(host.sent[0]);
+  host.writer.flush();
+  assert.equal(host.last.sequence, 65);
+  assert.equal(host.last.keys.length, 36, "what gathered meanwhile is one batch");
+});
+
+test("a session that was not used for long is not used again", () => {
+  const host = new ScriptedHost();
+  host.send("a");
+  host.result(host.last);
+  host.nowMs = 61_000;
+  host.send("b");
+  assert.notEqual(host.sent[0].session, host.last.session);
+  assert.equal(host.last.sequence, 1);
+  assert.deepEqual([...host.openSessions], [host.last.session]);
+});
