@@ -114,7 +114,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
     if (this.#mustPause()) this.#pause();
   }
 
-  onTooLarge(problem: MinikeyError): void {
+  onRefused(problem: MinikeyError): void {
     if (this.session.closing) return;
     this.#host.onCommand();
     this.#reply(problem);
@@ -321,6 +321,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
   #onSocketClosed(): void {
     this.#closed = true;
     this.#cancelLinger?.();
+    this.#parser.close();
     this.session.closing = true;
     this.#host.onClosed(this);
   }

@@ -20,13 +20,14 @@ import { valueTooLarge } from "../../commands/errors.js";
 import { Args } from "../../commands/types.js";
 import { allocOwnBytes, type Bytes, EMPTY_BYTES } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
+import type { ByteBudget } from "./byte-budget.js";
 import { splitInline } from "./inline.js";
 
 export interface RequestHandler {
   /** `args` are valid during the call only. */
   onCommand(args: Args): void;
-  /** A command that was skipped: `problem` says how large what is. */
-  onTooLarge(problem: MinikeyError): void;
+  /** A command that was skipped: `problem` says why. */
+  onRefused(problem: MinikeyError): void;
   /** The last call: the stream makes no sense from here. `problem` as Redis words it. */
   onProtocolError(problem: string): void;
 }
@@ -34,6 +35,8 @@ export interface RequestHandler {
 export interface ParserLimits {
   readonly valueBytesMax: number;
   readonly commandBytesMax: number;
+  /** What commands longer than `SHORT_COMMAND_BYTES` may take together, on all connections. */
+  readonly inputBudget: ByteBudget;
 }
 
 export const ARGUMENTS_MAX = 1024 * 1024;
@@ -43,6 +46,8 @@ const LINE_BYTES_MAX = 64 * 1024;
 /** Memory is given back when a command needed more than this. */
 const CARRY_KEPT_MAX = 16 * 1024;
 const CARRY_MIN = 256;
+/** Commands up to here are not counted: the bound on connections bounds them. */
+const SHORT_COMMAND_BYTES = 64 * 1024;
 const ARGUMENTS_KEPT_MAX = 1024;
 
 const STAR = 0x2a;
@@ -62,6 +67,7 @@ export class RequestParser {
   readonly #handler: RequestHandler;
   readonly #valueBytesMax: number;
   readonly #commandBytesMax: number;
+  readonly #inputBudget: ByteBudget;
   #args = new Args(EMPTY_BYTES);
 
   /** Arguments of the command under way that are not complete yet; 0 between commands. */
@@ -70,10 +76,12 @@ export class RequestParser {
   #bulkLength = -1;
   /** Bytes of the command under way that have been looked at. */
   #scanned = 0;
+  /** What the command under way has taken of the budget. */
+  #budgetTaken = 0;
   /** Bytes still to be skipped. */
   #skip = 0;
   /** Why the command under way is skipped. */
-  #tooLarge: MinikeyError | undefined = undefined;
+  #refusal: MinikeyError | undefined = undefined;
 
   #carry: Bytes = EMPTY_BYTES;
   #carryStart = 0;
@@ -88,6 +96,7 @@ export class RequestParser {
     this.#handler = handler;
     this.#valueBytesMax = limits.valueBytesMax;
     this.#commandBytesMax = limits.commandBytesMax;
+    this.#inputBudget = limits.inputBudget;
   }
 
   /** No command is handed on until `resume`; to be called from `onCommand` or between chunks. */
@@ -192,7 +201,7 @@ export class RequestParser {
       }
       const next = this.#parseArguments(bytes, commandStart, commandStart + this.#scanned, end);
       if (this.#broken) return end;
-      if (this.#tooLarge !== undefined) commandStart = next;
+      if (this.#refusal !== undefined) commandStart = next;
       this.#scanned = next - commandStart;
       if (this.#argumentsLeft > 0) return commandStart;
       commandStart = next;
@@ -203,10 +212,11 @@ export class RequestParser {
 
   #finishCommand(bytes: Bytes): void {
     const args = this.#args;
-    const tooLarge = this.#tooLarge;
-    this.#tooLarge = undefined;
-    if (tooLarge === undefined) this.#handler.onCommand(args);
-    else this.#handler.onTooLarge(tooLarge);
+    if (this.#budgetTaken > 0) this.#giveBudget();
+    const refusal = this.#refusal;
+    this.#refusal = undefined;
+    if (refusal === undefined) this.#handler.onCommand(args);
+    else this.#handler.onRefused(refusal);
     if (args.count > ARGUMENTS_KEPT_MAX) this.#args = new Args(bytes);
     else args.count = 0;
   }
@@ -242,7 +252,7 @@ export class RequestParser {
         if (length < 0) return at;
         at = this.#lineEnd;
         this.#checkSize(length, at - commandStart);
-        if (this.#tooLarge !== undefined) {
+        if (this.#refusal !== undefined) {
           this.#skip = length + 2;
           continue;
         }
@@ -272,15 +282,40 @@ export class RequestParser {
     return length;
   }
 
+  /** Decides before the argument is there whether it will be taken in. */
   #checkSize(bulkLength: number, commandBytes: number): void {
-    if (this.#tooLarge !== undefined) return;
-    if (bulkLength > this.#valueBytesMax) this.#tooLarge = valueTooLarge(bulkLength, this.#valueBytesMax);
-    else if (commandBytes + bulkLength > this.#commandBytesMax) {
-      this.#tooLarge = new MinikeyError(
+    if (this.#refusal !== undefined) return;
+    const neededBytes = commandBytes + bulkLength;
+    if (bulkLength > this.#valueBytesMax) this.#refusal = valueTooLarge(bulkLength, this.#valueBytesMax);
+    else if (neededBytes > this.#commandBytesMax) {
+      this.#refusal = new MinikeyError(
         "VALUE_TOO_LARGE",
-        `command of more than ${commandBytes + bulkLength} bytes is larger than the limit of ${this.#commandBytesMax} bytes`,
+        `command of more than ${neededBytes} bytes is larger than the limit of ${this.#commandBytesMax} bytes`,
+      );
+    } else if (neededBytes > SHORT_COMMAND_BYTES && !this.#takeBudget(neededBytes)) {
+      this.#refusal = new MinikeyError(
+        "OVERLOADED",
+        "other clients are sending too much at this moment for a large command",
       );
     }
+  }
+
+  #takeBudget(neededBytes: number): boolean {
+    if (!this.#inputBudget.tryTake(neededBytes - this.#budgetTaken)) return false;
+    this.#budgetTaken = neededBytes;
+    return true;
+  }
+
+  #giveBudget(): void {
+    this.#inputBudget.give(this.#budgetTaken);
+    this.#budgetTaken = 0;
+  }
+
+  /** Gives back what an unfinished command holds. Nothing is read afterwards. */
+  close(): void {
+    this.#broken = true;
+    this.#giveBudget();
+    this.#emptyCarry();
   }
 
   /** The decimal number from `start` to the line end; INCOMPLETE, INVALID or NEGATIVE. Sets `#lineEnd`. */

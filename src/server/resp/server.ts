@@ -9,6 +9,7 @@ import type { Database } from "../../node/database.js";
 import type { CancelTimer, Clock } from "../../ports/clock.js";
 import type { Logger } from "../../ports/logger.js";
 import { toListenError } from "../listen-error.js";
+import { ByteBudget } from "./byte-budget.js";
 import { Connection, type ConnectionHost, type ConnectionLimits } from "./connection.js";
 import type { LocalReply } from "./local/services.js";
 import { LocalCommands } from "./local-commands.js";
@@ -32,6 +33,8 @@ export interface RespLimits {
   readonly clientsMax?: number;
   /** Unsent replies of one client at which it is disconnected. */
   readonly outputBytesMax?: number;
+  /** Large commands that arrive at the same time, of all clients together. */
+  readonly inputBytesMax?: number;
   /** Requests that the node has not answered at which no more are read. */
   readonly pendingRequestsMax?: number;
 }
@@ -51,6 +54,7 @@ export async function startRespServer(options: RespServerOptions): Promise<RespS
 
 const CLIENTS_MAX = 10_000;
 const OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
+const INPUT_BYTES_MAX = 512 * 1024 * 1024;
 const PENDING_REQUESTS_MAX = 65_536;
 /** A command may hold several values, but not any number of them. */
 const COMMAND_BYTES_MIN = 64 * 1024 * 1024;
@@ -101,6 +105,7 @@ class RespListener implements RespServer, ConnectionHost {
       valueBytesMax,
       commandBytesMax: Math.max(COMMAND_BYTES_MIN, 2 * valueBytesMax),
       outputBytesMax: options.limits.outputBytesMax ?? OUTPUT_BYTES_MAX,
+      inputBudget: new ByteBudget(options.limits.inputBytesMax ?? INPUT_BYTES_MAX),
     };
     this.#clientsMax = options.limits.clientsMax ?? CLIENTS_MAX;
     this.#pendingRequestsMax = options.limits.pendingRequestsMax ?? PENDING_REQUESTS_MAX;

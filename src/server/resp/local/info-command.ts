@@ -152,7 +152,7 @@ async function keyspaceLines(services: LocalServices): Promise<Line[]> {
   return keyspaces.flatMap((keyspace, i): Line[] => {
     const count = counts[i];
     if (typeof count !== "number" || count === 0) return [];
-    return [[`db${keyspace.id}`, `keys=${count},expires=0,avg_ttl=0`]];
+    return [[`db${keyspace.id}`, `keys=${count}`]];
   });
 }
 

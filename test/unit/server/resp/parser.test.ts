@@ -4,9 +4,14 @@ import * as fc from "fast-check";
 import type { Args } from "../../../../src/commands/types.js";
 import { allocBytes, type Bytes, latin1ToBytes } from "../../../../src/core/bytes.js";
 import type { MinikeyError } from "../../../../src/core/errors.js";
+import { ByteBudget } from "../../../../src/server/resp/byte-budget.js";
 import { RequestParser } from "../../../../src/server/resp/parser.js";
 
-const LIMITS = { valueBytesMax: 100_000, commandBytesMax: 300_000 };
+const LIMITS = {
+  valueBytesMax: 100_000,
+  commandBytesMax: 300_000,
+  inputBudget: new ByteBudget(Number.MAX_SAFE_INTEGER),
+};
 
 /** What a parser reported, one line a call, arguments as latin1. */
 class Recorder {
@@ -26,8 +31,8 @@ class Recorder {
     if (this.#sincePause >= this.pauseEvery) this.parser.pause();
   }
 
-  onTooLarge(problem: MinikeyError): void {
-    this.calls.push(`too large: ${problem.message}`);
+  onRefused(problem: MinikeyError): void {
+    this.calls.push(`refused: ${problem.message}`);
   }
 
   onProtocolError(problem: string): void {
@@ -189,7 +194,7 @@ describe("the request parser", () => {
   });
 
   it("takes a big value in many pieces, in a time proportional to its size", () => {
-    const limits = { valueBytesMax: 64 * 1024 * 1024, commandBytesMax: 128 * 1024 * 1024 };
+    const limits = { ...LIMITS, valueBytesMax: 64 * 1024 * 1024, commandBytesMax: 128 * 1024 * 1024 };
     const head = latin1ToBytes(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${limits.valueBytesMax}\r\n`);
     const piece = allocBytes(16 * 1024);
     let received = 0;
@@ -198,7 +203,7 @@ describe("the request parser", () => {
         onCommand: (args) => {
           received = args.lengthBytes(2);
         },
-        onTooLarge: assert.fail,
+        onRefused: assert.fail,
         onProtocolError: assert.fail,
       },
       limits,
@@ -217,10 +222,7 @@ describe("the request parser", () => {
   it("skips a value over the limit, names its size, and goes on behind it", () => {
     const big = "x".repeat(LIMITS.valueBytesMax + 1);
     const text = `${request("SET", "a", big, "EX", "10")}${request("GET", "a")}`;
-    const calls = [
-      "too large: value of 100001 bytes is larger than the limit of 100000 bytes",
-      '["GET","a"]',
-    ];
+    const calls = ["refused: value of 100001 bytes is larger than the limit of 100000 bytes", '["GET","a"]'];
     assert.deepEqual(parse(text), calls);
     const recorder = new Recorder();
     const bytes = latin1ToBytes(text);
@@ -237,16 +239,32 @@ describe("the request parser", () => {
     const value = "x".repeat(90_000);
     const calls = parse(request("MSET", "a", value, "b", value, "c", value, "d", value) + request("PING"));
     assert.equal(calls.length, 2);
-    assert.match(
-      calls[0],
-      /^too large: command of more than 36\d{4} bytes is larger than the limit of 300000/,
-    );
+    assert.match(calls[0], /^refused: command of more than 36\d{4} bytes is larger than the limit of 300000/);
     assert.equal(calls[1], '["PING"]');
+  });
+
+  it("refuses a large command while others have taken all there is, and takes it when they are done", () => {
+    const limits = { ...LIMITS, inputBudget: new ByteBudget(95_000) };
+    const [one, other] = [new Recorder(limits), new Recorder(limits)];
+    const large = latin1ToBytes(request("SET", "a", "x".repeat(90_000)));
+    const short = latin1ToBytes(request("SET", "b", "x".repeat(10_000)));
+    const half = large.length >> 1;
+    one.parser.feed(large, 0, half);
+    for (const bytes of [large, short]) other.parser.feed(bytes, 0, bytes.length);
+    assert.match(other.calls[0], /^refused: other clients/);
+    assert.match(other.calls[1], /^\["SET","b"/);
+    one.parser.feed(large, half, large.length);
+    assert.match(one.calls[0], /^\["SET","a"/);
+    other.parser.feed(large, 0, half);
+    other.parser.close();
+    one.parser.feed(large, 0, large.length);
+    assert.match(one.calls[1], /^\["SET","a"/);
+    assert.ok(limits.inputBudget.tryTake(95_000), "what was taken is not given back");
   });
 
   it("takes a value of exactly the limit, and as many arguments as there may be", () => {
     assert.equal(parse(request("SET", "a", "x".repeat(LIMITS.valueBytesMax))).length, 1);
-    const recorder = new Recorder({ valueBytesMax: 10, commandBytesMax: 1e9 });
+    const recorder = new Recorder({ ...LIMITS, valueBytesMax: 10, commandBytesMax: 1e9 });
     const count = 1024 * 1024;
     feed(latin1ToBytes(`*${count}\r\n${"$1\r\na\r\n".repeat(count)}${request("PING")}`), [], 0, recorder);
     assert.equal(JSON.parse(recorder.calls[0]).length, count);
