@@ -2,11 +2,14 @@
  * Reads from one partition: gathered for a turn, confirmed together by one ReadIndex, carried out together.
  *
  * A linearizable read is carried out on this node's own replica when it has one, and on the leader's otherwise.
- * A read that meets a transaction's lock waits for its end, and a read that meets a key whose time has come has
- * it purged first: else another replica, with another clock, could still show what was already gone.
+ * A read that meets a transaction's lock waits for its end. One that meets a key whose time has come by this
+ * node's clock has it purged first: else another replica, with another clock, could still show what was already
+ * gone. By the leader's clock it may not be time yet; then the read goes by the partition's time, which that of
+ * the purge is a part of, and shows the key.
  */
 import { ByteWriter } from "../codec/byte-writer.js";
 import { encodeCommand } from "../commands/encoding.js";
+import type { Reply } from "../commands/reply.js";
 import { type Args, Args as ArgsClass, type CommandSpec } from "../commands/types.js";
 import { type Bytes, EMPTY_BYTES } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
@@ -28,8 +31,8 @@ export interface ReaderHost {
   /** Asks another node to read; false when none can be reached now. */
   sendReads(group: GroupId, request: number, guarantee: ReadGuarantee, commands: Bytes): boolean;
   newRequest(reader: PartitionReader): number;
-  /** Purges a key whose time has come, then calls `done`. */
-  purge(group: GroupId, args: Args, keyPosition: number, done: () => void): void;
+  /** Has the leader purge a key if its time has come by its clock, then calls `done`. */
+  purge(group: GroupId, args: Args, keyPosition: number, done: (reply: Reply) => void): void;
 }
 
 /** The reads of one turn. Arguments lie one after the other in one buffer. */
@@ -47,6 +50,9 @@ class ReadBatch {
   open = 0;
   askedMs = 0;
   request = 0;
+  /** Purges under way, and whether one has been answered since the last try. */
+  purging = 0;
+  isPurged = false;
 
   constructor(guarantee: ReadGuarantee, deadlineMs: number) {
     this.guarantee = guarantee;
@@ -157,7 +163,7 @@ export class PartitionReader {
   }
 
   /** Another node has carried out the reads of `request`; without replies: it could not. */
-  onRemoteResult(request: number, replies: readonly Parameters<ReplySink["onReply"]>[0][] | undefined): void {
+  onRemoteResult(request: number, replies: readonly Reply[] | undefined): void {
     const batch = this.#asked.find((asked) => asked.request === request);
     if (batch === undefined) return;
     if (replies === undefined) {
@@ -212,7 +218,9 @@ export class PartitionReader {
 
   #run(batch: ReadBatch, replica: ReplicaGroup): void {
     const { machine } = replica;
-    const nowMs = this.#host.wallMs();
+    // After a purge the partition's own time is as late as the leader's.
+    const nowMs = batch.isPurged ? machine.timeMs : this.#host.wallMs();
+    batch.isPurged = false;
     let isBlocked = false;
     for (let i = 0; i < batch.sinks.length; i += 1) {
       if (batch.sinks[i] === undefined) continue;
@@ -222,9 +230,7 @@ export class PartitionReader {
         isBlocked = true;
       } else if (machine.hasOverdue(spec, this.#args, nowMs)) {
         isBlocked = true;
-        for (const position of machine.overdueKeys(spec, this.#args, nowMs)) {
-          this.#host.purge(this.group, this.#args, position, () => this.#askLater(batch));
-        }
+        this.#purge(batch, machine.overdueKeys(spec, this.#args, nowMs));
       } else {
         this.#answer(batch, i, machine.read(spec, this.#args, nowMs));
       }
@@ -233,7 +239,21 @@ export class PartitionReader {
     else this.#forgetIfDone(batch);
   }
 
-  #answer(batch: ReadBatch, i: number, reply: Parameters<ReplySink["onReply"]>[0]): void {
+  /** Of the command that is loaded, the keys at `positions`. */
+  #purge(batch: ReadBatch, positions: readonly number[]): void {
+    if (batch.purging > 0) return;
+    for (const position of positions) {
+      batch.purging += 1;
+      this.#host.purge(this.group, this.#args, position, (reply) => {
+        batch.purging -= 1;
+        if (reply instanceof MinikeyError) return;
+        batch.isPurged = true;
+        if (batch.open > 0) this.#ask(batch);
+      });
+    }
+  }
+
+  #answer(batch: ReadBatch, i: number, reply: Reply): void {
     const read = batch.take(i);
     if (read === undefined) return;
     this.#open -= 1;

@@ -364,7 +364,7 @@ export class Requests implements WriterHost, ReaderHost {
     return request;
   }
 
-  purge(group: GroupId, args: Args, keyPosition: number, done: () => void): void {
+  purge(group: GroupId, args: Args, keyPosition: number, done: (reply: Reply) => void): void {
     const key = args.key(keyPosition);
     const purge = makeArgs([PURGE.name, key]);
     this.writeOwn(group, PURGE, purge, "majority", { onReply: done });

@@ -175,3 +175,25 @@ test("when the leader stops, the others write on within 200 ms", async () => {
     assert(longestMs <= 200, `seed ${seed}: a write took ${longestMs} ms`);
   }
 });
+
+test("a node whose clock is fast still shows what has not expired by the leader's clock", async () => {
+  const cluster = await startedCluster({ skewMs: 0 });
+  for (const fast of cluster.nodes) {
+    for (const { process } of cluster.nodes) if (process !== undefined) process.skewMs = 0;
+    if (fast.process !== undefined) fast.process.skewMs = 5_000;
+    const key = `key-of-${fast.id}`;
+    const slow = cluster.nodes.filter((sim) => sim !== fast);
+    await ask(cluster, slow[0], ["SET", key, "value", "PX", "3000"]);
+    const startMs = cluster.world.nowMs;
+    const atFast = await ask(cluster, fast, ["GET", key]);
+    assert(cluster.world.nowMs - startMs < 200, `a read took ${cluster.world.nowMs - startMs} ms`);
+    const atSlow = await ask(cluster, slow[0], ["GET", key]);
+    // Where the fast one leads, the key is gone by its clock, and then for all.
+    if (atFast === null) assert.equal(atSlow, null);
+    else assert.equal(atFast, "value");
+    // A partition's time is that of the fastest clock that it has seen.
+    await pass(cluster, 8_000);
+    assert.equal(await ask(cluster, fast, ["GET", key]), null);
+    assert.equal(await ask(cluster, slow[1], ["GET", key]), null);
+  }
+});
