@@ -50,6 +50,8 @@ class ReadBatch {
   open = 0;
   askedMs = 0;
   request = 0;
+  /** The reads that `request` asks for, in order; some may have been answered since. */
+  requested: number[] = [];
   /** Purges under way, and whether one has been answered since the last try. */
   purging = 0;
   isPurged = false;
@@ -170,12 +172,8 @@ export class PartitionReader {
       this.#askLater(batch);
       return;
     }
-    let next = 0;
-    for (let i = 0; i < batch.sinks.length && next < replies.length; i += 1) {
-      if (batch.sinks[i] === undefined) continue;
-      this.#answer(batch, i, replies[next]);
-      next += 1;
-    }
+    const count = Math.min(replies.length, batch.requested.length);
+    for (let next = 0; next < count; next += 1) this.#answer(batch, batch.requested[next], replies[next]);
     this.#forgetIfDone(batch);
   }
 
@@ -202,10 +200,12 @@ export class PartitionReader {
 
   #askOther(batch: ReadBatch): boolean {
     const commands = new ByteWriter(batch.bytes.length + 64);
+    batch.requested = [];
     for (let i = 0; i < batch.sinks.length; i += 1) {
       if (batch.sinks[i] === undefined) continue;
       batch.load(i, this.#args);
       encodeCommand(commands, batch.specs[i].opcode, this.#args);
+      batch.requested.push(i);
     }
     batch.request = this.#host.newRequest(this);
     return this.#host.sendReads(this.group, batch.request, batch.guarantee, commands.toBytes());
