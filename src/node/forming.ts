@@ -45,13 +45,16 @@ export function nextFormingStep(
         : { step: "rejoin", via: home.nodeId, clusterId: home.clusterId };
     }
     if (formed !== undefined) return { step: "rejoin", via: formed.nodeId, clusterId: formed.clusterId };
-    const forming = heard.find((greeting) => greeting.stage === "forming");
     if (!isFirst) {
-      return forming === undefined
-        ? { step: "wait", missing }
-        : { step: "become", stage: "forming", clusterId: forming.clusterId };
+      // While the first is forming, nobody is formed. Another that is may have missed that the cluster was
+      // formed, and used, with this node in it.
+      const first = greetings.get(founders[0]);
+      return first?.stage === "forming"
+        ? { step: "become", stage: "forming", clusterId: first.clusterId }
+        : { step: "wait", missing };
     }
     if (missing.length > 0) return { step: "wait", missing };
+    const forming = heard.find((greeting) => greeting.stage === "forming");
     return { step: "become", stage: "forming", clusterId: forming?.clusterId ?? freshId };
   }
   if (formed?.clusterId === self.clusterId) {
