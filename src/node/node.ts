@@ -2,8 +2,6 @@
  * A running node: everything that decides, wired to the ports that it was given. The same code runs in a
  * server, in a user's program and in the simulator.
  */
-import { checkCommand, type Limits } from "../commands/check.js";
-import { commonPartition, keyIndexes } from "../commands/plan.js";
 import type { Reply } from "../commands/reply.js";
 import { ScanCursors } from "../commands/scan-cursor.js";
 import { COMMANDS } from "../commands/table.js";
@@ -24,9 +22,10 @@ import {
 } from "../core/ids.js";
 import type { CancelTimer } from "../ports/clock.js";
 import type { Greeting } from "../ports/transport.js";
+import { admit, kindOf, partitionFor } from "./admission.js";
 import { type ClusterMap, foundingMap, MAP_CHANGE } from "./cluster-map.js";
 import { ClusterView, parseNote } from "./cluster-view.js";
-import { type CommandKind, ContextOrder } from "./context-order.js";
+import { ContextOrder } from "./context-order.js";
 import { asReply, Coordinator, copyArgs, groupIn, type Route } from "./coordinator.js";
 import type { ClusterStatus, Database, KeyspaceInfo, ReplySink, RequestContext } from "./database.js";
 import { Formation } from "./formation.js";
@@ -34,7 +33,7 @@ import { Groups } from "./groups.js";
 import type { Identity } from "./identity.js";
 import { GroupKeeper } from "./keeper.js";
 import { Membership } from "./membership.js";
-import { innerArgs, NODE_COMMANDS, type NodeCommandSpec, ONCE } from "./node-commands.js";
+import { NODE_COMMANDS, type NodeCommandSpec } from "./node-commands.js";
 import type { NodeOptions, NodeParts } from "./node-options.js";
 import type { AppliedBatch } from "./partition-machine.js";
 import { decodeFrame, encodeNoteFrame } from "./peer-frames.js";
@@ -336,8 +335,7 @@ export class MinikeyNode implements Database {
   #check(spec: CommandSpec, args: Args, context: RequestContext): Reply | undefined {
     if (this.#isStopping) return stopping();
     try {
-      checkCommand(spec, args, this.#options);
-      if (spec.opcode === ONCE.opcode) checkOnce(args, this.#options);
+      admit(spec, args, this.#options);
     } catch (error) {
       return asReply(error);
     }
@@ -573,28 +571,6 @@ export class MinikeyNode implements Database {
 
 function stopping(): MinikeyError {
   return new MinikeyError("STOPPING", "the node is stopping");
-}
-
-/** The partition of a command's keys, or −1 when it concerns several. */
-function partitionFor(spec: CommandSpec, args: Args, route: Route): number {
-  return spec.keys.first === 0 ? -1 : commonPartition(spec, args, route.partitionOf);
-}
-
-function kindOf(spec: CommandSpec, partition: number): CommandKind {
-  if (partition === -1 && (spec.spread === "transaction" || spec.spread === "all")) return "alone";
-  return spec.access === "write" ? "write" : "read";
-}
-
-/** `ONCE session number command …`: the command is checked as if it came alone. */
-function checkOnce(args: Args, limits: Limits): void {
-  const inner = innerArgs(args);
-  const spec = COMMANDS.lookup(inner.bytes, inner.start(0), inner.end(0));
-  const isNumber = /^[0-9]{1,15}$/.test(args.text(2));
-  const isUsable = spec?.access === "write" && spec.opcode !== ONCE.opcode;
-  if (!isNumber || !isUsable || keyIndexes(spec, inner).length !== 1) {
-    throw new MinikeyError("SYNTAX", "ONCE takes a session, a number and a write on one key");
-  }
-  checkCommand(spec, inner, limits);
 }
 
 /** The map that every founder starts with, if it is the one to found it. */

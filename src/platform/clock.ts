@@ -9,6 +9,9 @@ import type { CancelTimer, Clock } from "../ports/clock.js";
 /** Node.js fires a longer timer at once. */
 const DELAY_MS_MAX = 2 ** 31 - 1;
 
+/** Rounds of callbacks in one turn's end. */
+const ROUNDS_MAX = 3;
+
 /** A new clock with its own queue of turn-end callbacks. */
 export function systemClock(): Clock {
   return new SystemClock();
@@ -50,11 +53,19 @@ class SystemClock implements Clock {
     setImmediate(() => this.#runTurnEnd());
   }
 
-  /** What the callbacks ask for belongs to the next turn's end: input read meanwhile comes first. */
+  /**
+   * What the callbacks ask for follows at once, so that an answer leaves in the turn that found it; but only so
+   * many times, so that input gets its turn.
+   */
   #runTurnEnd(): void {
+    for (let round = 0; round < ROUNDS_MAX && this.#atTurnEnd.length > 0; round += 1) this.#runRound();
+    this.#scheduled = false;
+    if (this.#atTurnEnd.length > 0) this.#schedule();
+  }
+
+  #runRound(): void {
     const due = this.#atTurnEnd;
     this.#atTurnEnd = this.#spare;
-    this.#scheduled = false;
     let done = 0;
     try {
       while (done < due.length) due[done++]();
@@ -62,6 +73,7 @@ class SystemClock implements Clock {
       // After a throw the rest is still owed; nobody may have asked for it twice.
       if (done < due.length) {
         this.#atTurnEnd.unshift(...due.slice(done));
+        this.#scheduled = false;
         this.#schedule();
       }
       due.length = 0;

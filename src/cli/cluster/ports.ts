@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { ExitError } from "../failure.js";
 import type { NodePlan } from "./layout.js";
 
-/** Fails with the first port that something else listens on. */
+/** Fails with the first port that is given twice or that something else listens on. */
 export async function checkPorts(nodes: readonly NodePlan[], host: string): Promise<void> {
   const ports = nodes.flatMap((node) => [
     { port: node.respPort, what: `the RESP port of ${node.id}`, flag: "--resp-port" },
@@ -18,6 +18,8 @@ export async function checkPorts(nodes: readonly NodePlan[], host: string): Prom
       throw new ExitError(`port ${port} would be ${owner} and ${what}; change ${flag}`, 2);
     if (port > 65_535) throw new ExitError(`${what} would be ${port}, beyond 65535; change ${flag}`, 2);
     owners.set(port, what);
+  }
+  for (const { port, what, flag } of ports) {
     const problem = await listenProblem(port, host);
     if (problem === "EADDRINUSE") {
       throw new ExitError(

@@ -1,0 +1,38 @@
+/** What a node finds out about a command before it sends it anywhere. */
+import { checkCommand, type Limits } from "../commands/check.js";
+import { commonPartition, keyIndexes } from "../commands/plan.js";
+import { COMMANDS } from "../commands/table.js";
+import type { Args, CommandSpec } from "../commands/types.js";
+import { MinikeyError } from "../core/errors.js";
+import type { CommandKind } from "./context-order.js";
+import type { Route } from "./coordinator.js";
+import { innerArgs, ONCE } from "./node-commands.js";
+
+/** The partition of a command's keys, or −1 when it concerns several. */
+export function partitionFor(spec: CommandSpec, args: Args, route: Route): number {
+  return spec.keys.first === 0 ? -1 : commonPartition(spec, args, route.partitionOf);
+}
+
+/** How the command counts in the order of its context. */
+export function kindOf(spec: CommandSpec, partition: number): CommandKind {
+  if (partition === -1 && (spec.spread === "transaction" || spec.spread === "all")) return "alone";
+  return spec.access === "write" ? "write" : "read";
+}
+
+/** Throws `MinikeyError` for what can be told to be wrong without the data. */
+export function admit(spec: CommandSpec, args: Args, limits: Limits): void {
+  checkCommand(spec, args, limits);
+  if (spec.opcode === ONCE.opcode) checkOnce(args, limits);
+}
+
+/** `ONCE session number command …`: the command is checked as if it came alone. */
+function checkOnce(args: Args, limits: Limits): void {
+  const inner = innerArgs(args);
+  const spec = COMMANDS.lookup(inner.bytes, inner.start(0), inner.end(0));
+  const isNumber = /^[0-9]{1,15}$/.test(args.text(2));
+  const isUsable = spec?.access === "write" && spec.opcode !== ONCE.opcode;
+  if (!isNumber || !isUsable || keyIndexes(spec, inner).length !== 1) {
+    throw new MinikeyError("SYNTAX", "ONCE takes a session, a number and a write on one key");
+  }
+  checkCommand(spec, inner, limits);
+}
