@@ -91,7 +91,13 @@ export class ClusterView {
 export type Note =
   | Report
   | { readonly kind: "rejoin"; readonly disk: string }
-  | { readonly kind: "rejoined"; readonly memberNumber: number; readonly incarnation: number };
+  /** The answer, for the disk that was asked for: the node may have lost another one meanwhile. */
+  | {
+      readonly kind: "rejoined";
+      readonly disk: string;
+      readonly memberNumber: number;
+      readonly incarnation: number;
+    };
 
 export function parseNote(text: string): Note | undefined {
   const note = JSON.parse(text) as { kind?: unknown };

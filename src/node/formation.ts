@@ -8,6 +8,7 @@ import type { CancelTimer, Clock } from "../ports/clock.js";
 import type { Disk } from "../ports/disk.js";
 import type { Logger } from "../ports/logger.js";
 import type { Greeting, Transport } from "../ports/transport.js";
+import type { Note } from "./cluster-view.js";
 import { nextFormingStep } from "./forming.js";
 import { type Identity, writeIdentity } from "./identity.js";
 import { encodeNoteFrame } from "./peer-frames.js";
@@ -87,10 +88,11 @@ export class Formation {
     this.#greetings.delete(peer);
   }
 
-  /** The cluster has given this node's disk a new incarnation. */
-  onRejoined(from: NodeId, memberNumber: number, incarnation: number): void {
+  /** The cluster has given a disk of this node a new incarnation: this one's, unless another was lost before. */
+  onRejoined(from: NodeId, { disk, memberNumber, incarnation }: Extract<Note, { kind: "rejoined" }>): void {
     const clusterId = this.#greetings.get(from)?.clusterId;
-    if (this.#identity.stage !== "fresh" || clusterId === undefined || clusterId === "") return;
+    if (this.#identity.stage !== "fresh" || this.#isWriting) return;
+    if (disk !== this.#identity.disk || clusterId === undefined || clusterId === "") return;
     this.#become({ ...this.#identity, clusterId, memberNumber, incarnation, stage: "formed" });
   }
 

@@ -479,7 +479,7 @@ export class MinikeyNode implements Database {
   #onNote(from: NodeId, text: string): void {
     const note = parseNote(text);
     if (note?.kind === "report") this.#view.onReport(from, note);
-    if (note?.kind === "rejoined") this.#formation.onRejoined(from, note.memberNumber, note.incarnation);
+    if (note?.kind === "rejoined") this.#formation.onRejoined(from, note);
     if (note?.kind === "rejoin") this.#onRejoin(from, note.disk);
   }
 
@@ -489,7 +489,7 @@ export class MinikeyNode implements Database {
         if (!Array.isArray(reply)) return;
         const [memberNumber, incarnation] = reply as readonly number[];
         this.#parts.logger.info("a member has come back with another disk", { node: from, incarnation });
-        this.#note(from, { kind: "rejoined", memberNumber, incarnation });
+        this.#note(from, { kind: "rejoined", disk, memberNumber, incarnation });
       },
       (error: unknown) => {
         this.#parts.logger.warn("a member could not be given another disk yet", {
