@@ -20,6 +20,8 @@ export interface Member {
   readonly incarnation: number;
   /** Names the disk of this incarnation, so that asking twice for a new incarnation gives one. */
   readonly disk: string;
+  /** Its disks before that one, the latest first: what is still asked for them comes too late. */
+  readonly lostDisks?: readonly string[];
   readonly peerAddress: string;
   readonly respAddress: string;
   readonly httpAddress: string;
@@ -51,6 +53,7 @@ export interface ClusterMap {
 export const MAP_KEY = "map";
 export const DEFAULT_KEYSPACE = "default";
 const KEYSPACES_MAX = 1024;
+const LOST_DISKS_MAX = 8;
 const PARTITIONS_MAX = 4096;
 const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
@@ -147,9 +150,10 @@ export const MAP_CHANGE: NodeCommandSpec = {
       return OK;
     }
     if (current === undefined) return new MinikeyError("NOT_READY", "the cluster has no map yet");
-    const next = changeMap(current, change);
-    if (next instanceof MinikeyError) return next;
-    if (next !== current) writeMap(machine.view, { ...next, epoch: current.epoch + 1 });
+    const changed = changeMap(current, change);
+    if (changed instanceof MinikeyError) return changed;
+    const next = changed === current ? current : { ...changed, epoch: current.epoch + 1 };
+    if (next !== current) writeMap(machine.view, next);
     if (change.do !== "replace") return next.epoch;
     const member = next.members.find((candidate) => candidate.id === change.id);
     return member === undefined ? null : [member.number, member.incarnation];
@@ -188,13 +192,12 @@ function changeMap(map: ClusterMap, change: Exclude<MapChange, { do: "found" }>)
       };
     }
     case "replace": {
-      const isMeant = (member: Member) => member.id === change.id && member.disk !== change.disk;
+      const isMeant = ({ id, disk, lostDisks = [] }: Member) =>
+        id === change.id && disk !== change.disk && !lostDisks.includes(change.disk);
       if (!map.members.some(isMeant)) return map;
       return {
         ...map,
-        members: map.members.map((member) =>
-          isMeant(member) ? { ...member, incarnation: member.incarnation + 1, disk: change.disk } : member,
-        ),
+        members: map.members.map((member) => (isMeant(member) ? withDisk(member, change.disk) : member)),
       };
     }
     case "create-keyspace":
@@ -211,6 +214,11 @@ function changeMap(map: ClusterMap, change: Exclude<MapChange, { do: "found" }>)
     default:
       return new MinikeyError("BAD_REQUEST", "unknown change of the cluster map");
   }
+}
+
+function withDisk(member: Member, disk: string): Member {
+  const lostDisks = [member.disk, ...(member.lostDisks ?? [])].slice(0, LOST_DISKS_MAX);
+  return { ...member, incarnation: member.incarnation + 1, disk, lostDisks };
 }
 
 function createKeyspace(
