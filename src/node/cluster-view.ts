@@ -100,7 +100,40 @@ export type Note =
     };
 
 export function parseNote(text: string): Note | undefined {
-  const note = JSON.parse(text) as { kind?: unknown };
-  const isKnown = note.kind === "report" || note.kind === "rejoin" || note.kind === "rejoined";
-  return isKnown ? (note as Note) : undefined;
+  const note = parseObject(text);
+  switch (note?.["kind"]) {
+    case "report":
+      return isListOf(note["led"], isLedGroup) ? (note as unknown as Report) : undefined;
+    case "rejoin":
+      return typeof note["disk"] === "string" ? (note as unknown as Note) : undefined;
+    case "rejoined":
+      return typeof note["disk"] === "string" &&
+        isNumber(note["memberNumber"]) &&
+        isNumber(note["incarnation"])
+        ? (note as unknown as Note)
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isNumber = (value: unknown): value is number => typeof value === "number";
+
+function isListOf(value: unknown, isMember: (each: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isMember);
+}
+
+function isLedGroup(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length !== 4) return false;
+  const [group, term, commit, matches] = value as readonly unknown[];
+  return isNumber(group) && isNumber(term) && isNumber(commit) && isListOf(matches, isNumber);
 }

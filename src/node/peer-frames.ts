@@ -180,5 +180,9 @@ function writeReplies(replies: readonly Reply[], writer: ByteWriter): void {
 }
 
 function readReplies(reader: ByteReader): Reply[] {
-  return Array.from({ length: reader.varint() }, () => decodeReplyFrom(reader));
+  const count = reader.varint();
+  if (count > reader.remaining) throw reader.error(`${count} replies announced`);
+  const replies: Reply[] = [];
+  while (replies.length < count) replies.push(decodeReplyFrom(reader));
+  return replies;
 }
