@@ -144,7 +144,8 @@ export class Requests implements WriterHost, ReaderHost {
   /** Commands on partitions not answered yet. */
   get pending(): number {
     let pending = 0;
-    for (const writer of this.#allWriters()) pending += writer.pending;
+    for (const writer of this.#writers.values()) pending += writer.pending;
+    for (const writer of this.#ownWriters.values()) pending += writer.pending;
     for (const reader of this.#readers.values()) pending += reader.pending;
     return pending;
   }

@@ -5,13 +5,13 @@ import type { KeyspaceId } from "../core/ids.js";
 import { partitionTable } from "../sharding/partitions.js";
 import type { ClusterMap, Keyspace } from "./cluster-map.js";
 import type { Route } from "./coordinator.js";
-import type { ReadLevel, RequestContext } from "./database.js";
+import type { ReadLevel, RequestContext, WriteLevel } from "./database.js";
 
 interface RoutedKeyspace {
   readonly keyspace: Keyspace;
   readonly partitionOf: (slot: number) => number;
-  /** By guarantee and level, made once: a route is the same object for every command that needs it. */
-  readonly routes: Map<string, Route>;
+  /** By read level, then write level; made once: a route is the same object for every command that needs it. */
+  readonly routes: Map<ReadLevel, Map<WriteLevel, Route>>;
 }
 
 export class Router {
@@ -45,23 +45,25 @@ export class Router {
   route(context: RequestContext): Route | undefined {
     const routed = this.#routed(context.keyspace);
     if (routed === undefined) return undefined;
-    const name = context.readLevel + context.writeLevel;
-    let route = routed.routes.get(name);
-    if (route === undefined) {
-      route = {
-        keyspace: routed.keyspace,
-        guarantee: isStaleLevel(context.readLevel) ? "stale" : "linearizable",
-        level: context.writeLevel === "all" ? "all" : "majority",
-        partitionOf: routed.partitionOf,
-      };
-      routed.routes.set(name, route);
-    }
-    return route;
+    return routed.routes.get(context.readLevel)?.get(context.writeLevel) ?? makeRoute(routed, context);
   }
 
   #routed(id: KeyspaceId): RoutedKeyspace | undefined {
     return this.#byId[id];
   }
+}
+
+function makeRoute(routed: RoutedKeyspace, { readLevel, writeLevel }: RequestContext): Route {
+  const route: Route = {
+    keyspace: routed.keyspace,
+    guarantee: isStaleLevel(readLevel) ? "stale" : "linearizable",
+    level: writeLevel === "all" ? "all" : "majority",
+    partitionOf: routed.partitionOf,
+  };
+  const byWriteLevel = routed.routes.get(readLevel) ?? new Map<WriteLevel, Route>();
+  byWriteLevel.set(writeLevel, route);
+  routed.routes.set(readLevel, byWriteLevel);
+  return route;
 }
 
 /** On a strong keyspace one replica is enough for `one`, and what one replica has may be old. */

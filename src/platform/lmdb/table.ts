@@ -26,6 +26,7 @@ import type { Accounting } from "./accounting.js";
 import type { HeldRead } from "./binding.js";
 import type { TreeState } from "./layout.js";
 import type { OperationWriter } from "./operations.js";
+import { ReadCache } from "./read-cache.js";
 import type { Reader } from "./reader.js";
 import { TableRange } from "./table-range.js";
 
@@ -39,6 +40,7 @@ export class LmdbTable {
   #treeCount: number;
   #active = new Overlay();
   #frozen: Overlay | undefined;
+  readonly #cache = new ReadCache();
   /** While the writer commits the frozen overlay: the tree as it was before. */
   #pinned: HeldRead | undefined;
   /**
@@ -164,6 +166,7 @@ export class LmdbTable {
   /** The frozen overlay is in the tree, which is now `state`. */
   settle(state: TreeState): void {
     this.#frozen = undefined;
+    this.#cache.clear();
     this.#tree = state.tree;
     this.#treeCount = state.count;
   }
@@ -188,7 +191,15 @@ export class LmdbTable {
       if (written !== undefined) return written === TOMBSTONE ? undefined : written;
       if (frozen.cleared) return undefined;
     }
-    return this.#treeCount === 0 ? undefined : this.#reader.get(this.#tree, key, this.#pinned);
+    return this.#treeCount === 0 ? undefined : this.#getInTree(key);
+  }
+
+  #getInTree(key: Key): StoredValue | undefined {
+    const known = this.#cache.get(key);
+    if (known !== undefined) return known;
+    const found = this.#reader.get(this.#tree, key, this.#pinned);
+    if (found !== undefined) this.#cache.add(key, found);
+    return found;
   }
 
   #hasBelow(key: Key): boolean {
