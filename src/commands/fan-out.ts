@@ -301,10 +301,6 @@ class Flush implements FanOut {
       (answer) => answer instanceof MinikeyError && answer.outcome !== "unknown",
     );
     if (nothingDone) return done(error);
-    return done(
-      new MinikeyError(error.code, `not every partition was flushed: ${error.message}`, {
-        outcome: "unknown",
-      }),
-    );
+    return done(new MinikeyError("OUTCOME_UNKNOWN", `not every partition was flushed: ${error.message}`));
   }
 }

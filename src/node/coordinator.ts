@@ -81,7 +81,7 @@ export class Coordinator {
   }
 
   #sum(shares: readonly Share[], spec: CommandSpec, route: Route, done: Done): void {
-    const finish = gatherAll(shares.length, (replies) => done(sumOf(replies)));
+    const finish = gatherAll(shares.length, (replies) => done(sumOf(replies, spec.access)));
     shares.forEach((share, i) =>
       this.#ask(spec, share.partition, share.args, route, (reply) => finish(i, reply)),
     );
@@ -89,7 +89,7 @@ export class Coordinator {
 
   #sumOfAll(spec: CommandSpec, args: Args, route: Route, done: Done): void {
     const { partitions } = route.keyspace;
-    const finish = gatherAll(partitions, (replies) => done(sumOf(replies)));
+    const finish = gatherAll(partitions, (replies) => done(sumOf(replies, spec.access)));
     for (let i = 0; i < partitions; i += 1) this.#ask(spec, i, args, route, (reply) => finish(i, reply));
   }
 
@@ -170,19 +170,20 @@ export function gatherAll(
   };
 }
 
-/** An error of one part is the whole command's; parts that succeeded make its outcome unknown. */
-function sumOf(replies: readonly Reply[]): Reply {
+/**
+ * An error of one part is the whole command's. Of a write whose other parts are done, or may be, nobody can say
+ * that it is not applied.
+ */
+function sumOf(replies: readonly Reply[], access: CommandSpec["access"]): Reply {
   let sum = 0;
   let error: MinikeyError | undefined;
   for (const reply of replies) {
-    if (reply instanceof MinikeyError) error ??= reply;
-    else sum += Number(reply);
+    if (!(reply instanceof MinikeyError)) sum += Number(reply);
+    else if (error === undefined || reply.outcome === "unknown") error = reply;
   }
   if (error === undefined) return sum;
-  if (sum === 0) return error;
-  return new MinikeyError(error.code, `not all keys could be reached: ${error.message}`, {
-    outcome: "unknown",
-  });
+  if (sum === 0 || access !== "write" || error.outcome === "unknown") return error;
+  return new MinikeyError("OUTCOME_UNKNOWN", `not all keys could be reached: ${error.message}`);
 }
 
 function inOrder(shares: readonly Share[], replies: readonly Reply[]): Reply {

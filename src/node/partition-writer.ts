@@ -76,6 +76,8 @@ const BLOCKED_PAUSE_MS_MAX = 80;
 const NEVER_SENT = -1;
 /** A session not used for so long is not used again, so that the partitions may forget it. */
 const SESSION_IDLE_MS = 60_000;
+/** A session goes no further: far below what a batch's header holds. */
+const SEQUENCE_MAX = 2 ** 31;
 
 export class PartitionWriter {
   readonly group: GroupId;
@@ -147,6 +149,8 @@ export class PartitionWriter {
     if (this.#buildingCommands.length > 0) this.#cutBatch();
     const nowMs = this.#host.monotonicMs();
     if (nowMs < this.#notBeforeMs) return;
+    // A session that is used up ends before the next begins.
+    if (this.#lastSequence >= SEQUENCE_MAX && this.#inFlight.length > 0) return;
     let count = 0;
     while (count < this.#cut.length && this.#inFlight.length < WINDOW) {
       const batch = this.#cut[count];
@@ -168,6 +172,8 @@ export class PartitionWriter {
   /** From time to time: deadlines, and answers that never came. */
   sweep(): void {
     const nowMs = this.#host.monotonicMs();
+    // While the window is full nothing else cuts it, and what is not cut has no deadline.
+    if (this.#buildingCommands.length > 0) this.#cutBatch();
     for (const batch of [...this.#lingering, ...this.#inFlight, ...this.#cut]) {
       if (nowMs >= batch.deadlineMs) this.#expire(batch, noQuorum());
     }
@@ -262,7 +268,8 @@ export class PartitionWriter {
   }
 
   #number(batch: Batch, nowMs: number): void {
-    const isUnused = this.#session === 0 || nowMs - this.#lastUsedMs > SESSION_IDLE_MS;
+    const isUsedUp = this.#lastSequence >= SEQUENCE_MAX;
+    const isUnused = this.#session === 0 || isUsedUp || nowMs - this.#lastUsedMs > SESSION_IDLE_MS;
     if (isUnused && this.#inFlight.length === 0) this.#openSession();
     this.#lastUsedMs = nowMs;
     this.#lastSequence += 1;

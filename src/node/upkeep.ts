@@ -30,6 +30,8 @@ export class Checkpoints {
   readonly #clock: Clock;
   readonly #onFailure: (error: unknown) => void;
   #lastMs: number;
+  /** The log's size after the last checkpoint: what that could not shorten asks for no other. */
+  #logBytesLeft = 0;
   #running: Promise<void> | undefined;
 
   constructor(
@@ -50,10 +52,9 @@ export class Checkpoints {
     if (this.#running !== undefined) return;
     const dirtyBytes = this.#engines.reduce((sum, engine) => sum + engine.uncheckpointedBytes(), 0);
     const isOld = this.#clock.monotonicMs() - this.#lastMs > CHECKPOINT_PERIOD_MS;
-    const isDue =
-      dirtyBytes > UNCHECKPOINTED_BYTES_MAX ||
-      (this.#groups.log.sizeBytes() > LOG_BYTES_MAX && dirtyBytes > 0) ||
-      (isOld && dirtyBytes > 0);
+    // Entries that change nothing make the log longer, too.
+    const isLogLong = this.#groups.log.sizeBytes() > this.#logBytesLeft + LOG_BYTES_MAX;
+    const isDue = dirtyBytes > UNCHECKPOINTED_BYTES_MAX || isLogLong || (isOld && dirtyBytes > 0);
     if (isDue) this.now().catch(this.#onFailure);
   }
 
@@ -72,6 +73,7 @@ export class Checkpoints {
       await Promise.all(this.#engines.map(async (engine) => await engine.checkpoint()));
       for (const group of this.#groups.all()) group.onCheckpointed();
       this.#groups.log.flush();
+      this.#logBytesLeft = Math.min(this.#groups.log.sizeBytes(), LOG_BYTES_MAX);
     } catch (error) {
       this.#onFailure(error);
     }

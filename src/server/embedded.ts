@@ -25,8 +25,13 @@ const READY_POLL_MS = 5;
 
 /** Resolves once the node answers. Rejects as `openNode` does. */
 export async function openEmbeddedNode(settings: EmbeddedSettings): Promise<OpenNode> {
+  let failure: unknown;
   const opened = await openNode({
     ...settings,
+    onFatal: (error) => {
+      failure = error;
+      settings.onFatal(error);
+    },
     founders: [{ id: settings.id, address: "" }],
     listen: undefined,
     advertise: "",
@@ -37,11 +42,17 @@ export async function openEmbeddedNode(settings: EmbeddedSettings): Promise<Open
     rebuild: false,
     logger: silentLogger,
   });
-  await opened.node.start();
-  while (!opened.node.status().ready) {
-    await new Promise<void>((resolve) => {
-      opened.clock.after(READY_POLL_MS, resolve);
-    });
+  try {
+    await opened.node.start();
+    while (!opened.node.status().ready) {
+      if (failure !== undefined) throw failure;
+      await new Promise<void>((resolve) => {
+        opened.clock.after(READY_POLL_MS, resolve);
+      });
+    }
+  } catch (error) {
+    await opened.stop();
+    throw error;
   }
   return opened;
 }

@@ -7,6 +7,7 @@ import type { NodeId } from "../core/ids.js";
 import { greetingOf } from "../node/formation.js";
 import { type Identity, readIdentity, writeIdentity } from "../node/identity.js";
 import { MinikeyNode } from "../node/node.js";
+import type { NodeParts } from "../node/node-options.js";
 import { systemClock } from "../platform/clock.js";
 import { lockDirectory } from "../platform/directory-lock.js";
 import { openDisk } from "../platform/disk.js";
@@ -19,6 +20,7 @@ import type { Disk } from "../ports/disk.js";
 import type { Logger } from "../ports/logger.js";
 import type { Random } from "../ports/random.js";
 import { openLog } from "../storage/log/open-log.js";
+import type { RecoveryReport } from "../storage/log/types.js";
 import { openMemoryEngine } from "../storage/memory/engine.js";
 
 export interface NodeSettings {
@@ -95,10 +97,8 @@ async function assemble(
   const { logger } = settings;
   const onFatal = onlyOnce(settings.onFatal);
   const identity = await prepareIdentity(settings, disk, random);
-  const { log, report } = await openLog(disk, LOG_DIRECTORY, { random, clock, onFailure: onFatal });
+  const { log, report, diskEngine, memoryEngine } = await openStorage(settings, parts, onFatal);
   if (report.tornTail !== undefined) logger.warn("cut off a torn tail of the log", report.tornTail);
-  const diskEngine = await openLmdbEngine({ path: join(settings.dataDir, DISK_DIRECTORY), clock, logger });
-  const memoryEngine = await openMemoryEngine({ disk, directory: MEMORY_DIRECTORY, clock, logger });
   const transport =
     settings.listen === undefined
       ? noTransport()
@@ -122,6 +122,26 @@ async function assemble(
     },
     { clock, random, disk, logger, transport, log, recovery: report, diskEngine, memoryEngine, onFatal },
   );
+}
+
+/** All of it, or nothing: what was opened before something failed is closed again. */
+async function openStorage(
+  { dataDir, logger }: NodeSettings,
+  { clock, random, disk }: { readonly clock: Clock; readonly random: Random; readonly disk: Disk },
+  onFailure: (error: unknown) => void,
+): Promise<Pick<NodeParts, "log" | "diskEngine" | "memoryEngine"> & { readonly report: RecoveryReport }> {
+  const opened: { close(): Promise<void> }[] = [];
+  try {
+    const { log, report } = await openLog(disk, LOG_DIRECTORY, { random, clock, onFailure });
+    opened.push(log);
+    const diskEngine = await openLmdbEngine({ path: join(dataDir, DISK_DIRECTORY), clock, logger });
+    opened.push(diskEngine);
+    const memoryEngine = await openMemoryEngine({ disk, directory: MEMORY_DIRECTORY, clock, logger });
+    return { log, report, diskEngine, memoryEngine };
+  } catch (error) {
+    for (const part of opened.toReversed()) await part.close();
+    throw error;
+  }
 }
 
 /** What the directory says of itself; a new directory gets a name for its disk. */
