@@ -17,7 +17,7 @@ import { allocOwnBytes, type Bytes, copyBytes, EMPTY_BYTES } from "../core/bytes
 
 export const FRAME_HEADER_BYTES = 4;
 /** A longer frame is a mistake of the sender or a broken stream: the connection is dropped. */
-export const FRAME_BYTES_MAX = 64 * 1024 * 1024;
+export const FRAME_BYTES_MAX = 192 * 1024 * 1024;
 
 const CONTROL_BIT = 0x8000_0000;
 const LENGTH_MASK = 0x7fff_ffff;

@@ -79,6 +79,13 @@ export class Args {
     return this.offsets[2 * i + 1] - this.offsets[2 * i];
   }
 
+  /** Bytes of all arguments. */
+  get bytesUsed(): number {
+    let sizeBytes = 0;
+    for (let i = 0; i < this.count; i += 1) sizeBytes += this.lengthBytes(i);
+    return sizeBytes;
+  }
+
   /** Argument i, one character a byte. */
   key(i: number): Key {
     return this.bytes.latin1Slice(this.offsets[2 * i], this.offsets[2 * i + 1]);

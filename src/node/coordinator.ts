@@ -174,7 +174,7 @@ export function gatherAll(
  * An error of one part is the whole command's. Of a write whose other parts are done, or may be, nobody can say
  * that it is not applied.
  */
-function sumOf(replies: readonly Reply[], access: CommandSpec["access"]): Reply {
+export function sumOf(replies: readonly Reply[], access: CommandSpec["access"]): Reply {
   let sum = 0;
   let error: MinikeyError | undefined;
   for (const reply of replies) {

@@ -14,7 +14,7 @@ import { ByteWriter } from "../codec/byte-writer.js";
 import { readConfiguration, writeConfiguration } from "../codec/raft-entry.js";
 import type { Configuration, Entry } from "../codec/raft-types.js";
 import { decodeCommandFrom } from "../commands/encoding.js";
-import { OK, type Reply } from "../commands/reply.js";
+import { OK, type Reply, Slice } from "../commands/reply.js";
 import { runCommand } from "../commands/run.js";
 import { Args, type CommandSpec } from "../commands/types.js";
 import { assert } from "../core/assert.js";
@@ -23,7 +23,7 @@ import { MinikeyError } from "../core/errors.js";
 import { type LogIndex, logIndex, type Term, term } from "../core/ids.js";
 import type { AppliedState, GroupStore } from "../ports/storage-engine.js";
 import { BATCH_HEADER_BYTES, type BatchLevel, readBatchHeader } from "./batch.js";
-import type { NodeCommandSpec } from "./node-commands.js";
+import { type NodeCommandSpec, ONCE } from "./node-commands.js";
 import { retainReply } from "./retain-reply.js";
 import { type OriginSession, Sessions } from "./sessions.js";
 import { StoreView } from "./store-view.js";
@@ -49,6 +49,14 @@ export interface AppliedBatch {
 }
 
 const NO_REPLIES: readonly Reply[] = [];
+
+/**
+ * What the commands of one batch may answer and write in all, however little they say themselves (`GETEX`,
+ * `SETRANGE`): replies are kept until they are acknowledged, on every replica. Past it the rest of the batch is
+ * not carried out. The same on every replica, as it depends on nothing but the batch and the data.
+ */
+const BATCH_REPLY_BYTES_MAX = 16 * 1024 * 1024;
+const BATCH_WRITTEN_BYTES_MAX = 64 * 1024 * 1024;
 
 export class PartitionMachine {
   readonly view: StoreView;
@@ -184,12 +192,19 @@ export class PartitionMachine {
   #runCommands(entry: Entry, replies: Reply[]): boolean {
     const args = this.#args;
     const reader = new ByteReader(entry.data, "batch", "DATA_CORRUPT", BATCH_HEADER_BYTES);
+    const writtenBefore = this.view.writtenBytes;
+    let replyBytes = 0;
     while (reader.remaining > 0) {
       const opcode = decodeCommandFrom(reader, args);
       const spec = this.#lookup(opcode);
       assert(spec !== undefined, `group ${this.#store.group}: entry ${entry.index} has opcode ${opcode}`);
       if (this.transactions.blocks(spec, args)) return false;
-      replies.push(this.#run(spec, args));
+      const isFull =
+        replyBytes > BATCH_REPLY_BYTES_MAX ||
+        this.view.writtenBytes - writtenBefore > BATCH_WRITTEN_BYTES_MAX;
+      const reply = isFull && isClients(spec) ? tooMuchAtOnce() : this.#run(spec, args);
+      replyBytes += replySizeBytes(reply);
+      replies.push(reply);
     }
     return true;
   }
@@ -200,6 +215,25 @@ export class PartitionMachine {
     // A slice may lie in the engine's memory, which changes; the reply is remembered for longer.
     return reply === OK || typeof reply !== "object" ? reply : retainReply(reply);
   }
+}
+
+/** True for what a client asked for; a node's own steps must be taken. */
+function isClients(spec: CommandSpec | NodeCommandSpec): boolean {
+  return !("apply" in spec) || spec === ONCE;
+}
+
+function tooMuchAtOnce(): MinikeyError {
+  return new MinikeyError(
+    "OVERLOADED",
+    "the commands before this one, sent at the same time, have answered or written too much: send it again",
+  );
+}
+
+/** Of what a reply holds in bytes. */
+function replySizeBytes(reply: Reply): number {
+  if (reply instanceof Slice) return reply.end - reply.start;
+  if (!Array.isArray(reply)) return 0;
+  return (reply as readonly Reply[]).reduce<number>((sum, item) => sum + replySizeBytes(item), 0);
 }
 
 /** The members as of a captured state. */

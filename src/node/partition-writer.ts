@@ -44,6 +44,8 @@ interface Command {
 }
 
 interface Batch {
+  /** What it takes of the window's bytes. */
+  windowBytes: number;
   session: number;
   sequence: number;
   data: Bytes;
@@ -65,7 +67,7 @@ const NOBODY: readonly Command[] = [];
 const WINDOW = 64;
 /** A batch is cut when it has grown so large. */
 const BATCH_BYTES_MAX = 1024 * 1024;
-/** Commands waiting for a place in the window. */
+/** Commands under way and waiting for a place in the window. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** An answer that is so late is not waited for, even if nothing seems to have gone wrong. */
 const RESEND_AFTER_MS = 2_000;
@@ -93,6 +95,7 @@ export class PartitionWriter {
   #cutBytes = 0;
   /** Under way, in order of their numbers. */
   #inFlight: Batch[] = [];
+  #inFlightBytes = 0;
   /** Applied, not answered yet, in sessions that were closed after them. */
   #lingering: Batch[] = [];
   #session = 0;
@@ -127,11 +130,12 @@ export class PartitionWriter {
     sink: ReplySink,
     context: RequestContext | undefined,
   ): void {
-    if (this.#cutBytes + this.#building.length > WAITING_BYTES_MAX) {
+    if (this.#cutBytes + this.#inFlightBytes + this.#building.length > WAITING_BYTES_MAX) {
       answer(sink, context, new MinikeyError("OVERLOADED", "too many writes are waiting for this partition"));
       return;
     }
-    if (this.#buildingCommands.length > 0 && level !== this.#buildingLevel) this.#cutBatch();
+    const isTooLarge = this.#building.length + args.bytesUsed > BATCH_BYTES_MAX;
+    if (this.#buildingCommands.length > 0 && (isTooLarge || level !== this.#buildingLevel)) this.#cutBatch();
     if (this.#buildingCommands.length === 0) {
       this.#buildingLevel = level;
       this.#buildingSinceMs = this.#host.monotonicMs();
@@ -158,6 +162,8 @@ export class PartitionWriter {
       this.#cutBytes -= batch.data.length;
       this.#number(batch, nowMs);
       this.#inFlight.push(batch);
+      batch.windowBytes = batch.data.length;
+      this.#inFlightBytes += batch.windowBytes;
       this.#send(batch, nowMs);
     }
     if (count > 0) this.#cut.splice(0, count);
@@ -254,6 +260,7 @@ export class PartitionWriter {
     const data = makeBatch(level, bytes, start, end);
     this.#cutBytes += data.length;
     this.#cut.push({
+      windowBytes: 0,
       session: 0,
       sequence: 0,
       data,
@@ -342,7 +349,7 @@ export class PartitionWriter {
     while (count < this.#inFlight.length && this.#inFlight[count].isDone) count += 1;
     if (count === 0) return;
     this.#acked = this.#inFlight[count - 1].sequence;
-    this.#inFlight.splice(0, count);
+    for (const done of this.#inFlight.splice(0, count)) this.#inFlightBytes -= done.windowBytes;
   }
 
   /** `batch` met a lock after `answered` commands: the rest and all after it go on in a new session, in order. */
@@ -356,6 +363,7 @@ export class PartitionWriter {
     const rest = restOf(batch, answered);
     this.#lingering.push(...this.#inFlight.slice(0, at).filter((earlier) => !earlier.isDone));
     this.#inFlight = [];
+    this.#inFlightBytes = 0;
     this.#openSession();
     for (const again of [rest, ...later]) {
       // The bytes with the old number may still lie in a log or a queue.
@@ -404,6 +412,7 @@ function restOf(batch: Batch, skipped: number): Batch {
   const reader = new ByteReader(batch.data, "batch", "INTERNAL", BATCH_HEADER_BYTES);
   for (let i = 0; i < skipped; i += 1) decodeCommandFrom(reader, args);
   return {
+    windowBytes: 0,
     session: 0,
     sequence: 0,
     data: makeBatch(batch.level, batch.data, reader.position, batch.data.length),

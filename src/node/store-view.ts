@@ -13,6 +13,8 @@ const NO_VALUE: StoredValue = { bytes: EMPTY_BYTES, start: 0, end: 0 };
 
 export class StoreView implements KeyValueView {
   nowMs = 0;
+  /** Bytes of all values written so far by this process. */
+  writtenBytes = 0;
   /** The version given last. */
   revision = 0;
   readonly valueBytesMax: number;
@@ -48,6 +50,7 @@ export class StoreView implements KeyValueView {
   set(key: Key, type: ValueType, bytes: Bytes, start: number, end: number, expiresAtMs: number): number {
     this.#dropExpiry(key);
     this.revision += 1;
+    this.writtenBytes += end - start;
     const record = this.#records.write(type, this.revision, expiresAtMs, bytes, start, end);
     this.#store.put("data", key, record);
     if (expiresAtMs !== 0) this.#store.put("expiry", expiryKey(expiresAtMs, key), NO_VALUE);

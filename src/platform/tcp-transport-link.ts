@@ -12,7 +12,13 @@
  */
 
 import { connect, type Socket } from "node:net";
-import { FRAME_HEADER_BYTES, FrameBatch, FrameReader, type FrameSink } from "../codec/frame.js";
+import {
+  FRAME_BYTES_MAX,
+  FRAME_HEADER_BYTES,
+  FrameBatch,
+  FrameReader,
+  type FrameSink,
+} from "../codec/frame.js";
 import type { Bytes } from "../core/bytes.js";
 import type { NodeId } from "../core/ids.js";
 import type { CancelTimer, Clock } from "../ports/clock.js";
@@ -94,13 +100,18 @@ export class OutgoingLink implements FrameSink {
     return this.#state === "up" ? this.#instance : undefined;
   }
 
-  /** Queues one frame; false when the link is down or the queue would exceed its bound. */
+  /**
+   * Queues one frame; false when the link is down or the queue would exceed its bound. Any one frame fits an
+   * empty queue: what is in a log must reach the followers.
+   */
   send(parts: readonly Uint8Array[]): boolean {
     if (this.#state !== "up") return false;
     let bodyBytes = 0;
     for (const part of parts) bodyBytes += part.length;
     const queuedBytes = this.#batch.sizeBytes + this.#writingBytes;
-    if (queuedBytes + FRAME_HEADER_BYTES + bodyBytes > this.#owner.queueBytesMax) return false;
+    if (bodyBytes > FRAME_BYTES_MAX) return false;
+    const isTooMuch = queuedBytes + FRAME_HEADER_BYTES + bodyBytes > this.#owner.queueBytesMax;
+    if (queuedBytes > 0 && isTooMuch) return false;
     this.#batch.add(parts, bodyBytes);
     if (!this.#flushScheduled) this.#scheduleFlush();
     return true;
