@@ -87,7 +87,7 @@ export class ClusterView {
   }
 }
 
-/** A note of a peer; undefined when it is none that this version knows. */
+/** What nodes tell each other that is rare. */
 export type Note =
   | Report
   | { readonly kind: "rejoin"; readonly disk: string }
@@ -99,6 +99,7 @@ export type Note =
       readonly incarnation: number;
     };
 
+/** Undefined for text that is no note that this version knows. */
 export function parseNote(text: string): Note | undefined {
   const note = parseObject(text);
   switch (note?.["kind"]) {

@@ -416,7 +416,7 @@ export class Requests implements WriterHost, ReaderHost {
   #refusal(): MinikeyError {
     return this.#isClosed
       ? new MinikeyError("STOPPING", "the node is stopping")
-      : new MinikeyError("KEYSPACE_NOT_FOUND", "the keyspace was dropped");
+      : new MinikeyError("KEYSPACE_NOT_FOUND", "no such keyspace: it was dropped");
   }
 
   #propose(group: GroupId, batch: Bytes): "proposed" | "not-leader" | "overloaded" {
