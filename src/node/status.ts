@@ -10,7 +10,7 @@ export interface StatusSource {
   readonly self: NodeId;
   readonly map: ClusterMap;
   readonly view: ClusterView;
-  readonly groups: Groups;
+  readonly groups: Pick<Groups, "get">;
   leaderOf(group: GroupId): NodeId | undefined;
 }
 
@@ -102,7 +102,10 @@ export function isReady(source: StatusSource): boolean {
     const group = source.groups.get(id);
     if (group === undefined || source.leaderOf(id) === undefined || group.isInstalling) return false;
     if (!group.core.configuration.voters.includes(replica)) return false;
-    const commit = Math.max(group.core.commit, source.view.led(id)?.commit ?? 0);
+    const led = source.view.led(id);
+    // After a restart this replica does not know what it missed until a leader has said how far it is.
+    if (led === undefined && !group.isLeader) return false;
+    const commit = Math.max(group.core.commit, led?.commit ?? 0);
     return logIndex(commit) - group.machine.appliedIndex < READY_LAG_MAX;
   });
 }
