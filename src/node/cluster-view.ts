@@ -15,7 +15,7 @@ export interface LedGroup {
   readonly matches: ReadonlyMap<ReplicaId, number>;
 }
 
-interface Report {
+export interface Report {
   readonly kind: "report";
   /** [group, term, commit, [replica, match, …]] for each group that the sender leads. */
   readonly led: readonly (readonly [number, number, number, readonly number[]])[];
@@ -66,16 +66,19 @@ export class ClusterView {
     return JSON.stringify({ kind: "report", led } satisfies Report);
   }
 
-  /** Takes in this node's own report too. */
-  onReport(from: NodeId, report: Report): void {
+  /** Takes in this node's own report too. Returns the groups that have another leader than was known. */
+  onReport(from: NodeId, report: Report): readonly GroupId[] {
+    const news: GroupId[] = [];
     this.#heardMs.set(from, this.#clock.monotonicMs());
     for (const [group, term, commit, pairs] of report.led) {
       const known = this.#known.get(groupId(group));
       if (known !== undefined && known.term > term) continue;
+      if (known?.term !== term || known.leader !== from) news.push(groupId(group));
       const matches = new Map<ReplicaId, number>();
       for (let i = 0; i + 1 < pairs.length; i += 2) matches.set(replicaId(pairs[i]), pairs[i + 1]);
       this.#known.set(groupId(group), { leader: from, term, commit, matches });
     }
+    return news;
   }
 
   onHeard(node: NodeId): void {

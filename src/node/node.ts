@@ -24,7 +24,7 @@ import type { CancelTimer } from "../ports/clock.js";
 import type { Greeting } from "../ports/transport.js";
 import { admit, kindOf, partitionFor } from "./admission.js";
 import { type ClusterMap, foundingMap, MAP_CHANGE } from "./cluster-map.js";
-import { ClusterView, parseNote } from "./cluster-view.js";
+import { ClusterView, parseNote, type Report } from "./cluster-view.js";
 import { ContextOrder } from "./context-order.js";
 import { asReply, Coordinator, copyArgs, groupIn, type Route } from "./coordinator.js";
 import type { ClusterStatus, Database, KeyspaceInfo, ReplySink, RequestContext } from "./database.js";
@@ -64,6 +64,7 @@ const RAFT = {
 } as const;
 const SWEEP_MS = 50;
 const REPORT_MS = 500;
+const REPORT_SOON_MS = 10;
 const SPREAD_MS = 1_000;
 /** Leaders are not moved so soon after a node came up. */
 const SETTLED_AFTER_MS = 2_000;
@@ -94,6 +95,7 @@ export class MinikeyNode implements Database {
   /** Another node of this node's cluster has greeted. */
   #hasMetOwn = false;
   #isTurnScheduled = false;
+  #isReportDue = false;
   #starting: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #state: "starting" | "running" | "stopping" | "stopped" = "starting";
@@ -451,6 +453,7 @@ export class MinikeyNode implements Database {
 
   #onRoleChange(group: ReplicaGroup): void {
     if (group.core.leader !== 0) this.#requests.onLeaderFound(group.id);
+    if (group.isLeader) this.#reportSoon();
   }
 
   #onInstalled(group: ReplicaGroup): void {
@@ -478,9 +481,16 @@ export class MinikeyNode implements Database {
 
   #onNote(from: NodeId, text: string): void {
     const note = parseNote(text);
-    if (note?.kind === "report") this.#view.onReport(from, note);
+    if (note?.kind === "report") this.#onReport(from, note);
     if (note?.kind === "rejoined") this.#formation.onRejoined(from, note);
     if (note?.kind === "rejoin") this.#onRejoin(from, note.disk);
+  }
+
+  #onReport(from: NodeId, report: Report): void {
+    for (const group of this.#view.onReport(from, report)) {
+      // A replica here would have heard of it from its group.
+      if (this.#groups.get(group) === undefined) this.#requests.onLeaderFound(group);
+    }
   }
 
   #onRejoin(from: NodeId, disk: string): void {
@@ -524,9 +534,7 @@ export class MinikeyNode implements Database {
   #onUp(peer: NodeId): void {
     this.#upSinceMs.set(peer, this.#parts.clock.monotonicMs());
     this.#view.onHeard(peer);
-    for (const group of this.#groups.all()) {
-      if (group.isLeader || this.#leaderOf(group.id) === peer) this.#requests.onLeaderFound(group.id);
-    }
+    this.#requests.onPeerUp(peer);
   }
 
   #onDown(peer: NodeId): void {
@@ -538,6 +546,16 @@ export class MinikeyNode implements Database {
   }
 
   // --- From time to time ---
+
+  /** Nodes without a replica of a group that has a new leader wait to hear of it. */
+  #reportSoon(): void {
+    if (this.#isReportDue) return;
+    this.#isReportDue = true;
+    this.#parts.clock.after(REPORT_SOON_MS, () => {
+      this.#isReportDue = false;
+      if (!this.#isStopping) this.#report();
+    });
+  }
 
   #report(): void {
     const report = this.#view.report(this.#groups);

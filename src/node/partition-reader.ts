@@ -155,7 +155,14 @@ export class PartitionReader {
     this.#ask(batch);
   }
 
-  /** From time to time, and when a leader is found: deadlines, and confirmations that never came. */
+  /** What another node was asked may be lost: with a leader that died, or a connection. */
+  onLeaderFound(): void {
+    const replica = this.#host.replica(this.group);
+    if (replica !== undefined && !replica.isInstalling) this.sweep();
+    else for (const batch of [...this.#asked]) this.#ask(batch);
+  }
+
+  /** From time to time: deadlines, and confirmations that never came. */
   sweep(): void {
     const nowMs = this.#host.monotonicMs();
     for (const batch of [...this.#asked]) {

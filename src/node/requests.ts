@@ -120,8 +120,7 @@ export class Requests implements WriterHost, ReaderHost {
 
   /** Keyspaces may have been dropped: whoever waits for their groups is told. */
   closeDropped(): void {
-    const groups = new Set([...this.#writers.keys(), ...this.#ownWriters.keys(), ...this.#readers.keys()]);
-    for (const group of groups) if (!this.#host.exists(group)) this.#closeGroup(group);
+    for (const group of this.#openGroups()) if (!this.#host.exists(group)) this.#closeGroup(group);
   }
 
   #closeGroup(group: GroupId): void {
@@ -184,15 +183,21 @@ export class Requests implements WriterHost, ReaderHost {
   onLeaderFound(group: GroupId): void {
     this.#writers.get(group)?.onLeaderFound();
     this.#ownWriters.get(group)?.onLeaderFound();
-    this.#readers.get(group)?.sweep();
+    this.#readers.get(group)?.onLeaderFound();
+  }
+
+  /** A peer can be reached again: with it perhaps a leader, or the majority that one needs. */
+  onPeerUp(peer: NodeId): void {
+    for (const group of this.#openGroups()) {
+      const leader = this.#host.leaderOf(group);
+      if (leader === peer || leader === this.#host.self) this.onLeaderFound(group);
+    }
   }
 
   /** The node stops: everything unanswered is answered, and everything asked from now on refused. */
   close(): void {
     this.#isClosed = true;
-    for (const group of [...this.#writers.keys(), ...this.#ownWriters.keys(), ...this.#readers.keys()]) {
-      this.#closeGroup(group);
-    }
+    for (const group of this.#openGroups()) this.#closeGroup(group);
   }
 
   /** True when nothing asked of this node is under way. */
@@ -391,6 +396,11 @@ export class Requests implements WriterHost, ReaderHost {
 
   wakeReaderAfter(reader: PartitionReader, delayMs: number): void {
     this.#host.clock.after(delayMs, () => reader.sweep());
+  }
+
+  /** Groups of which something was asked. */
+  #openGroups(): ReadonlySet<GroupId> {
+    return new Set([...this.#writers.keys(), ...this.#ownWriters.keys(), ...this.#readers.keys()]);
   }
 
   *#allWriters(): IterableIterator<PartitionWriter> {

@@ -6,7 +6,7 @@ import { keyspaceOf, META_GROUP } from "../../../src/core/ids.js";
 import type { KeyspaceInfo } from "../../../src/node/database.js";
 import { newContext } from "../../support/sim/client.js";
 import { SimCluster } from "../../support/sim/cluster.js";
-import { ask, keysApart, pass, startedCluster, until } from "./scenario.js";
+import { ask, keysApart, partitionOfKey, pass, startedCluster, until } from "./scenario.js";
 
 async function createKeyspace(cluster: SimCluster, name: string): Promise<KeyspaceInfo> {
   let keyspace: KeyspaceInfo | undefined;
@@ -195,5 +195,45 @@ test("a node whose clock is fast still shows what has not expired by the leader'
     await pass(cluster, 8_000);
     assert.equal(await ask(cluster, fast, ["GET", key]), null);
     assert.equal(await ask(cluster, slow[1], ["GET", key]), null);
+  }
+});
+
+test("nodes without a replica go on soon after the leader that they talk to has died", async () => {
+  for (let seed = 1; seed <= 5; seed += 1) {
+    const cluster = await startedCluster({ seed, nodes: 5, partitions: 4 });
+    const { world } = cluster;
+    await pass(cluster, 4_000);
+    const [partition] = cluster.nodes[0].node?.status().partitions ?? [];
+    const holders = new Set(partition.replicas.map(({ node }) => node));
+    const outsider = cluster.nodes.find(({ id }) => !holders.has(id));
+    const { leader } = partition;
+    assert(outsider !== undefined && leader !== undefined);
+    const key = keysApart(4, 4).find((candidate) => partitionOfKey(candidate, 4) === partition.partition);
+    assert(key !== undefined);
+    let longestMs = 0;
+    let open = 0;
+    let isOver = false;
+    const send = (words: readonly string[]) => {
+      const startMs = world.nowMs;
+      open += 1;
+      cluster.submissions.submit(outsider, words, newContext(), (answer) => {
+        open -= 1;
+        longestMs = Math.max(longestMs, world.nowMs - startMs);
+        if (answer instanceof Error)
+          cluster.submissions.violations.push(`${words.join(" ")}: ${answer.message}`);
+      });
+    };
+    const step = () => {
+      send(["SET", key, "v"]);
+      send(["GET", key]);
+      if (!isOver) world.schedule(20, step);
+    };
+    step();
+    await pass(cluster, 300);
+    cluster.crash(cluster.nodeNamed(leader));
+    await pass(cluster, 2_000);
+    isOver = true;
+    await until(cluster, "all is answered", () => open === 0);
+    assert(longestMs < 1_000, `seed ${seed}: a command took ${longestMs} ms`);
   }
 });

@@ -44,14 +44,17 @@ export async function ask(
   return answers[0];
 }
 
+export function partitionOfKey(key: string, partitions: number): number {
+  const { bytes } = makeArgs([key]);
+  return partitionTable(partitions)[slotOfBytes(bytes, 0, bytes.length)];
+}
+
 /** `count` keys that lie in different partitions. */
 export function keysApart(partitions: number, count: number, prefix = "key"): string[] {
-  const table = partitionTable(partitions);
   const byPartition = new Map<number, string>();
   for (let i = 0; byPartition.size < count; i += 1) {
     const key = `${prefix}${i}`;
-    const { bytes } = makeArgs([key]);
-    const partition = table[slotOfBytes(bytes, 0, bytes.length)];
+    const partition = partitionOfKey(key, partitions);
     if (!byPartition.has(partition)) byPartition.set(partition, key);
   }
   return [...byPartition.values()];
