@@ -217,7 +217,7 @@ export class SimEngine implements StorageEngine {
     return this.#open;
   }
 
-  async openGroup(group: GroupId): Promise<GroupStore> {
+  async openGroup(group: GroupId): Promise<SimStore> {
     assert(!this.#open.has(group), `group ${group} is open already`);
     await Promise.resolve();
     const store = new SimStore(group, this);

@@ -11,7 +11,7 @@ import { MAP_CHANGE } from "../../../src/node/cluster-map.js";
 import { makeArgs, NODE_COMMANDS } from "../../../src/node/node-commands.js";
 import { type OpcodeLookup, PartitionMachine } from "../../../src/node/partition-machine.js";
 import type { GroupStore } from "../../../src/ports/storage-engine.js";
-import { DurableState, SimEngine } from "../../support/sim/durable.js";
+import { DurableState, SimEngine, type SimStore, type StoredGroup } from "../../support/sim/durable.js";
 import { SimProcess, World } from "../../support/sim/world.js";
 
 export const GROUP = groupId(7);
@@ -67,9 +67,12 @@ class InstantEngine extends SimEngine {
   }
 }
 
-export async function newStore(): Promise<GroupStore> {
-  const process = new SimProcess(new World(1), 0);
-  return await new InstantEngine("disk", new DurableState(), process).openGroup(GROUP);
+/** A store that starts with `content`, as after a restart or an installation. */
+export async function newStore(content?: StoredGroup): Promise<SimStore> {
+  const durable = new DurableState();
+  if (content !== undefined) durable.stores.disk.set(GROUP, content);
+  const engine = new InstantEngine("disk", durable, new SimProcess(new World(1), 0));
+  return await engine.openGroup(GROUP);
 }
 
 export function machineOn(store: GroupStore, configuration = CONFIGURATION): PartitionMachine {

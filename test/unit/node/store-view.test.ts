@@ -1,0 +1,173 @@
+/** Records, versions and expiry, over a store: what commands see of a partition. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { type Key, latin1ToBytes } from "../../../src/core/bytes.js";
+import {
+  dueTime,
+  expiryKey,
+  keyOfExpiry,
+  RecordWriter,
+  readExpiry,
+  readRecord,
+} from "../../../src/node/record.js";
+import { StoreView } from "../../../src/node/store-view.js";
+import { newStore } from "./partition-fixture.js";
+
+const NOW_MS = 1_000;
+
+function textOf(view: StoreView, key: Key): string | undefined {
+  const entry = view.get(key);
+  return entry && entry.bytes.latin1Slice(entry.start, entry.end);
+}
+
+function set(view: StoreView, key: Key, text: string, expiresAtMs = 0): number {
+  const bytes = latin1ToBytes(text);
+  return view.set(key, "string", bytes, 0, bytes.length, expiresAtMs);
+}
+
+test("a record comes back as it was written, of any size, type, version and expiry", () => {
+  const writer = new RecordWriter();
+  fc.assert(
+    fc.property(
+      fc.constantFrom("string" as const, "json" as const),
+      fc.integer({ min: 1, max: 2 ** 48 - 1 }),
+      fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 2 ** 48 - 1 })),
+      fc.oneof(fc.nat(100), fc.integer({ min: 32_000, max: 33_500 })),
+      fc.nat(10),
+      (type, version, expiresAtMs, sizeBytes, offset) => {
+        const value = latin1ToBytes("#".repeat(offset) + "v".repeat(sizeBytes));
+        const stored = writer.write(type, version, expiresAtMs, value, offset, value.length);
+        const entry = readRecord(stored);
+        assert.deepEqual([entry.type, entry.version, entry.expiresAtMs], [type, version, expiresAtMs]);
+        assert.equal(entry.bytes.latin1Slice(entry.start, entry.end), "v".repeat(sizeBytes));
+        assert.equal(readExpiry(stored), expiresAtMs);
+      },
+    ),
+  );
+});
+
+test("records that share memory do not touch each other", () => {
+  const writer = new RecordWriter();
+  const written = Array.from({ length: 3_000 }, (_, i) => {
+    const value = latin1ToBytes(`value ${i} ${"x".repeat(i % 200)}`);
+    return { stored: writer.write("string", i + 1, i % 3, value, 0, value.length), i };
+  });
+  for (const { stored, i } of written) {
+    const entry = readRecord(stored);
+    assert.equal(entry.version, i + 1);
+    assert.equal(entry.bytes.latin1Slice(entry.start, entry.end), `value ${i} ${"x".repeat(i % 200)}`);
+  }
+});
+
+test("lines of the expiry table sort by due time, then by key", () => {
+  const times = fc.integer({ min: 1, max: 2 ** 48 - 1 });
+  const keys = fc.string({ unit: "binary-ascii", minLength: 1, maxLength: 4 });
+  fc.assert(
+    fc.property(times, times, keys, keys, (timeA, timeB, a, b) => {
+      const [lineA, lineB] = [expiryKey(timeA, a), expiryKey(timeB, b)];
+      assert.equal(keyOfExpiry(lineA), a);
+      if (timeA !== timeB) assert.equal(lineA < lineB, timeA < timeB);
+      assert.equal(lineA < dueTime(timeB + 1), timeA <= timeB);
+    }),
+  );
+});
+
+test("every write of the partition gets a new version, whichever key it is of", async () => {
+  const view = new StoreView(await newStore(), 100);
+  assert.equal(set(view, "a", "1"), 1);
+  assert.equal(set(view, "b", "1"), 2);
+  assert.equal(set(view, "a", "2"), 3);
+  view.delete("a");
+  assert.equal(set(view, "a", "3"), 5, "a deleted key does not get an old version again");
+  assert.equal(view.setExpiry("a", 5_000), 6);
+  assert.equal(view.setExpiry("missing", 5_000), 0);
+  view.clear();
+  assert.equal(set(view, "a", "4"), 8);
+});
+
+test("deleting what is not there is no write", async () => {
+  const view = new StoreView(await newStore(), 100);
+  assert.equal(view.delete("a"), false);
+  assert.equal(view.revision, 0);
+});
+
+test("a key whose time has come is absent, but for purging", async () => {
+  const view = new StoreView(await newStore(), 100);
+  view.nowMs = NOW_MS;
+  set(view, "a", "1", NOW_MS + 1);
+  assert.deepEqual(
+    [view.isOverdue("a"), view.has("a"), textOf(view, "a"), view.purge("a")],
+    [false, true, "1", false],
+  );
+  view.nowMs = NOW_MS + 1;
+  assert.deepEqual([view.isOverdue("a"), view.has("a"), textOf(view, "a")], [true, false, undefined]);
+  assert.deepEqual([...view.keys({})], []);
+  assert.equal(view.count(), 1);
+  assert.equal(view.purge("a"), true);
+  assert.equal(view.count(), 0);
+  assert.equal(view.purge("a"), false);
+});
+
+type Step =
+  | { readonly do: "set"; readonly key: Key; readonly lifeMs: number }
+  | { readonly do: "expire"; readonly key: Key; readonly lifeMs: number }
+  | { readonly do: "delete" | "purge"; readonly key: Key }
+  | { readonly do: "clear" | "wait" };
+
+const key = fc.constantFrom("a", "b", "c");
+const lifeMs = fc.constantFrom(0, 5, 50);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ do: fc.constant("set" as const), key, lifeMs }),
+  fc.record({ do: fc.constant("set" as const), key, lifeMs }),
+  fc.record({ do: fc.constant("expire" as const), key, lifeMs }),
+  fc.record({ do: fc.constantFrom("delete" as const, "purge" as const), key }),
+  fc.record({ do: fc.constantFrom("clear" as const, "wait" as const, "wait" as const) }),
+);
+
+test("the expiry table lists exactly the keys that expire, whatever is done to them", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      const store = await newStore();
+      const view = new StoreView(store, 100);
+      const model = new Map<Key, number>();
+      view.nowMs = NOW_MS;
+      for (const each of steps) {
+        const isThere = (name: Key) => {
+          const due = model.get(name);
+          return due !== undefined && (due === 0 || due > view.nowMs);
+        };
+        switch (each.do) {
+          case "set":
+          case "expire": {
+            const due = each.lifeMs === 0 ? 0 : view.nowMs + each.lifeMs;
+            const isDone = each.do === "set" ? set(view, each.key, "v", due) : view.setExpiry(each.key, due);
+            assert.equal(isDone > 0, each.do === "set" || isThere(each.key));
+            if (isDone > 0) model.set(each.key, due);
+            break;
+          }
+          case "delete":
+            assert.equal(view.delete(each.key), isThere(each.key));
+            model.delete(each.key);
+            break;
+          case "purge":
+            assert.equal(view.purge(each.key), model.has(each.key) && !isThere(each.key));
+            if (!isThere(each.key)) model.delete(each.key);
+            break;
+          case "clear":
+            view.clear();
+            model.clear();
+            break;
+          case "wait":
+            view.nowMs += 7;
+        }
+        for (const name of ["a", "b", "c"]) assert.equal(view.has(name), isThere(name));
+        assert.deepEqual([...view.keys({})], [...model.keys()].filter(isThere).sort());
+        assert.equal(view.count(), model.size);
+        const listed = [...store.range("expiry")].map(([line]) => line);
+        const expected = [...model].filter(([, due]) => due !== 0).map(([name, due]) => expiryKey(due, name));
+        assert.deepEqual(listed, expected.sort());
+      }
+    }),
+  );
+});
