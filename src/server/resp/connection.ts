@@ -4,7 +4,8 @@
  *
  * Bounds: no more commands are read while `PENDING_MAX` of them wait for replies, while replies that the client
  * has not taken pile up, or while the node has too much to do. A client that lets `outputBytesMax` pile up is
- * disconnected.
+ * disconnected: before the reply that would exceed it is encoded or copied, as one turn may bring any number of
+ * replies. Those that still come for it are discarded.
  */
 import type { Socket } from "node:net";
 import { hasArity } from "../../commands/check.js";
@@ -21,6 +22,7 @@ import { isCrossProtocolRequest, unknownCommand } from "./bad-requests.js";
 import type { Client, LocalReply } from "./local/services.js";
 import { type ParserLimits, type RequestHandler, RequestParser } from "./parser.js";
 import { PendingReply, type ReplyQueue } from "./pending-reply.js";
+import { estimateReplyBytes } from "./reply-size.js";
 import type { RespWriter } from "./resp-writer.js";
 import type { Session } from "./session.js";
 
@@ -45,7 +47,7 @@ export interface ConnectionHost {
 }
 
 export interface ConnectionLimits extends ParserLimits {
-  /** Unsent replies at which the client is disconnected. */
+  /** Unsent replies, those held for their turn among them, at which the client is disconnected. */
   readonly outputBytesMax: number;
 }
 
@@ -68,6 +70,10 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
   #head: PendingReply | undefined = undefined;
   #tail: PendingReply | undefined = undefined;
   #pendingCount = 0;
+  /** Copied replies that wait for those before them. */
+  #heldBytes = 0;
+  /** At least this much more may be written: what the client took since it was last looked at is not in it. */
+  #roomBytes: number;
 
   #output: RespWriter | undefined = undefined;
   #flushIsDue = false;
@@ -77,6 +83,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
   #paused = false;
   /** A local command that takes time holds up the ones behind it. */
   #held = false;
+  /** Nothing more is read or sent. */
   #closed = false;
   #cancelLinger: CancelTimer | undefined = undefined;
 
@@ -84,6 +91,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
     this.#host = host;
     this.#socket = socket;
     this.session = session;
+    this.#roomBytes = host.limits.outputBytesMax;
     this.#parser = new RequestParser(this, host.limits);
     socket.on("end", () => this.finish());
     socket.on("drain", () => this.#host.flushLater(this));
@@ -175,7 +183,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
       return;
     }
     const protocol = this.#replyProtocol();
-    if (protocol !== 0) this.#writer().write(reply, protocol);
+    if (protocol !== 0 && this.#hasRoomFor(reply)) this.#writer().write(reply, protocol);
   }
 
   #replyProtocol(): 0 | 2 | 3 {
@@ -186,8 +194,9 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
   }
 
   onReply(pending: PendingReply, reply: Reply): void {
+    if (this.#closed || (pending.protocol !== 0 && !this.#hasRoomFor(reply))) return;
     if (pending !== this.#head) {
-      pending.hold(reply, this.#host.scratch);
+      this.#heldBytes += pending.hold(reply, this.#host.scratch);
       return;
     }
     const writer = this.#writer();
@@ -197,12 +206,25 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
     let next = pending.next;
     this.#pendingCount -= 1;
     while (next?.isHeld === true) {
-      next.release(writer);
+      this.#heldBytes -= next.release(writer);
       next = next.next;
       this.#pendingCount -= 1;
     }
     this.#head = next;
     if (next === undefined) this.#tail = undefined;
+  }
+
+  /** Disconnects the client where there is none. */
+  #hasRoomFor(reply: Reply): boolean {
+    if (this.#closed) return false;
+    const sizeBytes = estimateReplyBytes(reply);
+    this.#roomBytes -= sizeBytes;
+    if (this.#roomBytes >= 0) return true;
+    const unsentBytes = this.outputBytes + sizeBytes;
+    this.#roomBytes = this.#host.limits.outputBytesMax - unsentBytes;
+    if (this.#roomBytes >= 0) return true;
+    this.#dropSlowReader(unsentBytes);
+    return false;
   }
 
   /** Where to write to; it will be flushed. */
@@ -225,7 +247,8 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
     this.#flushIsDue = false;
     if (this.#closed) return;
     this.#send();
-    if (this.#socket.writableLength > this.#host.limits.outputBytesMax) this.#dropSlowReader();
+    const unsentBytes = this.outputBytes;
+    if (unsentBytes > this.#host.limits.outputBytesMax) this.#dropSlowReader(unsentBytes);
     else if (this.session.closing) this.#endWhenDone();
     else if (this.#paused && !this.#mustPause()) this.#resume();
   }
@@ -269,7 +292,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
 
   /** Replies not taken by the client yet, in bytes. */
   get outputBytes(): number {
-    return this.#socket.writableLength + (this.#output?.length ?? 0);
+    return this.#socket.writableLength + (this.#output?.length ?? 0) + this.#heldBytes;
   }
 
   get inputBytes(): number {
@@ -291,7 +314,24 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
   /** Ends the connection at once. */
   close(): void {
     this.session.closing = true;
+    this.#discardReplies();
     this.#socket.destroy();
+  }
+
+  /** The node may refer to a command for long; the replies held behind it are not kept that long. */
+  #discardReplies(): void {
+    this.#closed = true;
+    let pending = this.#head;
+    while (pending !== undefined) {
+      const next: PendingReply | undefined = pending.next;
+      pending.next = undefined;
+      pending = next;
+    }
+    this.#head = undefined;
+    this.#tail = undefined;
+    this.#pendingCount = 0;
+    this.#heldBytes = 0;
+    this.#output = undefined;
   }
 
   /** What the client still sends is read and thrown away for a while: else it might not get the last reply. */
@@ -303,10 +343,10 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
     });
   }
 
-  #dropSlowReader(): void {
+  #dropSlowReader(unsentBytes: number): void {
     this.#host.logger.warn("disconnected a client that does not read its replies", {
       client: this.session.remoteAddress,
-      unsentBytes: this.#socket.writableLength,
+      unsentBytes,
     });
     this.close();
   }
@@ -319,7 +359,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
   }
 
   #onSocketClosed(): void {
-    this.#closed = true;
+    this.#discardReplies();
     this.#cancelLinger?.();
     this.#parser.close();
     this.session.closing = true;

@@ -39,30 +39,37 @@ export class PendingReply implements ReplySink {
     this.#queue.onReply(this, reply);
   }
 
-  /** Keeps a reply until its turn. */
-  hold(reply: Reply, scratch: RespWriter): void {
+  /** Keeps a reply until its turn. Returns the bytes that this takes, where they are worth counting. */
+  hold(reply: Reply, scratch: RespWriter): number {
     this.#state = "held";
-    if (this.protocol === 0) return;
-    if (isSelfContained(reply)) {
+    if (this.protocol === 0) return 0;
+    if (isSmall(reply)) {
       this.#reply = reply;
-      return;
+      return 0;
     }
     scratch.clear();
     scratch.write(reply, this.protocol);
     this.#encoded = allocUnsafeBytes(scratch.length);
     scratch.bytes.copy(this.#encoded, 0, 0, scratch.length);
+    return scratch.length;
   }
 
-  /** Sends what was held. */
-  release(writer: RespWriter): void {
+  /** Sends what was held. Returns what `hold` did. */
+  release(writer: RespWriter): number {
     this.#state = "done";
-    if (this.protocol === 0) return;
-    if (this.#encoded === undefined) writer.write(this.#reply, this.protocol);
-    else writer.raw(this.#encoded, 0, this.#encoded.length);
+    if (this.protocol === 0) return 0;
+    if (this.#encoded === undefined) {
+      writer.write(this.#reply, this.protocol);
+      return 0;
+    }
+    writer.raw(this.#encoded, 0, this.#encoded.length);
+    return this.#encoded.length;
   }
 }
 
-function isSelfContained(reply: Reply): boolean {
+/** And so kept as it is: it refers to no bytes of others. */
+function isSmall(reply: Reply): boolean {
+  if (typeof reply === "string") return false;
   return (
     typeof reply !== "object" || reply === null || reply instanceof Status || reply instanceof MinikeyError
   );

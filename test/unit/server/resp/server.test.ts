@@ -420,6 +420,62 @@ describe("bounds", () => {
     assert.equal(await call(writer, "PING"), "+PONG\r\n");
   });
 
+  const gets = (count: number): string => "GET big\r\n".repeat(count);
+  const mget = (count: number): string => `MGET ${"big ".repeat(count)}\r\n`;
+  for (const [what, requests, commands, order] of [
+    ["many replies in one turn", gets(600), 600, "in turn"],
+    ["many replies held for their turn", gets(600), 600, "reversed"],
+    ["one reply", mget(600), 1, "in turn"],
+    ["one reply held for its turn", gets(1) + mget(600), 2, "reversed"],
+  ] as const) {
+    it(`${what} past the limit disconnect the client before they take the memory`, async () => {
+      const outputBytesMax = 32 * VALUE_LIMIT;
+      const waiting: (() => void)[] = [];
+      let isDeferred = false;
+      const running = await start({ outputBytesMax }, (reply) => {
+        if (isDeferred) waiting.push(reply);
+        else reply();
+      });
+      const other = await client(running);
+      await call(other, "SET", "big", "x".repeat(VALUE_LIMIT));
+      isDeferred = true;
+      const deaf = deafClient(running);
+      const closed = new Promise((resolve) => deaf.once("close", resolve));
+      deaf.write(requests);
+      await waitFor("all commands are submitted", () => waiting.length === commands);
+      const before = process.memoryUsage().arrayBuffers;
+      for (const reply of order === "in turn" ? waiting : waiting.toReversed()) reply();
+      // Buffers outgrown may not have been collected yet.
+      const takenBytes = process.memoryUsage().arrayBuffers - before;
+      assert.ok(takenBytes < 4 * outputBytesMax, `${takenBytes} bytes`);
+      assert.equal(running.logger.matching("does not read its replies").length, 1);
+      deaf.resume();
+      await closed;
+      isDeferred = false;
+      assert.equal(await call(other, "STRLEN", "big"), `:${VALUE_LIMIT}\r\n`);
+      assert.equal(running.logger.matching("does not read its replies").length, 1);
+    });
+  }
+
+  it("replies held and released do not count twice", async () => {
+    const waiting: (() => void)[] = [];
+    const running = await start({ outputBytesMax: 1024 * 1024 }, (reply) => waiting.push(reply));
+    const connection = await client(running);
+    connection.send(encodeRequest(["SET", "a", "x".repeat(200_000)]));
+    await waitFor("it is submitted", () => waiting.length === 1);
+    waiting.pop()?.();
+    assert.deepEqual(await replies(connection, 1), ["+OK\r\n"]);
+    for (let round = 0; round < 10; round += 1) {
+      connection.send(Buffer.from("GET a\r\n".repeat(3)));
+      await waitFor("all commands are submitted", () => waiting.length === 3);
+      for (const reply of waiting.splice(0).toReversed()) reply();
+      assert.deepEqual(
+        (await replies(connection, 3)).map((reply) => reply.length),
+        [200_011, 200_011, 200_011],
+      );
+    }
+  });
+
   it("no more is read while the node has too much to do", async () => {
     const running = await start({ pendingRequestsMax: 10 });
     const connection = await client(running);
