@@ -3,7 +3,6 @@ import { type Reply, Slice, Status } from "../../../src/commands/reply.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { type KeyspaceId, keyspaceId } from "../../../src/core/ids.js";
 import type { ReadLevel, RequestContext, WriteLevel } from "../../../src/node/database.js";
-import type { MinikeyNode } from "../../../src/node/node.js";
 import { makeArgs } from "../../../src/node/node-commands.js";
 import { retainReply } from "../../../src/node/retain-reply.js";
 import type { SimCluster, SimNode } from "./cluster.js";
@@ -57,34 +56,20 @@ export class Submissions {
   ): void {
     const { node, process } = sim;
     if (node === undefined || process === undefined) throw new Error(`${sim.id} does not run`);
-    process.deliver(() =>
-      this.#submitTo(node, process, `${sim.id}: ${words.join(" ")}`, words, context, onReply),
-    );
-  }
-
-  #submitTo(
-    node: MinikeyNode,
-    process: SimProcess,
-    text: string,
-    words: readonly string[],
-    context: RequestContext,
-    onReply: (reply: unknown) => void,
-  ): void {
     this.#count += 1;
     const number = this.#count;
-    let open = this.#open.get(process);
-    if (open === undefined) {
-      open = new Map();
-      this.#open.set(process, open);
-    }
+    const text = `${sim.id}: ${words.join(" ")}`;
+    const open = this.#open.get(process) ?? new Map<number, string>();
+    this.#open.set(process, open);
     open.set(number, text);
-    node.submit(makeArgs(words), context, {
-      onReply: (reply) => {
+    const sink = {
+      onReply: (reply: Reply) => {
         if (!process.isAlive) return;
         if (!open.delete(number)) this.violations.push(`answered twice: ${text}`);
         onReply(plain(retainReply(reply)));
       },
-    });
+    };
+    process.deliver(() => node.submit(makeArgs(words), context, sink));
   }
 
   /** What is unanswered on nodes that live. */

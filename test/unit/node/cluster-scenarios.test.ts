@@ -6,6 +6,7 @@ import { keyspaceOf, META_GROUP } from "../../../src/core/ids.js";
 import type { KeyspaceInfo } from "../../../src/node/database.js";
 import { newContext } from "../../support/sim/client.js";
 import { SimCluster } from "../../support/sim/cluster.js";
+import { lockedKeys } from "../../support/sim/replicas.js";
 import { ask, keysApart, partitionOfKey, pass, startedCluster, until } from "./scenario.js";
 
 async function createKeyspace(cluster: SimCluster, name: string): Promise<KeyspaceInfo> {
@@ -236,4 +237,54 @@ test("nodes without a replica go on soon after the leader that they talk to has 
     await until(cluster, "all is answered", () => open === 0);
     assert(longestMs < 1_000, `seed ${seed}: a command took ${longestMs} ms`);
   }
+});
+
+test("a transaction whose coordinator dies is done everywhere or nowhere, and holds nothing for long", async () => {
+  let afterVotes = 0;
+  for (let seed = 1; seed <= 8; seed += 1) {
+    const cluster = await startedCluster({ seed });
+    const [coordinator, other] = cluster.nodes;
+    const [a, b] = keysApart(3, 2);
+    await ask(cluster, other, ["MSET", a, "old", b, "old"]);
+    cluster.submissions.submit(coordinator, ["MSET", a, "new", b, "new"], newContext(), () => undefined);
+    // Every time a little later: one partition has voted, both have, one is told …
+    await until(cluster, "a key is held", () => lockedKeys(cluster).length > 0);
+    await pass(cluster, 0.4 * seed);
+    if (lockedKeys(cluster).length > 0) afterVotes += 1;
+    cluster.crash(coordinator);
+    await pass(cluster, 10_000);
+    assert.deepEqual(lockedKeys(cluster), [], `seed ${seed}`);
+    const values = await ask(cluster, other, ["MGET", a, b]);
+    assert.equal(new Set(values as string[]).size, 1, `seed ${seed}: ${String(values)}`);
+    assert.equal(await ask(cluster, other, ["MSET", a, "later", b, "later"]), "OK");
+  }
+  assert(afterVotes > 0, "no coordinator died while it mattered");
+});
+
+test("a node that lost its disk is in no majority before it has caught up", async () => {
+  const cluster = await startedCluster();
+  const [first, second, third] = cluster.nodes;
+  assert.equal(await ask(cluster, first, ["SET", "key", "1"]), "OK");
+  for (const sim of [second, third]) cluster.crash(sim);
+  cluster.wipe(third);
+  cluster.startSoon(third);
+  // Two of three run, but one of them has forgotten all.
+  let answered = 0;
+  const startMs = cluster.world.nowMs;
+  while (cluster.world.nowMs - startMs < 15_000) {
+    for (const words of [
+      ["SET", "key", "2"],
+      ["GET", "key"],
+    ]) {
+      const answer = await ask(cluster, first, words);
+      assert(answer instanceof MinikeyError, `${words.join(" ")} got ${String(answer)}`);
+      answered += 1;
+    }
+    assert.notEqual(third.node?.status().ready, true);
+  }
+  assert(answered > 4);
+  cluster.startSoon(second);
+  await until(cluster, "the cluster is whole again", () => cluster.isReady);
+  assert.equal(await ask(cluster, third, ["SET", "key", "3"]), "OK");
+  assert.equal(await ask(cluster, first, ["GET", "key"]), "3");
 });
