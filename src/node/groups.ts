@@ -49,10 +49,6 @@ export class Groups implements GroupHost {
     return this.#groups.values();
   }
 
-  get size(): number {
-    return this.#groups.size;
-  }
-
   add(group: ReplicaGroup): void {
     this.#groups.set(group.id, group);
     this.wake(group);

@@ -37,7 +37,7 @@ export interface GroupHost {
   onDiskFailure(error: unknown): void;
 }
 
-/** A linearizable read that waits until it may be carried out; `index` 0: could not be confirmed. */
+/** Told once whether a read may be carried out: everything committed before it was asked for is applied here. */
 export type ReadReady = (confirmed: boolean) => void;
 
 /** Entry bytes kept in memory for followers that are behind; past it, they get a snapshot. */

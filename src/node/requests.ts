@@ -135,11 +135,6 @@ export class Requests implements WriterHost, ReaderHost {
 
   // --- The turn ---
 
-  /** True when a writer or reader has something to send. */
-  get isAwake(): boolean {
-    return this.#awakeReaders.length > 0 || this.#awakeWriters.length > 0;
-  }
-
   /** Commands on partitions not answered yet. */
   get pending(): number {
     let pending = 0;
