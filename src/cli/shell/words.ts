@@ -107,7 +107,10 @@ export function quoteText(text: string): string {
       case "\\":
         return `\\${character}`;
       default:
-        return `\\x${(character.codePointAt(0) as number).toString(16).padStart(2, "0")}`;
+        // An escape is one byte, and a character may take two.
+        return Array.from(Buffer.from(character), (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join(
+          "",
+        );
     }
   });
   return `"${escaped}"`;

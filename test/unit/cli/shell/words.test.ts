@@ -42,5 +42,6 @@ test("what quoteText and quoteWord write, splitWords reads back", () => {
         assert.deepEqual(splitWords(quoted), { kind: "words", words: [Buffer.from(utf8)] });
       }
     }),
+    { examples: [["\u0000"], ["\u0080"], ["\u009f"]] },
   );
 });
