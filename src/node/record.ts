@@ -2,10 +2,10 @@
  * A key's value as it lies in a storage engine's `data` table.
  *
  * ```
- *  0        1                7                     13
+ *  0        1                7                     15
  *  ┌────────┬────────────────┬─────────────────────┬──────────┐
  *  │ flags  │ version        │ expires at (bit 7)  │ value …  │
- *  │ u8     │ u48            │ u48 ms, optional    │          │
+ *  │ u8     │ u48            │ f64 ms, optional    │          │
  *  └────────┴────────────────┴─────────────────────┴──────────┘
  * ```
  * flags: bits 0–3 the type (0 string, 1 json), bit 7 set when an expiry follows. Integers are little-endian.
@@ -26,16 +26,16 @@ export function readRecord(stored: StoredValue): Entry {
   return {
     type: TYPES[flags & TYPE_MASK],
     bytes,
-    start: hasExpiry ? start + 13 : start + 7,
+    start: hasExpiry ? start + 15 : start + 7,
     end,
-    expiresAtMs: hasExpiry ? bytes.readUIntLE(start + 7, 6) : 0,
+    expiresAtMs: hasExpiry ? bytes.readDoubleLE(start + 7) : 0,
     version,
   };
 }
 
 /** The expiry alone, 0 for none. */
 export function readExpiry(stored: StoredValue): number {
-  return stored.bytes[stored.start] >= HAS_EXPIRY ? stored.bytes.readUIntLE(stored.start + 7, 6) : 0;
+  return stored.bytes[stored.start] >= HAS_EXPIRY ? stored.bytes.readDoubleLE(stored.start + 7) : 0;
 }
 
 /** Records are written into blocks of this size: one allocation for many. */
@@ -54,7 +54,7 @@ export class RecordWriter {
     valueStart: number,
     valueEnd: number,
   ): StoredValue {
-    const headerBytes = expiresAtMs === 0 ? 7 : 13;
+    const headerBytes = expiresAtMs === 0 ? 7 : 15;
     const sizeBytes = headerBytes + valueEnd - valueStart;
     const start = this.#reserve(sizeBytes);
     const block = this.#block;
@@ -62,7 +62,7 @@ export class RecordWriter {
     const at = start === -1 ? 0 : start;
     own[at] = TYPES.indexOf(type) | (expiresAtMs === 0 ? 0 : HAS_EXPIRY);
     own.writeUIntLE(version, at + 1, 6);
-    if (expiresAtMs !== 0) own.writeUIntLE(expiresAtMs, at + 7, 6);
+    if (expiresAtMs !== 0) own.writeDoubleLE(expiresAtMs, at + 7);
     copyInto(own, at + headerBytes, value, valueStart, valueEnd);
     return { bytes: own, start: at, end: at + sizeBytes };
   }
@@ -80,7 +80,12 @@ export class RecordWriter {
   }
 }
 
-const DUE_BYTES = 6;
+const DUE_BYTES = 8;
+
+/** An expiry that can be kept and sorted: 0 for never, else from 1 ms after 1970 to the year 287,396. */
+export function clampExpiry(expiresAtMs: number): number {
+  return expiresAtMs === 0 ? 0 : Math.min(Math.max(expiresAtMs, 1), Number.MAX_SAFE_INTEGER);
+}
 
 /** A key of the `expiry` table: the due time, big-endian so that it sorts, then the key. */
 export function expiryKey(expiresAtMs: number, key: Key): Key {
@@ -90,7 +95,8 @@ export function expiryKey(expiresAtMs: number, key: Key): Key {
 /** What every key of the `expiry` table that is due at `nowMs` is smaller than. */
 export function dueTime(nowMs: number): Key {
   const due = allocOwnBytes(DUE_BYTES);
-  due.writeUIntBE(nowMs, 0, DUE_BYTES);
+  due.writeUInt32BE(Math.floor(nowMs / 2 ** 32), 0);
+  due.writeUInt32BE(nowMs % 2 ** 32, 4);
   return due.latin1Slice();
 }
 

@@ -7,7 +7,7 @@
 import type { Entry, KeyValueView, ValueType } from "../commands/types.js";
 import { type Bytes, EMPTY_BYTES, type Key } from "../core/bytes.js";
 import type { GroupStore, StoredValue } from "../ports/storage-engine.js";
-import { expiryKey, RecordWriter, readExpiry, readRecord } from "./record.js";
+import { clampExpiry, expiryKey, RecordWriter, readExpiry, readRecord } from "./record.js";
 
 const NO_VALUE: StoredValue = { bytes: EMPTY_BYTES, start: 0, end: 0 };
 
@@ -51,9 +51,10 @@ export class StoreView implements KeyValueView {
     this.#dropExpiry(key);
     this.revision += 1;
     this.writtenBytes += end - start;
-    const record = this.#records.write(type, this.revision, expiresAtMs, bytes, start, end);
+    const dueMs = clampExpiry(expiresAtMs);
+    const record = this.#records.write(type, this.revision, dueMs, bytes, start, end);
     this.#store.put("data", key, record);
-    if (expiresAtMs !== 0) this.#store.put("expiry", expiryKey(expiresAtMs, key), NO_VALUE);
+    if (dueMs !== 0) this.#store.put("expiry", expiryKey(dueMs, key), NO_VALUE);
     return this.revision;
   }
 

@@ -153,7 +153,7 @@ export function encodeWrite(write: StagedWrite, writer: ByteWriter): void {
   writer.u8(write.action === "delete" ? 0 : write.type === "string" ? 1 : 2);
   writer.latin1(write.key);
   if (write.action === "delete") return;
-  writer.varint(write.expiresAtMs);
+  writer.f64(write.expiresAtMs);
   writer.blob(write.value);
 }
 
@@ -161,7 +161,7 @@ export function decodeWrite(reader: ByteReader): StagedWrite {
   const action = reader.u8();
   const key = reader.latin1();
   if (action === 0) return { action: "delete", key };
-  const expiresAtMs = reader.varint();
+  const expiresAtMs = reader.f64();
   const value = copyBytes(reader.blob());
   return { action: "put", key, type: action === 1 ? "string" : "json", expiresAtMs, value };
 }

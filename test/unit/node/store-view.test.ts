@@ -61,7 +61,7 @@ test("records that share memory do not touch each other", () => {
 });
 
 test("lines of the expiry table sort by due time, then by key", () => {
-  const times = fc.integer({ min: 1, max: 2 ** 48 - 1 });
+  const times = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER - 1 });
   const keys = fc.string({ unit: "binary-ascii", minLength: 1, maxLength: 4 });
   fc.assert(
     fc.property(times, times, keys, keys, (timeA, timeB, a, b) => {
@@ -170,4 +170,19 @@ test("the expiry table lists exactly the keys that expire, whatever is done to t
       }
     }),
   );
+});
+
+test("an expiry of any size is kept, and orders like any other", async () => {
+  const view = new StoreView(await newStore(), 100);
+  const value = latin1ToBytes("v");
+  for (const [given, kept] of [
+    [2 ** 48, 2 ** 48],
+    [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+    [2 ** 63, Number.MAX_SAFE_INTEGER],
+    [-5, 1],
+  ] as const) {
+    view.set("key", "string", value, 0, 1, given);
+    view.nowMs = 0;
+    assert.equal(view.get("key")?.expiresAtMs, kept, `${given}`);
+  }
 });
