@@ -85,6 +85,8 @@ await runMain(async () => {
     if (check[0] === "types") compiled = passed;
   }
 
+  const seedModule = new URL("./lib/property-seed.mjs", import.meta.url).href;
+  process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ""} --import=${seedModule}`.trim();
   for (const suite of SUITES) {
     const files = testFiles(suite, words);
     if (files.length === 0) continue;
