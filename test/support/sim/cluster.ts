@@ -3,9 +3,15 @@ import { type NodeId, nodeId } from "../../../src/core/ids.js";
 import { greetingOf } from "../../../src/node/formation.js";
 import { type Identity, readIdentity } from "../../../src/node/identity.js";
 import { MinikeyNode } from "../../../src/node/node.js";
+import type { Disk } from "../../../src/ports/disk.js";
 import type { Logger } from "../../../src/ports/logger.js";
+import { openLog } from "../../../src/storage/log/open-log.js";
+import type { RecoveryReport, WriteAheadLog } from "../../../src/storage/log/types.js";
+import { openMemoryEngine } from "../../../src/storage/memory/engine.js";
+import { SimDisk } from "../sim-disk.js";
 import { Submissions } from "./client.js";
 import { DurableState, SimEngine, SimLog } from "./durable.js";
+import { type InspectedEngine, inspected, SlowDisk } from "./files.js";
 import { MapDisk } from "./map-disk.js";
 import { SeededRandom, SimProcess, World } from "./world.js";
 
@@ -17,18 +23,38 @@ export interface SimClusterOptions {
   /** Wall clocks are off by up to so much, each its own way, and another after each start. */
   readonly skewMs?: number;
   readonly requestTimeoutMs?: number;
+  /** `model`: a log and engines that are simulated themselves. `files`: the real ones on a simulated disk. */
+  readonly storage?: "model" | "files";
   readonly log?: (line: string) => void;
 }
 
 export interface SimNode {
   readonly id: NodeId;
+  /** What its disk holds, with the storage `model` … */
   readonly durable: DurableState;
   disk: MapDisk;
+  /** … and with `files`. */
+  files: SimDisk;
   process: SimProcess | undefined;
   node: MinikeyNode | undefined;
-  diskEngine: SimEngine | undefined;
-  memoryEngine: SimEngine | undefined;
+  diskEngine: InspectedEngine | undefined;
+  memoryEngine: InspectedEngine | undefined;
 }
+
+/** What a node stores with, and how it tells that it has opened all of it. */
+interface NodeStorage {
+  readonly disk: Disk;
+  /** The same files, while the node is started: that takes no simulated time. */
+  readonly openingDisk: Disk;
+  readonly log: WriteAheadLog;
+  readonly recovery: RecoveryReport;
+  readonly diskEngine: InspectedEngine;
+  readonly memoryEngine: InspectedEngine;
+  readonly onOpened: () => void;
+}
+
+/** Small, so that there are many. */
+const SEGMENT_BYTES = 64 * 1024;
 
 export const REQUEST_TIMEOUT_MS = 2_500;
 
@@ -51,6 +77,7 @@ export class SimCluster {
       id: nodeId(`n${i + 1}`),
       durable: new DurableState(),
       disk: new MapDisk(),
+      files: new SimDisk(() => this.world.random.unit()),
       process: undefined,
       node: undefined,
       diskEngine: undefined,
@@ -73,16 +100,18 @@ export class SimCluster {
       disk: random.id48().toString(36),
       stage: "fresh",
     };
-    const identity = (await readIdentity(sim.disk)) ?? fresh;
-    if (!process.isAlive) return;
-    const address = `${sim.id}:1`;
     const onFatal = (error: unknown) => {
       if (process.isAlive) {
         this.fatal.push(`${sim.id}: ${error instanceof Error ? error.stack : String(error)}`);
       }
     };
-    sim.diskEngine = new SimEngine("disk", sim.durable, process);
-    sim.memoryEngine = new SimEngine("memory", sim.durable, process);
+    const storage = await this.#openStorage(sim, process, random, onFatal);
+    const identity = (await readIdentity(storage.openingDisk)) ?? fresh;
+    storage.onOpened();
+    if (!process.isAlive) return;
+    const address = `${sim.id}:1`;
+    sim.diskEngine = storage.diskEngine;
+    sim.memoryEngine = storage.memoryEngine;
     sim.node = new MinikeyNode(
       identity,
       {
@@ -98,19 +127,57 @@ export class SimCluster {
       {
         clock: process.clock,
         random,
-        disk: sim.disk.of(process),
+        disk: storage.disk,
         logger: this.#logger(sim.id),
         transport: world.network.transportFor(sim.id, process, greetingOf(identity, address)),
-        log: new SimLog(sim.durable, process, world),
-        recovery: { groups: sim.durable.recovered(), tornTail: undefined, segments: 1, records: 0 },
-        diskEngine: sim.diskEngine,
-        memoryEngine: sim.memoryEngine,
+        log: storage.log,
+        recovery: storage.recovery,
+        diskEngine: storage.diskEngine,
+        memoryEngine: storage.memoryEngine,
         onFatal,
       },
     );
     sim.node.start().catch((error: unknown) => {
       if (!String(error).includes("the node is stopping")) onFatal(error);
     });
+  }
+
+  async #openStorage(
+    sim: SimNode,
+    process: SimProcess,
+    random: SeededRandom,
+    onFatal: (error: unknown) => void,
+  ): Promise<NodeStorage> {
+    const { world } = this;
+    if (this.#options.storage !== "files") {
+      return {
+        disk: sim.disk.of(process),
+        openingDisk: sim.disk,
+        log: new SimLog(sim.durable, process, world),
+        recovery: { groups: sim.durable.recovered(), tornTail: undefined, segments: 1, records: 0 },
+        diskEngine: new SimEngine("disk", sim.durable, process),
+        memoryEngine: new SimEngine("memory", sim.durable, process),
+        onOpened: () => undefined,
+      };
+    }
+    const disk = new SlowDisk(sim.files, process, world);
+    const { clock } = process;
+    const options = { random, onFailure: onFatal, clock, segmentBytes: SEGMENT_BYTES };
+    const { log, report } = await openLog(disk, "log", options);
+    const logger = this.#logger(sim.id);
+    const engine = async (directory: string) =>
+      inspected(await openMemoryEngine({ disk, directory, clock, logger }));
+    return {
+      disk,
+      openingDisk: disk,
+      log,
+      recovery: report,
+      diskEngine: await engine("disk"),
+      memoryEngine: await engine("memory"),
+      onOpened: () => {
+        disk.isInstant = false;
+      },
+    };
   }
 
   async startAll(): Promise<void> {
@@ -127,6 +194,7 @@ export class SimCluster {
   crash(sim: SimNode): void {
     if (sim.process === undefined) return;
     sim.process.isAlive = false;
+    sim.files = sim.files.restart(this.world.random.chance(0.5) ? "kill" : "power loss");
     this.world.network.drop(sim.id);
     forget(sim);
   }
@@ -145,6 +213,8 @@ export class SimCluster {
           this.submissions.violations.push(`not answered before the node stopped: ${text}`);
         }
         process.isAlive = false;
+        // It has made everything durable.
+        sim.files = sim.files.restart("power loss");
         forget(sim);
         onStopped();
       },
@@ -156,6 +226,7 @@ export class SimCluster {
     this.wipedMs = this.world.nowMs;
     sim.durable.wipe();
     sim.disk = new MapDisk();
+    sim.files = new SimDisk(() => this.world.random.unit());
   }
 
   get isReady(): boolean {

@@ -25,6 +25,7 @@ export interface SimulationOptions {
   readonly workloads?: readonly string[];
   readonly faults?: readonly FaultKind[];
   readonly skewMs?: number;
+  readonly storage?: "model" | "files";
   readonly log?: (line: string) => void;
 }
 
@@ -37,8 +38,11 @@ export interface SimulationReport {
 
 const WORKLOADS_AT_ONCE = 4;
 
-function allWorkloads(replicas: number, canLoseDisks: boolean): Workload[] {
+function allWorkloads(replicas: number, canLoseDisks: boolean, storage: "model" | "files"): Workload[] {
+  // These look at what lies on the simulated disks.
+  const looking = storage === "model" ? [new Levels(replicas)] : [];
   return [
+    ...looking,
     new Registers(),
     new Counters(),
     new Expiring(),
@@ -46,7 +50,6 @@ function allWorkloads(replicas: number, canLoseDisks: boolean): Workload[] {
     new Pipelines(),
     new Repeats(),
     new Sums(),
-    new Levels(replicas),
     new Scans(),
     new Keyspaces(canLoseDisks ? 3 : 1),
   ];
@@ -78,18 +81,21 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const kinds = (options.faults ?? ALL_FAULTS).filter(
     (kind) => canLoseDisks || kind !== "crash and lose the disk",
   );
-  const workloads = chooseWorkloads(random, allWorkloads(replicas, canLoseDisks), options.workloads);
   const partitions = options.partitions ?? random.pick([1, 2, 3, 4]);
+  const storage = options.storage ?? random.pick(["model", "model", "files"] as const);
+  const all = allWorkloads(replicas, canLoseDisks, storage);
+  const workloads = chooseWorkloads(random, all, options.workloads);
   const cluster = new SimCluster({
     seed: options.seed,
     nodes,
     replicas,
     partitions,
     skewMs,
+    storage,
     ...(options.log === undefined ? {} : { log: options.log }),
   });
   const description =
-    `${nodes} nodes, ${replicas} replicas, ${partitions} partitions, clocks ±${skewMs} ms: ` +
+    `${nodes} nodes, ${replicas} replicas, ${partitions} partitions, ${storage}, clocks ±${skewMs} ms: ` +
     workloads.map(({ name }) => name).join(", ");
   options.log?.(description);
   return { description, ...(await live(cluster, workloads, kinds, skewMs, options.durationMs)) };

@@ -57,3 +57,53 @@ test("a batch is blocked at the first command that meets a lock, and so is its r
   assert.equal(repeat.status, "blocked", "else its origin would take the rest for done, and wait for ever");
   assert.deepEqual(repeat.replies.map(plain), ["OK"]);
 });
+
+test("a batch behind a gap is refused, and so is any but the first of an unknown session", async () => {
+  const machine = await newMachine();
+  const increment = (sequence: number) => ({ session: SESSION, sequence, commands: [["INCR", "n"]] });
+  assert.equal(apply(machine, increment(2)).status, "refused");
+  assert.equal(apply(machine, increment(1)).status, "applied");
+  assert.equal(apply(machine, increment(3)).status, "refused");
+  assert.deepEqual(apply(machine, increment(2)).replies, [2]);
+  assert.deepEqual(apply(machine, increment(3)).replies, [3]);
+});
+
+test("nothing more is applied in a session that met a lock, but what was is still answered", async () => {
+  const machine = await newMachine();
+  apply(machine, { session: OTHER, sequence: 1, commands: [prepare("t", ["held"])] });
+  const first = { session: SESSION, sequence: 1, commands: [["INCR", "n"]] };
+  apply(machine, first);
+  const second = { session: SESSION, sequence: 2, commands: [["SET", "held", "2"]] };
+  assert.equal(apply(machine, second).status, "blocked");
+  apply(machine, { session: OTHER, sequence: 2, commands: [["TXN.ABORT", "t"]] });
+  assert.equal(
+    apply(machine, { session: SESSION, sequence: 3, commands: [["INCR", "n"]] }).status,
+    "refused",
+  );
+  assert.equal(apply(machine, second).status, "blocked", "its origin goes on in another session");
+  assert.deepEqual(apply(machine, first).replies, [1]);
+});
+
+test("replies are remembered until the origin has them", async () => {
+  const machine = await newMachine();
+  const increment = (sequence: number, acked: number) => ({
+    session: SESSION,
+    sequence,
+    acked,
+    commands: [["INCR", "n"]],
+  });
+  for (const sequence of [1, 2, 3]) apply(machine, increment(sequence, 0));
+  apply(machine, increment(4, 2));
+  assert.equal(apply(machine, increment(2, 0)).status, "acknowledged");
+  assert.deepEqual(apply(machine, increment(3, 0)).replies, [3]);
+});
+
+test("a client's repeat gets the first reply, by whichever node and in whichever batch it comes", async () => {
+  const machine = await newMachine();
+  const once = (session: number, sequence: number, ...words: string[]) =>
+    plain(apply(machine, { session, sequence, commands: [["ONCE", "client", ...words]] }).replies[0]);
+  assert.equal(once(SESSION, 1, "1", "INCR", "n"), 1);
+  assert.equal(once(OTHER, 1, "1", "INCR", "n"), 1);
+  assert.equal(once(OTHER, 2, "2", "incr", "n"), 2);
+  assert.equal(once(SESSION, 2, "1", "INCR", "n"), 1);
+});
