@@ -10,6 +10,8 @@ export type CommandKind = "read" | "write" | "alone";
 /** A command that waits for its turn; it counts itself in when it starts. */
 export interface DeferredCommand {
   readonly kind: CommandKind;
+  /** What its arguments take while it waits. */
+  readonly sizeBytes: number;
   start(): void;
 }
 
@@ -19,9 +21,25 @@ const STARTED_KEPT_MAX = 1024;
 export class ContextOrder {
   #kind: CommandKind = "read";
   #underWay = 0;
-  #waiting: DeferredCommand[] = [];
+  /** Those before `#head` have started, and nothing is kept of them. */
+  #waiting: (DeferredCommand | undefined)[] = [];
   #head = 0;
   #isStarting = false;
+  #keptBytes = 0;
+
+  /** What the arguments take that are kept for this context: whoever submits is to pause beyond a bound. */
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
+
+  /** Arguments are kept for a command under way, until they are let go of. */
+  keep(sizeBytes: number): void {
+    this.#keptBytes += sizeBytes;
+  }
+
+  letGo(sizeBytes: number): void {
+    this.#keptBytes -= sizeBytes;
+  }
 
   /** True when a command of this kind may start now; it is then counted as under way. */
   tryStart(kind: CommandKind): boolean {
@@ -35,6 +53,7 @@ export class ContextOrder {
 
   defer(command: DeferredCommand): void {
     this.#waiting.push(command);
+    this.#keptBytes += command.sizeBytes;
   }
 
   /** One command under way has been answered. Starts what may start now. */
@@ -49,9 +68,12 @@ export class ContextOrder {
     this.#isStarting = true;
     while (this.#head < this.#waiting.length) {
       const next = this.#waiting[this.#head];
+      if (next === undefined) break;
       const mayJoin = next.kind === this.#kind && next.kind !== "alone";
       if (this.#underWay > 0 && !mayJoin) break;
       this.#kind = next.kind;
+      this.#waiting[this.#head] = undefined;
+      this.#keptBytes -= next.sizeBytes;
       this.#head += 1;
       this.#underWay += 1;
       next.start();

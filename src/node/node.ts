@@ -308,7 +308,8 @@ export class MinikeyNode implements Database {
       return;
     }
     const kept = copyArgs(args);
-    order.defer({ kind, start: () => this.#start(spec, kept, partition, route, context, sink) });
+    const start = () => this.#start(spec, kept, partition, route, context, sink);
+    order.defer({ kind, sizeBytes: kept.bytes.length, start });
   }
 
   #start(
@@ -320,7 +321,12 @@ export class MinikeyNode implements Database {
     sink: ReplySink,
   ): void {
     if (partition === -1) {
-      this.#coordinator.run(spec, copyArgs(args), route, (reply) => answer(sink, context, reply));
+      const kept = copyArgs(args);
+      context.order?.keep(kept.bytes.length);
+      this.#coordinator.run(spec, kept, route, (reply) => {
+        context.order?.letGo(kept.bytes.length);
+        answer(sink, context, reply);
+      });
     } else if (spec.access === "write") {
       this.#requests.write(groupIn(route.keyspace, partition), spec.opcode, args, route.level, sink, context);
     } else {

@@ -2,8 +2,9 @@
  * One client's connection: requests in, replies out, in order. Commands are passed on as they are parsed, so that
  * a pipeline of them is carried out together; replies of a turn are sent with one write.
  *
- * Bounds: no more commands are read while `PENDING_MAX` of them wait for replies, while replies that the client
- * has not taken pile up, or while the node has too much to do. A client that lets `outputBytesMax` pile up is
+ * Bounds: no more commands are read while `PENDING_MAX` of them wait for replies or `KEPT_BYTES_PAUSE` of their
+ * arguments for their turn, while replies that the client has not taken pile up, or while the node has too much to
+ * do. A client that lets `outputBytesMax` pile up is
  * disconnected: before the reply that would exceed it is encoded or copied, as one turn may bring any number of
  * replies. Those that still come for it are discarded.
  */
@@ -56,6 +57,8 @@ const PENDING_MAX = 1024;
 const OUTPUT_BYTES_PAUSE = 1024 * 1024;
 /** Expected size of the replies under way at which reading stops. */
 const EXPECTED_BYTES_PAUSE = 4 * 1024 * 1024;
+/** Arguments that the node keeps for commands that wait for earlier ones, at which reading stops. */
+const KEPT_BYTES_PAUSE = 4 * 1024 * 1024;
 
 /** How long a client may take to close its side. */
 const LINGER_MS = 500;
@@ -271,6 +274,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
       this.#held ||
       this.#pendingCount >= PENDING_MAX ||
       this.#pendingCount * this.#replyBytes >= EXPECTED_BYTES_PAUSE ||
+      (this.session.context.order?.keptBytes ?? 0) >= KEPT_BYTES_PAUSE ||
       this.outputBytes >= OUTPUT_BYTES_PAUSE ||
       this.#host.isOverloaded()
     );

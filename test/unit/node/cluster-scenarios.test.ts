@@ -122,6 +122,35 @@ test("everything asked of a node that stops is answered, also what waits for wha
   assert(answers.every((answer) => answer instanceof MinikeyError));
 });
 
+test("a node counts the bytes that it keeps for commands that wait for earlier ones of their context", async () => {
+  const cluster = await startedCluster();
+  const [sim, ...others] = cluster.nodes;
+  const [a, b] = keysApart(3, 2);
+  for (const other of others) cluster.crash(other);
+  const context = newContext();
+  const value = "v".repeat(100_000);
+  let answers = 0;
+  // The read waits for a majority; the writes, also those over partitions, wait for the read.
+  for (const words of [
+    ["GET", a],
+    ["SET", a, value],
+    ["MSET", a, value, b, value],
+    ["MSET", a, "1", b, "1"],
+  ]) {
+    cluster.submissions.submit(sim, words, context, () => {
+      answers += 1;
+    });
+  }
+  await pass(cluster, 10);
+  const kept = () => context.order?.keptBytes ?? 0;
+  assert(kept() >= 300_000 && kept() < 301_000, `${kept()} bytes`);
+  await until(cluster, "the MSET has started", () => answers === 2);
+  assert(kept() >= 200_000 && kept() < 201_000, `${kept()} bytes`);
+  for (const other of others) cluster.startSoon(other);
+  await until(cluster, "all are answered", () => answers === 4);
+  assert.equal(kept(), 0);
+});
+
 test("a node can be stopped at any moment of its start", async () => {
   for (const nodes of [1, 3]) {
     for (let afterMs = 0; afterMs < 10; afterMs += 1) {

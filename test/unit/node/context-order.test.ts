@@ -15,7 +15,7 @@ class Pipeline {
     const number = this.kinds.length;
     this.kinds.push(kind);
     if (this.order.tryStart(kind)) this.#onStart(number);
-    else this.order.defer({ kind, start: () => this.#onStart(number) });
+    else this.order.defer({ kind, sizeBytes: 1, start: () => this.#onStart(number) });
   }
 
   finish(number: number): void {
@@ -66,7 +66,8 @@ test("very many commands that are answered at once when they start do not overfl
     answered += 1;
     order.finish();
   };
-  for (let i = 0; i < 100_000; i += 1) order.defer({ kind: i % 3 === 0 ? "write" : "read", start });
+  for (let i = 0; i < 100_000; i += 1)
+    order.defer({ kind: i % 3 === 0 ? "write" : "read", sizeBytes: 1, start });
   order.finish();
   assert.equal(answered, 100_000);
   assert(order.tryStart("alone"), "nothing is left under way");
@@ -89,6 +90,7 @@ test("whatever is sent and however it is answered, each starts once, in order, a
         assert(new Set(kinds).size <= 1, `under way together: ${kinds.join(" ")}`);
         assert(!kinds.includes("alone") || kinds.length === 1);
         assert.deepEqual(pipeline.started, [...pipeline.started.keys()]);
+        assert.equal(pipeline.order.keptBytes, pipeline.kinds.length - pipeline.started.length);
       };
       for (const each of steps) {
         if (typeof each === "string") pipeline.submit(each);

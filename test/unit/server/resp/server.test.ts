@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { COMMANDS } from "../../../../src/commands/table.js";
+import type { Args } from "../../../../src/commands/types.js";
 import { MinikeyError } from "../../../../src/core/errors.js";
+import { ContextOrder } from "../../../../src/node/context-order.js";
+import { copyArgs } from "../../../../src/node/coordinator.js";
+import type { ReplySink, RequestContext } from "../../../../src/node/database.js";
+import { answer } from "../../../../src/node/pending.js";
 import { systemClock } from "../../../../src/platform/clock.js";
 import { type RespLimits, type RespServer, startRespServer } from "../../../../src/server/resp/server.js";
 import { HandClock } from "../../../support/hand-clock.js";
@@ -27,13 +33,43 @@ afterEach(async () => {
   for (const each of open.splice(0).toReversed()) await each.stop();
 });
 
+/** Keeps the commands of a connection in order as a node does. */
+class OrderedDatabase extends MemoryDatabase {
+  readonly #order = new ContextOrder();
+  answered = 0;
+
+  get keptBytes(): number {
+    return this.#order.keptBytes;
+  }
+
+  override submit(args: Args, context: RequestContext, sink: ReplySink): void {
+    context.order = this.#order;
+    const kind =
+      COMMANDS.lookup(args.bytes, args.start(0), args.end(0))?.access === "write" ? "write" : "read";
+    const start = (kept: Args) =>
+      super.submit(kept, context, {
+        onReply: (reply) => {
+          this.answered += 1;
+          answer(sink, context, reply);
+        },
+      });
+    if (this.#order.tryStart(kind)) {
+      start(args);
+      return;
+    }
+    const kept = copyArgs(args);
+    this.#order.defer({ kind, sizeBytes: kept.bytes.length, start: () => start(kept) });
+  }
+}
+
 async function start(
   limits: Partial<RespLimits> = {},
   defer?: (reply: () => void) => void,
+  Kind: typeof MemoryDatabase = MemoryDatabase,
 ): Promise<Running> {
   const clock = new HandClock();
   const logger = new LogRecorder();
-  const database = new MemoryDatabase({
+  const database = new Kind({
     clock,
     valueBytesMax: VALUE_LIMIT,
     ...(defer === undefined ? {} : { defer }),
@@ -322,6 +358,29 @@ describe("bounds", () => {
       return answered === 10_000;
     });
     assert.equal((await reading).length, 10_000);
+  });
+
+  it("big values behind a slow read are left with their sender, and carried out when their turn comes", async () => {
+    const waiting: (() => void)[] = [];
+    const running = await start({}, (reply) => waiting.push(reply), OrderedDatabase);
+    const { database } = running;
+    assert.ok(database instanceof OrderedDatabase);
+    const connection = await client(running);
+    const value = "v".repeat(VALUE_LIMIT);
+    connection.send(encodeRequest(["GET", "slow"]));
+    for (let i = 0; i < 64; i += 1) connection.send(encodeRequest(["SET", `k${i}`, value]));
+    await waitFor("the bound is reached", () => database.keptBytes >= 4 * VALUE_LIMIT);
+    await sleep(50);
+    assert.ok(database.keptBytes < 5.5 * VALUE_LIMIT, `${database.keptBytes} bytes are kept`);
+    const reading = replies(connection, 65);
+    let keptMax = 0;
+    await waitFor("all are answered", () => {
+      keptMax = Math.max(keptMax, database.keptBytes);
+      for (const reply of waiting.splice(0)) reply();
+      return database.answered === 65;
+    });
+    assert.ok(keptMax < 5.5 * VALUE_LIMIT, `${keptMax} bytes were kept`);
+    assert.deepEqual(await reading, ["$-1\r\n", ...Array.from({ length: 64 }, () => "+OK\r\n")]);
   });
 
   it("few commands are under way when their replies are large", async () => {
