@@ -7,6 +7,7 @@ import type { Random } from "../ports/random.js";
 import type { StorageEngine } from "../ports/storage-engine.js";
 import type { Transport } from "../ports/transport.js";
 import type { RecoveryReport, WriteAheadLog } from "../storage/log/types.js";
+import { type ClusterMap, foundingMap } from "./cluster-map.js";
 
 export interface NodeOptions {
   /** All members of the cluster as of its founding, this node included. */
@@ -33,4 +34,11 @@ export interface NodeParts {
   readonly memoryEngine: StorageEngine;
   /** The node cannot go on: its disk failed, or it must not. */
   readonly onFatal: (error: unknown) => void;
+}
+
+/** The map that every founder starts with, if it is the one to found it. */
+export function foundingMapOf(options: NodeOptions): ClusterMap {
+  const { founders, replicas, partitions, valueBytesMax } = options;
+  const members = founders.map(({ id, address }) => ({ id, peerAddress: address }));
+  return foundingMap({ members, replicas, partitions, valueBytesMax });
 }

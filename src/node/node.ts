@@ -23,7 +23,7 @@ import {
 import type { CancelTimer } from "../ports/clock.js";
 import type { Greeting } from "../ports/transport.js";
 import { admit, kindOf, partitionFor } from "./admission.js";
-import { type ClusterMap, foundingMap, MAP_CHANGE } from "./cluster-map.js";
+import { MAP_CHANGE } from "./cluster-map.js";
 import { ClusterView, parseNote, type Report } from "./cluster-view.js";
 import { ContextOrder } from "./context-order.js";
 import { asReply, Coordinator, copyArgs, groupIn, type Route } from "./coordinator.js";
@@ -34,7 +34,7 @@ import type { Identity } from "./identity.js";
 import { GroupKeeper } from "./keeper.js";
 import { Membership } from "./membership.js";
 import { NODE_COMMANDS, type NodeCommandSpec } from "./node-commands.js";
-import type { NodeOptions, NodeParts } from "./node-options.js";
+import { foundingMapOf, type NodeOptions, type NodeParts } from "./node-options.js";
 import type { AppliedBatch } from "./partition-machine.js";
 import { decodeFrame, encodeNoteFrame } from "./peer-frames.js";
 import { answer } from "./pending.js";
@@ -595,11 +595,4 @@ export class MinikeyNode implements Database {
 
 function stopping(): MinikeyError {
   return new MinikeyError("STOPPING", "the node is stopping");
-}
-
-/** The map that every founder starts with, if it is the one to found it. */
-function foundingMapOf(options: NodeOptions): ClusterMap {
-  const { founders, replicas, partitions, valueBytesMax } = options;
-  const members = founders.map(({ id, address }) => ({ id, peerAddress: address }));
-  return foundingMap({ members, replicas, partitions, valueBytesMax });
 }

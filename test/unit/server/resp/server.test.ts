@@ -2,18 +2,13 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { COMMANDS } from "../../../../src/commands/table.js";
-import type { Args } from "../../../../src/commands/types.js";
 import { MinikeyError } from "../../../../src/core/errors.js";
-import { ContextOrder } from "../../../../src/node/context-order.js";
-import { copyArgs } from "../../../../src/node/coordinator.js";
-import type { ReplySink, RequestContext } from "../../../../src/node/database.js";
-import { answer } from "../../../../src/node/pending.js";
 import { systemClock } from "../../../../src/platform/clock.js";
 import { type RespLimits, type RespServer, startRespServer } from "../../../../src/server/resp/server.js";
 import { HandClock } from "../../../support/hand-clock.js";
 import { LogRecorder } from "../../../support/log-recorder.js";
 import { MemoryDatabase } from "../../../support/memory-database.js";
+import { OrderedDatabase } from "../../../support/ordered-database.js";
 import { encodeRequest, RawConnection } from "../../../support/raw-replies.js";
 import { Seeded } from "../../../support/seeded.js";
 import { waitFor } from "../../../support/wait.js";
@@ -32,35 +27,6 @@ const open: { stop(): unknown }[] = [];
 afterEach(async () => {
   for (const each of open.splice(0).toReversed()) await each.stop();
 });
-
-/** Keeps the commands of a connection in order as a node does. */
-class OrderedDatabase extends MemoryDatabase {
-  readonly #order = new ContextOrder();
-  answered = 0;
-
-  get keptBytes(): number {
-    return this.#order.keptBytes;
-  }
-
-  override submit(args: Args, context: RequestContext, sink: ReplySink): void {
-    context.order = this.#order;
-    const kind =
-      COMMANDS.lookup(args.bytes, args.start(0), args.end(0))?.access === "write" ? "write" : "read";
-    const start = (kept: Args) =>
-      super.submit(kept, context, {
-        onReply: (reply) => {
-          this.answered += 1;
-          answer(sink, context, reply);
-        },
-      });
-    if (this.#order.tryStart(kind)) {
-      start(args);
-      return;
-    }
-    const kept = copyArgs(args);
-    this.#order.defer({ kind, sizeBytes: kept.bytes.length, start: () => start(kept) });
-  }
-}
 
 async function start(
   limits: Partial<RespLimits> = {},
