@@ -23,6 +23,7 @@ export interface Report {
 
 interface Known extends LedGroup {
   readonly leader: NodeId;
+  readonly reportedMs: number;
 }
 
 /** Not heard from for so long: suspect, then inactive. */
@@ -41,6 +42,14 @@ export class ClusterView {
   /** The leader that was reported last, in the highest term. */
   leaderOf(group: GroupId): NodeId | undefined {
     return this.#known.get(group)?.leader;
+  }
+
+  /** The same, when it said so lately: then a majority of the group is with it. */
+  presentLeaderOf(group: GroupId): NodeId | undefined {
+    const known = this.#known.get(group);
+    if (known === undefined || this.#clock.monotonicMs() - known.reportedMs > SUSPECT_AFTER_MS)
+      return undefined;
+    return known.leader;
   }
 
   led(group: GroupId): LedGroup | undefined {
@@ -69,14 +78,15 @@ export class ClusterView {
   /** Takes in this node's own report too. Returns the groups that have another leader than was known. */
   onReport(from: NodeId, report: Report): readonly GroupId[] {
     const news: GroupId[] = [];
-    this.#heardMs.set(from, this.#clock.monotonicMs());
+    const nowMs = this.#clock.monotonicMs();
+    this.#heardMs.set(from, nowMs);
     for (const [group, term, commit, pairs] of report.led) {
       const known = this.#known.get(groupId(group));
       if (known !== undefined && known.term > term) continue;
       if (known?.term !== term || known.leader !== from) news.push(groupId(group));
       const matches = new Map<ReplicaId, number>();
       for (let i = 0; i + 1 < pairs.length; i += 2) matches.set(replicaId(pairs[i]), pairs[i + 1]);
-      this.#known.set(groupId(group), { leader: from, term, commit, matches });
+      this.#known.set(groupId(group), { leader: from, term, commit, matches, reportedMs: nowMs });
     }
     return news;
   }
@@ -93,14 +103,17 @@ export class ClusterView {
 /** What nodes tell each other that is rare. */
 export type Note =
   | Report
-  | { readonly kind: "rejoin"; readonly disk: string }
+  /** `rebuild`: the node still has its data, and throws it away only when the rest can do without. */
+  | { readonly kind: "rejoin"; readonly disk: string; readonly rebuild?: boolean }
   /** The answer, for the disk that was asked for: the node may have lost another one meanwhile. */
   | {
       readonly kind: "rejoined";
       readonly disk: string;
       readonly memberNumber: number;
       readonly incarnation: number;
-    };
+    }
+  /** The rest cannot do without yet. */
+  | { readonly kind: "rejoin-refused"; readonly disk: string; readonly reason: string };
 
 /** Undefined for text that is no note that this version knows. */
 export function parseNote(text: string): Note | undefined {
@@ -110,6 +123,10 @@ export function parseNote(text: string): Note | undefined {
       return isListOf(note["led"], isLedGroup) ? (note as unknown as Report) : undefined;
     case "rejoin":
       return typeof note["disk"] === "string" ? (note as unknown as Note) : undefined;
+    case "rejoin-refused":
+      return typeof note["disk"] === "string" && typeof note["reason"] === "string"
+        ? (note as unknown as Note)
+        : undefined;
     case "rejoined":
       return typeof note["disk"] === "string" &&
         isNumber(note["memberNumber"]) &&

@@ -181,7 +181,7 @@ export class Membership {
       new MinikeyError(
         "WRONG_CLUSTER",
         `the cluster has replaced ${member.id}: this data directory is of incarnation ` +
-          `${this.#incarnation}, and ${member.incarnation} is current`,
+          `${this.#incarnation}, and ${member.incarnation} is current; start it with an empty directory`,
       ),
     );
     return true;

@@ -38,6 +38,7 @@ import { foundingMapOf, type NodeOptions, type NodeParts } from "./node-options.
 import type { AppliedBatch } from "./partition-machine.js";
 import { decodeFrame, encodeNoteFrame } from "./peer-frames.js";
 import { answer } from "./pending.js";
+import { Readmission } from "./readmission.js";
 import type { ReplicaGroup } from "./replica-group.js";
 import { Requests } from "./requests.js";
 import { Router } from "./router.js";
@@ -82,6 +83,7 @@ export class MinikeyNode implements Database {
   readonly #coordinator: Coordinator;
   readonly #router = new Router();
   readonly #membership: Membership;
+  readonly #readmission: Readmission;
   readonly #checkpoints: Checkpoints;
   readonly #expiry: Expiry;
   readonly #members: Members;
@@ -154,6 +156,7 @@ export class MinikeyNode implements Database {
       onRemoved: (group) => this.#view.forget(group),
       onFatal: parts.onFatal,
     });
+    this.#readmission = new Readmission(this.#membership, this.#view, transport, logger);
     this.#coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors());
     const engines = [parts.diskEngine, parts.memoryEngine];
     this.#checkpoints = new Checkpoints(engines, this.#groups, clock, (error) => parts.onFatal(error));
@@ -489,7 +492,7 @@ export class MinikeyNode implements Database {
     const note = parseNote(text);
     if (note?.kind === "report") this.#onReport(from, note);
     if (note?.kind === "rejoined") this.#formation.onRejoined(from, note);
-    if (note?.kind === "rejoin") this.#onRejoin(from, note.disk);
+    if (note?.kind === "rejoin") this.#readmission.onRejoin(from, note);
   }
 
   #onReport(from: NodeId, report: Report): void {
@@ -497,27 +500,6 @@ export class MinikeyNode implements Database {
       // A replica here would have heard of it from its group.
       if (this.#groups.get(group) === undefined) this.#requests.onLeaderFound(group);
     }
-  }
-
-  #onRejoin(from: NodeId, disk: string): void {
-    this.#membership.change({ do: "replace", id: from, disk }).then(
-      (reply) => {
-        if (!Array.isArray(reply)) return;
-        const [memberNumber, incarnation] = reply as readonly number[];
-        this.#parts.logger.info("a member has come back with another disk", { node: from, incarnation });
-        this.#note(from, { kind: "rejoined", disk, memberNumber, incarnation });
-      },
-      (error: unknown) => {
-        this.#parts.logger.warn("a member could not be given another disk yet", {
-          node: from,
-          error: String(error),
-        });
-      },
-    );
-  }
-
-  #note(to: NodeId, note: object): void {
-    this.#parts.transport.send(to, encodeNoteFrame(JSON.stringify(note)));
   }
 
   #onGreeting(greeting: Greeting): void {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { MinikeyError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
 import { greetingOf } from "../node/formation.js";
-import { type Identity, readIdentity, writeIdentity } from "../node/identity.js";
+import type { Identity } from "../node/identity.js";
 import { MinikeyNode } from "../node/node.js";
 import type { NodeParts } from "../node/node-options.js";
 import { systemClock } from "../platform/clock.js";
@@ -19,9 +19,17 @@ import type { Clock } from "../ports/clock.js";
 import type { Disk } from "../ports/disk.js";
 import type { Logger } from "../ports/logger.js";
 import type { Random } from "../ports/random.js";
+import type { Transport } from "../ports/transport.js";
 import { openLog } from "../storage/log/open-log.js";
 import type { RecoveryReport } from "../storage/log/types.js";
 import { openMemoryEngine } from "../storage/memory/engine.js";
+import {
+  DISK_DIRECTORY,
+  LOG_DIRECTORY,
+  MEMORY_DIRECTORY,
+  prepareDirectory,
+  rebuildAgain,
+} from "./data-directory.js";
 
 export interface NodeSettings {
   readonly id: NodeId;
@@ -38,7 +46,7 @@ export interface NodeSettings {
   readonly readMode: "quorum" | "lease";
   readonly requestTimeoutMs: number;
   readonly version: string;
-  /** Throw away what is here and fetch it again from the other replicas. */
+  /** Throw away what is here, once the cluster can do without it, and fetch it again from the other replicas. */
   readonly rebuild: boolean;
   readonly logger: Logger;
   /** The node cannot go on; the process should end. Called at most once. */
@@ -50,11 +58,6 @@ export interface OpenNode {
   readonly clock: Clock;
   readonly stop: () => Promise<void>;
 }
-
-/** What the data directory holds, beside its lock. */
-const LOG_DIRECTORY = "wal";
-const DISK_DIRECTORY = "disk";
-const MEMORY_DIRECTORY = "memory";
 
 /**
  * Opens what the node needs; `node.start()` then brings it into its cluster. Rejects with `MinikeyError`:
@@ -82,7 +85,7 @@ function withAdvice(error: unknown, settings: NodeSettings): unknown {
   if (!(error instanceof MinikeyError) || error.code !== "DATA_CORRUPT") return error;
   const advice =
     settings.founders.length > 1
-      ? "minikey start --rebuild throws this node's data away and fetches it again from the other replicas"
+      ? "minikey start --rebuild fetches it again from the other replicas, and keeps what is here until they can do without"
       : "restore the directory from a backup";
   return new MinikeyError("DATA_CORRUPT", `${settings.dataDir}: ${error.message}; ${advice}`, {
     cause: error,
@@ -96,18 +99,10 @@ async function assemble(
   const { clock, random, disk } = parts;
   const { logger } = settings;
   const onFatal = onlyOnce(settings.onFatal);
-  const identity = await prepareIdentity(settings, disk, random);
-  const { log, report, diskEngine, memoryEngine } = await openStorage(settings, parts, onFatal);
+  const { identity, storage } = await openDirectory(settings, parts, onFatal);
+  const { log, report, diskEngine, memoryEngine } = storage;
   if (report.tornTail !== undefined) logger.warn("cut off a torn tail of the log", report.tornTail);
-  const transport =
-    settings.listen === undefined
-      ? noTransport()
-      : new TcpTransport({
-          greeting: greetingOf(identity, settings.advertise),
-          listen: settings.listen,
-          clock,
-          logger,
-        });
+  const transport = openTransport(settings, clock, identity);
   return new MinikeyNode(
     identity,
     {
@@ -124,12 +119,46 @@ async function assemble(
   );
 }
 
+function openTransport(
+  { listen, advertise, logger }: NodeSettings,
+  clock: Clock,
+  identity: Identity,
+): Transport {
+  if (listen === undefined) return noTransport();
+  return new TcpTransport({ greeting: greetingOf(identity, advertise), listen, clock, logger });
+}
+
+type Storage = Pick<NodeParts, "log" | "diskEngine" | "memoryEngine"> & { readonly report: RecoveryReport };
+
+/** The identity and the storage of a directory that is fit to go on with. */
+async function openDirectory(
+  settings: NodeSettings,
+  parts: { readonly clock: Clock; readonly random: Random; readonly disk: Disk },
+  onFatal: (error: unknown) => void,
+): Promise<{ readonly identity: Identity; readonly storage: Storage }> {
+  const directory = {
+    ...settings,
+    ...parts,
+    transportOf: (identity: Identity) => openTransport(settings, parts.clock, identity),
+  };
+  const identity = await prepareDirectory(directory);
+  try {
+    return { identity, storage: await openStorage(settings, parts, onFatal) };
+  } catch (error) {
+    // What `--rebuild` fetched the last time has been damaged since.
+    const isDamaged = error instanceof MinikeyError && error.code === "DATA_CORRUPT";
+    if (!isDamaged || !settings.rebuild) throw error;
+    const rebuilt = await rebuildAgain(directory, identity);
+    return { identity: rebuilt, storage: await openStorage(settings, parts, onFatal) };
+  }
+}
+
 /** All of it, or nothing: what was opened before something failed is closed again. */
 async function openStorage(
   { dataDir, logger }: NodeSettings,
   { clock, random, disk }: { readonly clock: Clock; readonly random: Random; readonly disk: Disk },
   onFailure: (error: unknown) => void,
-): Promise<Pick<NodeParts, "log" | "diskEngine" | "memoryEngine"> & { readonly report: RecoveryReport }> {
+): Promise<Storage> {
   const opened: { close(): Promise<void> }[] = [];
   try {
     const { log, report } = await openLog(disk, LOG_DIRECTORY, { random, clock, onFailure });
@@ -142,38 +171,6 @@ async function openStorage(
     for (const part of opened.toReversed()) await part.close();
     throw error;
   }
-}
-
-/** What the directory says of itself; a new directory gets a name for its disk. */
-async function prepareIdentity(settings: NodeSettings, disk: Disk, random: Random): Promise<Identity> {
-  const found = await readIdentity(disk);
-  if (found !== undefined && found.nodeId !== settings.id) {
-    throw new MinikeyError(
-      "WRONG_CLUSTER",
-      `the data directory ${settings.dataDir} belongs to node ${found.nodeId}, not to ${settings.id}`,
-    );
-  }
-  if (found !== undefined && found.stage !== "fresh" && !settings.rebuild) return found;
-  if (settings.rebuild && settings.founders.length === 1) {
-    throw new MinikeyError(
-      "BAD_CONFIG",
-      "--rebuild needs other replicas to fetch the data from, and there are none",
-    );
-  }
-  const fresh: Identity = {
-    nodeId: settings.id,
-    // A rebuilt node goes back to its cluster, and never founds another.
-    clusterId: found?.clusterId ?? "",
-    memberNumber: 0,
-    incarnation: 0,
-    disk: random.id48().toString(36),
-    stage: "fresh",
-  };
-  await writeIdentity(disk, fresh);
-  // Until it is a member a node has no data; what lies here is of an earlier life.
-  for (const directory of [LOG_DIRECTORY, DISK_DIRECTORY, MEMORY_DIRECTORY]) await disk.removeTree(directory);
-  await disk.syncDirectory("");
-  return fresh;
 }
 
 function onlyOnce(handler: (error: unknown) => void): (error: unknown) => void {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -153,3 +154,59 @@ test("a damaged log is named with file and offset, nothing is served, and --rebu
     assert.equal(members.find((member) => member.id === "n3")?.incarnation, 2);
   });
 });
+
+test("--rebuild throws nothing away before the others can do without it, and Ctrl-C leaves all as it was", async () => {
+  await withCluster({}, async (cluster: Cluster) => {
+    const client = await cluster.resp("n1");
+    for (let i = 0; i < 50; i += 1) await client.call("SET", `key${i}`, "old");
+    await cluster.kill("n1");
+    const second = await cluster.resp("n2");
+    await waitFor("n2 writes without n1", () => second.call("SET", "while-away", "1"));
+    await Promise.all([cluster.kill("n2"), cluster.kill("n3")]);
+
+    // Two of the three: what n2 and n3 alone have may not go, though a member of the cluster is there.
+    cluster.startNode("n1");
+    const rebuilding = ["n2", "n3"];
+    const before = rebuilding.map((id) => filesOf(cluster.node(id).dataDir));
+    for (const id of rebuilding) cluster.startNode(id, ["--rebuild"]);
+    for (const id of rebuilding) {
+      await waitFor(
+        `${id} says what it waits for`,
+        () => /"waitingFor":"n1: the cluster map has no leader/.test(cluster.node(id).log),
+        { timeoutMs: 20_000 },
+      );
+      cluster.node(id).signal("SIGINT");
+      assert.deepEqual(await cluster.node(id).exited, { code: 0, signal: null });
+    }
+    assert.deepEqual(
+      rebuilding.map((id) => filesOf(cluster.node(id).dataDir)),
+      before,
+    );
+
+    // One of them may, with the option left there at a later start.
+    cluster.startNode("n2");
+    cluster.startNode("n3", ["--rebuild"]);
+    await cluster.waitReady();
+    await cluster.killAll();
+    for (const id of cluster.ids) cluster.startNode(id, id === "n3" ? ["--rebuild"] : []);
+    await cluster.waitReady();
+    assert.match(cluster.node("n3").log, /rebuilt already/);
+    const members = (await cluster.view("n1")).members.map(({ incarnation }) => incarnation);
+    assert.deepEqual(members, [1, 1, 2]);
+    const third = await cluster.resp("n3");
+    for (const [key, value] of [
+      ["while-away", "1"],
+      ["key0", "old"],
+    ] as const) {
+      assert.equal(await third.call("GET", key), value);
+    }
+  });
+});
+
+/** Every file's content, by path; not the lock, which names the process that had the directory last. */
+function filesOf(dataDir: string): Map<string, string> {
+  const names = readdirSync(dataDir, { recursive: true, withFileTypes: true });
+  const files = names.filter((entry) => entry.isFile() && entry.name !== "lock");
+  const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort();
+  return new Map(paths.map((path) => [path, createHash("sha1").update(readFileSync(path)).digest("hex")]));
+}

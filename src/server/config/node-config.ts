@@ -144,7 +144,7 @@ export const OPTIONS: { readonly [K in OptionKey]: OptionSpec<NodeConfig[K]> } =
   rebuild: {
     kind: { type: "switch" },
     default: false,
-    help: "throw this node's data away and fetch it from the other replicas",
+    help: "throw this node's data away, once the cluster can do without it, and fetch it from the other replicas",
   },
 };
 

@@ -5,6 +5,7 @@ import { type Identity, readIdentity } from "../../../src/node/identity.js";
 import { MinikeyNode } from "../../../src/node/node.js";
 import type { Disk } from "../../../src/ports/disk.js";
 import type { Logger } from "../../../src/ports/logger.js";
+import { prepareDirectory } from "../../../src/server/data-directory.js";
 import { openLog } from "../../../src/storage/log/open-log.js";
 import type { RecoveryReport, WriteAheadLog } from "../../../src/storage/log/types.js";
 import { openMemoryEngine } from "../../../src/storage/memory/engine.js";
@@ -85,7 +86,8 @@ export class SimCluster {
     }));
   }
 
-  async start(sim: SimNode): Promise<void> {
+  /** With `rebuild`, as by `minikey start --rebuild`: resolves only once the cluster can do without its data. */
+  async start(sim: SimNode, { rebuild = false } = {}): Promise<void> {
     const { world } = this;
     const { skewMs = 100 } = this.#options;
     const process = new SimProcess(world, world.random.below(2 * skewMs + 1) - skewMs);
@@ -105,8 +107,11 @@ export class SimCluster {
         this.fatal.push(`${sim.id}: ${error instanceof Error ? error.stack : String(error)}`);
       }
     };
+    const isFiles = this.#options.storage === "files";
+    const prepared = isFiles ? undefined : await this.#prepare(sim, process, random, rebuild);
+    if (!process.isAlive) return;
     const storage = await this.#openStorage(sim, process, random, onFatal);
-    const identity = (await readIdentity(storage.openingDisk)) ?? fresh;
+    const identity = prepared ?? (await readIdentity(storage.openingDisk)) ?? fresh;
     storage.onOpened();
     if (!process.isAlive) return;
     const address = `${sim.id}:1`;
@@ -139,6 +144,33 @@ export class SimCluster {
     );
     sim.node.start().catch((error: unknown) => {
       if (!String(error).includes("the node is stopping")) onFatal(error);
+    });
+  }
+
+  /** What a real start makes of the directory; only a rebuild takes simulated time. */
+  async #prepare(
+    sim: SimNode,
+    process: SimProcess,
+    random: SeededRandom,
+    rebuild: boolean,
+  ): Promise<Identity> {
+    const disk = rebuild ? sim.disk.of(process) : new MapDisk(sim.disk.files);
+    disk.removeTree = async () => {
+      await disk.syncDirectory("");
+      sim.durable.wipe();
+    };
+    const address = `${sim.id}:1`;
+    return await prepareDirectory({
+      id: sim.id,
+      dataDir: sim.id,
+      founders: this.nodes.map(({ id }) => ({ id, address: `${id}:1` })),
+      rebuild,
+      disk,
+      random,
+      clock: process.clock,
+      logger: this.#logger(sim.id),
+      transportOf: (identity) =>
+        this.world.network.transportFor(sim.id, process, greetingOf(identity, address)),
     });
   }
 
@@ -185,9 +217,9 @@ export class SimCluster {
   }
 
   /** Starts the node, in the background. */
-  startSoon(sim: SimNode): void {
+  startSoon(sim: SimNode, options: { readonly rebuild?: boolean } = {}): void {
     if (sim.process !== undefined) return;
-    this.start(sim).catch((error: unknown) => this.fatal.push(`${sim.id}: ${String(error)}`));
+    this.start(sim, options).catch((error: unknown) => this.fatal.push(`${sim.id}: ${String(error)}`));
   }
 
   /** The process is gone, with all that was not durable. */

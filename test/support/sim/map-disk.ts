@@ -4,44 +4,44 @@ import type { Disk, DiskFile, OpenOptions } from "../../../src/ports/disk.js";
 import type { SimProcess } from "./world.js";
 
 export class MapDisk implements Disk {
-  readonly #files: Map<string, Bytes>;
+  readonly files: Map<string, Bytes>;
   readonly #process: SimProcess | undefined;
 
   constructor(files = new Map<string, Bytes>(), process?: SimProcess) {
-    this.#files = files;
+    this.files = files;
     this.#process = process;
   }
 
   /** The same files, seen by a process that may die. */
   of(process: SimProcess): Disk {
-    return new MapDisk(this.#files, process);
+    return new MapDisk(this.files, process);
   }
 
   async open(path: string, options: OpenOptions = {}): Promise<DiskFile> {
     await this.#pause();
-    if (!this.#files.has(path)) {
+    if (!this.files.has(path)) {
       if (options.create !== true) throw missing(path);
-      this.#files.set(path, copyBytes(new Uint8Array()));
+      this.files.set(path, copyBytes(new Uint8Array()));
     }
-    return new MapFile(this.#files, path);
+    return new MapFile(this.files, path);
   }
 
   async list(): Promise<string[]> {
     await this.#pause();
-    return [...this.#files.keys()].sort();
+    return [...this.files.keys()].sort();
   }
 
   async rename(from: string, to: string): Promise<void> {
     await this.#pause();
-    const bytes = this.#files.get(from);
+    const bytes = this.files.get(from);
     if (bytes === undefined) throw missing(from);
-    this.#files.set(to, bytes);
-    this.#files.delete(from);
+    this.files.set(to, bytes);
+    this.files.delete(from);
   }
 
   async remove(path: string): Promise<void> {
     await this.#pause();
-    this.#files.delete(path);
+    this.files.delete(path);
   }
 
   async removeTree(): Promise<void> {

@@ -1,0 +1,75 @@
+/**
+ * A member's side of a node that comes back with another disk: has the map give it a new incarnation, and tells it.
+ * Asked again for the same disk, it gives the same.
+ *
+ * A node that is to be rebuilt still has its data. It is told to keep it while the rest may need it: while a group
+ * that it holds has no leader, and with the leader no majority, without it. Whether the map can be changed without
+ * it is shown by the change itself.
+ */
+import { type GroupId, groupOf, META_GROUP, type NodeId, partitionId } from "../core/ids.js";
+import type { Logger } from "../ports/logger.js";
+import type { Transport } from "../ports/transport.js";
+import type { ClusterView, Note } from "./cluster-view.js";
+import type { Membership } from "./membership.js";
+import { encodeNoteFrame } from "./peer-frames.js";
+
+export class Readmission {
+  readonly #membership: Membership;
+  readonly #view: ClusterView;
+  readonly #transport: Transport;
+  readonly #logger: Logger;
+
+  constructor(membership: Membership, view: ClusterView, transport: Transport, logger: Logger) {
+    this.#membership = membership;
+    this.#view = view;
+    this.#transport = transport;
+    this.#logger = logger;
+  }
+
+  onRejoin(from: NodeId, { disk, rebuild }: Extract<Note, { kind: "rejoin" }>): void {
+    const obstacle = rebuild === true ? this.#whyNeeded(from, disk) : undefined;
+    if (obstacle !== undefined) {
+      this.#logger.warn("a node is to be rebuilt, but its data may be needed", {
+        node: from,
+        reason: obstacle,
+      });
+      this.#note(from, { kind: "rejoin-refused", disk, reason: obstacle });
+      return;
+    }
+    this.#membership.change({ do: "replace", id: from, disk }).then(
+      (reply) => {
+        if (!Array.isArray(reply)) return;
+        const [memberNumber, incarnation] = reply as readonly number[];
+        this.#logger.info("a member has come back with another disk", { node: from, incarnation });
+        this.#note(from, { kind: "rejoined", disk, memberNumber, incarnation });
+      },
+      (error: unknown) => {
+        const reason = String(error);
+        this.#logger.warn("a member could not be given another disk yet", { node: from, error: reason });
+        if (rebuild === true) this.#note(from, { kind: "rejoin-refused", disk, reason });
+      },
+    );
+  }
+
+  /** Why the data of `node`, which takes part in nothing now, may be needed; undefined when the rest has it all. */
+  #whyNeeded(node: NodeId, disk: string): string | undefined {
+    const { map } = this.#membership;
+    if (map.members.some((member) => member.id === node && member.disk === disk)) return undefined;
+    const isWithout = (group: GroupId) => {
+      const leader = this.#view.presentLeaderOf(group);
+      return leader !== undefined && leader !== node;
+    };
+    if (!isWithout(META_GROUP)) return "the cluster map has no leader without that node";
+    for (const { id, name, placement } of map.keyspaces) {
+      const needed = placement.findIndex(
+        (nodes, i) => nodes.includes(node) && !isWithout(groupOf(id, partitionId(i))),
+      );
+      if (needed >= 0) return `partition ${needed} of keyspace '${name}' has no leader without that node`;
+    }
+    return undefined;
+  }
+
+  #note(to: NodeId, note: Note): void {
+    this.#transport.send(to, encodeNoteFrame(JSON.stringify(note)));
+  }
+}
