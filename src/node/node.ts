@@ -136,6 +136,7 @@ export class MinikeyNode implements Database {
       transport,
       requestTimeoutMs: options.requestTimeoutMs,
       replica: (group) => this.#groups.get(group),
+      replicas: () => this.#groups.all(),
       leaderOf: (group) => this.#leaderOf(group),
       holdersOf: (group) => this.#membership.holdersOf(group),
       nodeOf: (replica) => this.#membership.nodeOfMember(memberNumberOf(replica)),

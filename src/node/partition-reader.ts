@@ -16,6 +16,7 @@ import { MinikeyError } from "../core/errors.js";
 import type { GroupId } from "../core/ids.js";
 import type { ReplySink, RequestContext } from "./database.js";
 import { answer } from "./pending.js";
+import { type Refusal, refusalError, type Sending } from "./refusal.js";
 import type { ReplicaGroup } from "./replica-group.js";
 
 export type ReadGuarantee = "linearizable" | "stale";
@@ -28,8 +29,10 @@ export interface ReaderHost {
   replica(group: GroupId): ReplicaGroup | undefined;
   wakeReader(reader: PartitionReader): void;
   wakeReaderAfter(reader: PartitionReader, delayMs: number): void;
-  /** Asks another node to read; false when none can be reached now. */
-  sendReads(group: GroupId, request: number, guarantee: ReadGuarantee, commands: Bytes): boolean;
+  /** Asks another node to read. */
+  sendReads(group: GroupId, request: number, guarantee: ReadGuarantee, commands: Bytes): Sending;
+  /** True while this node knows that the group has no leader, and for longer than a fail-over takes. */
+  isLost(group: GroupId): boolean;
   newRequest(reader: PartitionReader): number;
   /** Has the leader purge a key if its time has come by its clock, then calls `done`. */
   purge(group: GroupId, args: Args, keyPosition: number, done: (reply: Reply) => void): void;
@@ -48,6 +51,8 @@ class ReadBatch {
   readonly contexts: (RequestContext | undefined)[] = [];
   /** Reads not answered yet. */
   open = 0;
+  /** Why it was not carried out the last time. */
+  refusal: Refusal = "unreachable";
   askedMs = 0;
   request = 0;
   /** The reads that `request` asks for, in order; some may have been answered since. */
@@ -165,8 +170,10 @@ export class PartitionReader {
   /** From time to time: deadlines, and confirmations that never came. */
   sweep(): void {
     const nowMs = this.#host.monotonicMs();
+    const isLost = this.#host.isLost(this.group);
     for (const batch of [...this.#asked]) {
-      if (nowMs >= batch.deadlineMs) this.#expire(batch, noQuorum());
+      const isRefused = isLost && batch.guarantee !== "stale";
+      if (isRefused || nowMs >= batch.deadlineMs) this.#expire(batch, refusalError(batch.refusal));
       else if (nowMs - batch.askedMs > ASK_AGAIN_MS) this.#ask(batch);
     }
   }
@@ -176,7 +183,7 @@ export class PartitionReader {
     const batch = this.#asked.find((asked) => asked.request === request);
     if (batch === undefined) return;
     if (replies === undefined) {
-      this.#askLater(batch);
+      this.#askLater(batch, "unreachable");
       return;
     }
     const count = Math.min(replies.length, batch.requested.length);
@@ -195,17 +202,18 @@ export class PartitionReader {
     batch.askedMs = this.#host.monotonicMs();
     const replica = this.#host.replica(this.group);
     if (replica === undefined || replica.isInstalling) {
-      if (!this.#askOther(batch)) this.#askLater(batch);
+      const sending = this.#askOther(batch);
+      if (sending !== "sent") this.#askLater(batch, sending);
       return;
     }
     replica.awaitReadable((confirmed) => {
       if (batch.open === 0) return;
       if (confirmed) this.#run(batch, replica);
-      else this.#askLater(batch);
+      else this.#askLater(batch, "unreachable");
     });
   }
 
-  #askOther(batch: ReadBatch): boolean {
+  #askOther(batch: ReadBatch): Sending {
     const commands = new ByteWriter(batch.bytes.length + 64);
     batch.requested = [];
     for (let i = 0; i < batch.sinks.length; i += 1) {
@@ -218,7 +226,8 @@ export class PartitionReader {
     return this.#host.sendReads(this.group, batch.request, batch.guarantee, commands.toBytes());
   }
 
-  #askLater(batch: ReadBatch): void {
+  #askLater(batch: ReadBatch, refusal: Refusal): void {
+    batch.refusal = refusal;
     batch.askedMs = this.#host.monotonicMs() - ASK_AGAIN_MS + RETRY_MS;
     this.#host.wakeReaderAfter(this, RETRY_MS + 1);
   }
@@ -242,7 +251,7 @@ export class PartitionReader {
         this.#answer(batch, i, machine.read(spec, this.#args, nowMs));
       }
     }
-    if (isBlocked) this.#askLater(batch);
+    if (isBlocked) this.#askLater(batch, batch.purging > 0 ? "unreachable" : "locked");
     else this.#forgetIfDone(batch);
   }
 
@@ -277,8 +286,4 @@ export class PartitionReader {
     const at = this.#asked.indexOf(batch);
     if (at >= 0) this.#asked.splice(at, 1);
   }
-}
-
-function noQuorum(): MinikeyError {
-  return new MinikeyError("NO_QUORUM", "no majority of the key's replicas can be reached");
 }

@@ -5,8 +5,8 @@
  * Invariants:
  * - Batches of a session are numbered without gaps, and a number always stands for the same commands once a
  *   leader may have proposed it. So sending again is always safe: the state machine applies a number once.
- * - A batch that no leader can have proposed by its deadline is emptied, answered `NO_QUORUM`, and still sent:
- *   its number is needed. One that may have been proposed is answered `OUTCOME_UNKNOWN` and sent until its fate
+ * - A batch that no leader can have proposed by its deadline is emptied, answered why, and still sent: its number
+ *   is needed. So is one of a group that is known to have no leader, at once. One that may have been proposed is answered `OUTCOME_UNKNOWN` and sent until its fate
  *   is known.
  * - When a batch is blocked by a transaction's lock, its session is closed for good; what follows goes on, in
  *   order, in a new one.
@@ -23,14 +23,17 @@ import { BATCH_HEADER_BYTES, type BatchLevel, makeBatch, tagBatch } from "./batc
 import type { ReplySink, RequestContext } from "./database.js";
 import type { AppliedBatch } from "./partition-machine.js";
 import { answer } from "./pending.js";
+import { type Refusal, refusalError, type Sending } from "./refusal.js";
 
 /** What a writer needs of its node. */
 export interface WriterHost {
   readonly requestTimeoutMs: number;
   monotonicMs(): number;
   newSession(): number;
-  /** Hands a batch to the leader, here or over the network; false when none can be reached now. */
-  sendBatch(group: GroupId, batch: Bytes): boolean;
+  /** Hands a batch to the leader, here or over the network. */
+  sendBatch(group: GroupId, batch: Bytes): Sending;
+  /** True while this node knows that the group has no leader, and for longer than a fail-over takes. */
+  isLost(group: GroupId): boolean;
   wakeWriter(writer: PartitionWriter): void;
   /** `writer.flush()` again in a moment. */
   wakeWriterAfter(writer: PartitionWriter, delayMs: number): void;
@@ -55,6 +58,8 @@ interface Batch {
   readonly deadlineMs: number;
   /** Times sent and not refused since: above 0, a leader may have proposed it. */
   uncertain: number;
+  /** Why it was not taken the last time. */
+  refusal: Refusal;
   /** The writer's epoch when it was sent last. */
   sentEpoch: number;
   sentMs: number;
@@ -180,8 +185,11 @@ export class PartitionWriter {
     const nowMs = this.#host.monotonicMs();
     // While the window is full nothing else cuts it, and what is not cut has no deadline.
     if (this.#buildingCommands.length > 0) this.#cutBatch();
+    const isLost = this.#host.isLost(this.group);
     for (const batch of [...this.#lingering, ...this.#inFlight, ...this.#cut]) {
-      if (nowMs >= batch.deadlineMs) this.#expire(batch, noQuorum());
+      const isOver = nowMs >= batch.deadlineMs;
+      if (isOver || (isLost && batch.uncertain === 0))
+        this.#expire(batch, refusalError(this.#refusalOf(batch)));
     }
     this.#forgetExpired();
     this.#resend();
@@ -189,9 +197,11 @@ export class PartitionWriter {
   }
 
   /** The leader refused to propose the batch: it is not in its log. */
-  onRefused(session: number, sequence: number): void {
+  onRefused(session: number, sequence: number, refusal: Refusal): void {
     const batch = this.#find(session, sequence);
-    if (batch !== undefined && batch.uncertain > 0) batch.uncertain -= 1;
+    if (batch === undefined) return;
+    batch.refusal = refusal;
+    if (batch.uncertain > 0) batch.uncertain -= 1;
   }
 
   onResult(result: Pick<AppliedBatch, "session" | "sequence" | "status" | "replies">): void {
@@ -268,6 +278,7 @@ export class PartitionWriter {
       commands,
       deadlineMs,
       uncertain: 0,
+      refusal: "unreachable",
       sentEpoch: 0,
       sentMs: 0,
       isDone: false,
@@ -315,7 +326,9 @@ export class PartitionWriter {
     batch.sentEpoch = this.#epoch;
     // The bytes of an earlier sending may still lie in a log or a queue: a leader stamps its own copy.
     if (batch.uncertain > 0) batch.data = copyBytes(batch.data);
-    if (this.#host.sendBatch(this.group, batch.data)) batch.uncertain += 1;
+    const sending = this.#host.sendBatch(this.group, batch.data);
+    if (sending === "sent") batch.uncertain += 1;
+    else batch.refusal = sending;
   }
 
   #find(session: number, sequence: number): Batch | undefined {
@@ -380,6 +393,13 @@ export class PartitionWriter {
     this.#host.wakeWriterAfter(this, pauseMs);
   }
 
+  /** One without a number waits for the lock that others met, or for those before it. */
+  #refusalOf(batch: Batch): Refusal {
+    if (batch.sequence !== 0 || this.#host.isLost(this.group)) return batch.refusal;
+    if (this.#blockedInARow > 0) return "locked";
+    return this.#inFlight.length > 0 ? this.#inFlight[0].refusal : batch.refusal;
+  }
+
   #expire(batch: Batch, refusal: MinikeyError): void {
     const { commands } = batch;
     if (commands.length === 0) return;
@@ -402,10 +422,6 @@ function unconfirmed(): MinikeyError {
   );
 }
 
-function noQuorum(): MinikeyError {
-  return new MinikeyError("NO_QUORUM", "no majority of the key's replicas can be reached");
-}
-
 /** A batch of what is left after the first `skipped` commands. */
 function restOf(batch: Batch, skipped: number): Batch {
   const args = new Args(EMPTY_BYTES);
@@ -420,6 +436,7 @@ function restOf(batch: Batch, skipped: number): Batch {
     commands: batch.commands.slice(skipped),
     deadlineMs: batch.deadlineMs,
     uncertain: 0,
+    refusal: batch.refusal,
     sentEpoch: 0,
     sentMs: 0,
     isDone: false,

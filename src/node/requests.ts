@@ -14,6 +14,7 @@ import type { Random } from "../ports/random.js";
 import type { Transport } from "../ports/transport.js";
 import { type BatchLevel, readBatchHeader } from "./batch.js";
 import type { ReplySink, RequestContext } from "./database.js";
+import { LostGroups } from "./lost-groups.js";
 import { makeArgs, type NodeCommandSpec, PURGE } from "./node-commands.js";
 import type { AppliedBatch } from "./partition-machine.js";
 import { PartitionReader, type ReaderHost, type ReadGuarantee } from "./partition-reader.js";
@@ -26,6 +27,7 @@ import {
   type PeerFrame,
 } from "./peer-frames.js";
 import { answer } from "./pending.js";
+import type { Sending } from "./refusal.js";
 import type { ReplicaGroup } from "./replica-group.js";
 import { retainReply } from "./retain-reply.js";
 
@@ -43,6 +45,8 @@ export interface RequestsHost {
   holdersOf(group: GroupId): readonly NodeId[];
   nodeOf(replica: ReplicaId): NodeId | undefined;
   specOf(opcode: number): CommandSpec | undefined;
+  /** The replicas on this node. */
+  replicas(): IterableIterator<ReplicaGroup>;
   /** False for a group of a keyspace that is not (or no longer) in the map. */
   exists(group: GroupId): boolean;
   scheduleTurn(): void;
@@ -72,6 +76,7 @@ export class Requests implements WriterHost, ReaderHost {
   readonly #originOfSession = new Map<number, NodeId>();
   readonly #readerOfRequest = new Map<number, PartitionReader>();
   readonly #awaitedByAll = new Map<GroupId, AwaitedByAll[]>();
+  readonly #lost = new LostGroups();
   #awakeWriters: PartitionWriter[] = [];
   #awakeReaders: PartitionReader[] = [];
   #nextRequest = 1;
@@ -130,6 +135,7 @@ export class Requests implements WriterHost, ReaderHost {
     this.#ownWriters.delete(group);
     this.#readers.delete(group);
     this.#awaitedByAll.delete(group);
+    this.#lost.forget(group);
     for (const each of open) each?.close(this.#refusal());
   }
 
@@ -160,6 +166,7 @@ export class Requests implements WriterHost, ReaderHost {
   }
 
   sweep(): void {
+    this.#noteLost();
     for (const writer of this.#allWriters()) writer.sweep();
     for (const reader of this.#readers.values()) reader.sweep();
     const nowMs = this.#host.clock.monotonicMs();
@@ -276,7 +283,8 @@ export class Requests implements WriterHost, ReaderHost {
     const { session, sequence, status, replies } = frame;
     const writer = this.#writerOfSession.get(session);
     if (writer === undefined) return;
-    if (status === "not-leader" || status === "overloaded") writer.onRefused(session, sequence);
+    if (status === "overloaded") writer.onRefused(session, sequence, status);
+    else if (status === "not-leader") writer.onRefused(session, sequence, "unreachable");
     else writer.onResult({ session, sequence, status, replies });
   }
 
@@ -338,20 +346,33 @@ export class Requests implements WriterHost, ReaderHost {
     this.#writerOfSession.delete(session);
   }
 
-  sendBatch(group: GroupId, batch: Bytes): boolean {
-    if (this.#host.replica(group)?.isLeader === true) return this.#propose(group, batch) === "proposed";
-    const leader = this.#host.leaderOf(group);
-    return leader !== undefined && this.#host.transport.send(leader, encodeWriteFrame(group, batch));
+  isLost(group: GroupId): boolean {
+    return this.#lost.isLost(group, this.#host.clock.monotonicMs());
   }
 
-  sendReads(group: GroupId, request: number, guarantee: ReadGuarantee, commands: Bytes): boolean {
+  sendBatch(group: GroupId, batch: Bytes): Sending {
+    if (this.#host.replica(group)?.isLeader === true) {
+      const status = this.#propose(group, batch);
+      if (status === "proposed") return "sent";
+      return status === "overloaded" ? status : "unreachable";
+    }
+    const leader = this.#host.leaderOf(group);
+    return leader === undefined ? "unreachable" : this.#send(leader, encodeWriteFrame(group, batch));
+  }
+
+  sendReads(group: GroupId, request: number, guarantee: ReadGuarantee, commands: Bytes): Sending {
     const { transport } = this.#host;
     const leader = this.#host.leaderOf(group);
     const holders = guarantee === "stale" ? this.#host.holdersOf(group) : [];
     const target = [leader, ...holders].find((node) => node !== undefined && transport.isUp(node));
-    return (
-      target !== undefined && transport.send(target, encodeReadFrame(group, request, guarantee, commands))
-    );
+    if (target === undefined) return "unreachable";
+    return this.#send(target, encodeReadFrame(group, request, guarantee, commands));
+  }
+
+  #send(to: NodeId, frame: readonly Uint8Array[]): Sending {
+    const { transport } = this.#host;
+    if (transport.send(to, frame)) return "sent";
+    return transport.isUp(to) ? "overloaded" : "unreachable";
   }
 
   newRequest(reader: PartitionReader): number {
@@ -391,6 +412,21 @@ export class Requests implements WriterHost, ReaderHost {
 
   wakeReaderAfter(reader: PartitionReader, delayMs: number): void {
     this.#host.clock.after(delayMs, () => reader.sweep());
+  }
+
+  /** Also of groups that nothing was asked of: the first request is to be refused as soon as the next. */
+  #noteLost(): void {
+    const nowMs = this.#host.clock.monotonicMs();
+    for (const { id } of this.#host.replicas()) this.#lost.note(id, this.#isServed(id), nowMs);
+    for (const id of this.#openGroups()) this.#lost.note(id, this.#isServed(id), nowMs);
+  }
+
+  /** As far as this node knows. */
+  #isServed(group: GroupId): boolean {
+    const replica = this.#host.replica(group);
+    if (replica?.isLeader === true) return this.#reachesMajority(replica);
+    const leader = this.#host.leaderOf(group);
+    return leader !== undefined && this.#host.transport.isUp(leader);
   }
 
   /** Groups of which something was asked. */

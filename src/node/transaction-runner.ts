@@ -126,6 +126,12 @@ export class TransactionRunner {
       else if (level === "all") throw notEverywhere();
       return true;
     }
+    const refusal = answers.find((answer) => answer instanceof MinikeyError && answer.outcome !== "unknown");
+    if (refusal !== undefined) {
+      // It will never be committed: nobody need wait until everyone knows.
+      this.#send(TXN_ABORT, id, parts);
+      throw refusal;
+    }
     return await this.#settle(id, parts, answers, level);
   }
 
@@ -180,11 +186,14 @@ export class TransactionRunner {
   }
 
   #forget(id: TransactionId, parts: readonly Part[]): void {
-    const args = makeArgs([TXN_FORGET.name, id]);
+    this.#send(TXN_FORGET, id, parts);
+  }
+
+  /** As `#tell`, without waiting. */
+  #send(command: NodeCommandSpec, id: TransactionId, parts: readonly Part[]): void {
+    const args = makeArgs([command.name, id]);
     const sink = { onReply: () => undefined };
-    for (const part of parts) {
-      this.#requests.writeOwn(part.group, TXN_FORGET, args, "majority", sink);
-    }
+    for (const part of parts) this.#requests.writeOwn(part.group, command, args, "majority", sink);
   }
 
   async #write(

@@ -12,6 +12,7 @@ import type { GroupId } from "../../../src/core/ids.js";
 import { logIndex, term } from "../../../src/core/ids.js";
 import { encodePreparePart, PURGE } from "../../../src/node/node-commands.js";
 import { PartitionReader, type ReaderHost, type ReadGuarantee } from "../../../src/node/partition-reader.js";
+import type { Sending } from "../../../src/node/refusal.js";
 import type { ReplicaGroup } from "../../../src/node/replica-group.js";
 import { plain } from "../../support/sim/client.js";
 import { LEADER, LoneReplica, SELF, snapshotAt } from "./lone-replica.js";
@@ -32,6 +33,8 @@ class ScriptedHost implements ReaderHost {
   readonly purged: { key: string; done: (reply: Reply) => void }[] = [];
   local: ReplicaGroup | undefined;
   canSend = true;
+  refusal: "unreachable" | "overloaded" = "unreachable";
+  lost = false;
   nowMs = 0;
   clockMs = 0;
   #requests = 0;
@@ -53,6 +56,10 @@ class ScriptedHost implements ReaderHost {
     return this.local;
   }
 
+  isLost(): boolean {
+    return this.lost;
+  }
+
   wakeReader(): void {
     // The tests flush by themselves.
   }
@@ -61,8 +68,8 @@ class ScriptedHost implements ReaderHost {
     // As above.
   }
 
-  sendReads(_group: GroupId, request: number, guarantee: ReadGuarantee, commands: Bytes): boolean {
-    if (!this.canSend) return false;
+  sendReads(_group: GroupId, request: number, guarantee: ReadGuarantee, commands: Bytes): Sending {
+    if (!this.canSend) return this.refusal;
     const keys: string[] = [];
     const args = new Args(EMPTY_BYTES);
     const reader = new ByteReader(commands, "reads");
@@ -71,7 +78,7 @@ class ScriptedHost implements ReaderHost {
       keys.push(args.key(1));
     }
     this.asked.push({ request, guarantee, keys });
-    return true;
+    return "sent";
   }
 
   newRequest(): number {
@@ -320,4 +327,36 @@ test("too many reads are refused at once", () => {
   let refused = 0;
   for (let i = 0; i < 65_600; i += 1) if (codeOf(host.get("a")) === "OVERLOADED") refused += 1;
   assert.equal(refused, 64);
+});
+
+test("a linearizable read is refused at once when no leader was known for long, a stale one waits for its answer", () => {
+  const host = new ScriptedHost();
+  host.canSend = false;
+  const linearizable = host.get("a");
+  host.reader.flush();
+  const stale = host.get("a", "stale");
+  host.reader.flush();
+  host.lost = true;
+  host.at(50);
+  assert.equal(codeOf(linearizable), "NO_QUORUM");
+  assert.deepEqual(stale, []);
+  host.canSend = true;
+  host.at(500);
+  host.reader.onRemoteResult(host.asked[0].request, [bytesReply("value")]);
+  assert.deepEqual(stale, ["value"]);
+});
+
+test("a read is told why it was not carried out in time", () => {
+  for (const [refusal, code] of [
+    ["overloaded", "OVERLOADED"],
+    ["unreachable", "NO_QUORUM"],
+  ] as const) {
+    const host = new ScriptedHost();
+    host.canSend = false;
+    host.refusal = refusal;
+    const answers = host.get("a");
+    host.reader.flush();
+    host.at(TIMEOUT_MS);
+    assert.equal(codeOf(answers), code);
+  }
 });

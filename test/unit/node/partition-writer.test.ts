@@ -18,6 +18,7 @@ import {
 import { makeArgs } from "../../../src/node/node-commands.js";
 import type { AppliedBatch } from "../../../src/node/partition-machine.js";
 import { PartitionWriter, type WriterHost } from "../../../src/node/partition-writer.js";
+import type { Sending } from "../../../src/node/refusal.js";
 import { GROUP } from "./partition-fixture.js";
 
 const TIMEOUT_MS = 1_000;
@@ -46,6 +47,8 @@ class ScriptedHost implements WriterHost {
   readonly openSessions = new Set<number>();
   nowMs = 0;
   canSend = true;
+  refusal: "unreachable" | "overloaded" = "unreachable";
+  lost = false;
   #sessions = 0;
 
   constructor() {
@@ -61,10 +64,10 @@ class ScriptedHost implements WriterHost {
     return this.#sessions;
   }
 
-  sendBatch(_group: GroupId, batch: Bytes): boolean {
-    if (!this.canSend) return false;
+  sendBatch(_group: GroupId, batch: Bytes): Sending {
+    if (!this.canSend) return this.refusal;
     this.sent.push({ ...readBatchHeader(batch), data: batch, keys: keysOf(batch) });
-    return true;
+    return "sent";
   }
 
   wakeWriter(): void {
@@ -73,6 +76,10 @@ class ScriptedHost implements WriterHost {
 
   wakeWriterAfter(): void {
     // As above.
+  }
+
+  isLost(): boolean {
+    return this.lost;
   }
 
   sessionOpened(session: number): void {
@@ -198,11 +205,65 @@ test("what a leader refused is certainly not applied, what it may have proposed 
   for (const isRefused of [true, false]) {
     const host = new ScriptedHost();
     const answers = host.send("a");
-    if (isRefused) host.writer.onRefused(host.last.session, host.last.sequence);
+    if (isRefused) host.writer.onRefused(host.last.session, host.last.sequence, "unreachable");
     host.canSend = false;
     host.at(TIMEOUT_MS);
     assert.deepEqual(codesOf(answers), [isRefused ? "NO_QUORUM" : "OUTCOME_UNKNOWN"]);
   }
+});
+
+test("what a leader that has too much to do refused until the deadline is told so, and what waited behind it", () => {
+  for (const isRemote of [true, false]) {
+    const host = new ScriptedHost();
+    host.refusal = "overloaded";
+    host.canSend = isRemote;
+    const answers = Array.from({ length: 65 }, (_, i) => host.send(`k${i}`));
+    for (const { session, sequence } of host.sent) host.writer.onRefused(session, sequence, "overloaded");
+    host.canSend = false;
+    host.at(TIMEOUT_MS);
+    assert.deepEqual(new Set(answers.flatMap(codesOf)), new Set(["OVERLOADED"]));
+  }
+});
+
+test("the last refusal counts: a leader that went after it had refused is told of", () => {
+  const host = new ScriptedHost();
+  const answers = host.send("a");
+  host.writer.onRefused(host.last.session, host.last.sequence, "overloaded");
+  host.canSend = false;
+  host.at(50);
+  host.at(TIMEOUT_MS);
+  assert.deepEqual(codesOf(answers), ["NO_QUORUM"]);
+});
+
+test("what waits for a transaction's lock until the deadline is told so", () => {
+  const host = new ScriptedHost();
+  const answers = host.send("a");
+  host.result(host.last, "blocked", 0);
+  host.nowMs = TIMEOUT_MS - 1;
+  host.writer.flush();
+  host.result(host.last, "blocked", 0);
+  host.at(TIMEOUT_MS);
+  assert.deepEqual(codesOf(answers), ["CONFLICT"]);
+});
+
+test("without a leader for long, what none can have taken is refused at once, and the rest at its deadline", () => {
+  const host = new ScriptedHost();
+  const uncertain = host.send("a");
+  host.canSend = false;
+  const waiting = host.send("b");
+  host.at(50);
+  assert.deepEqual([...uncertain, ...waiting], []);
+  host.lost = true;
+  host.at(100);
+  assert.deepEqual([codesOf(uncertain), codesOf(waiting)], [[], ["NO_QUORUM"]]);
+  host.at(TIMEOUT_MS);
+  assert.deepEqual(codesOf(uncertain), ["OUTCOME_UNKNOWN"]);
+  host.lost = false;
+  host.canSend = true;
+  host.writer.onLeaderFound();
+  const later = host.send("c");
+  for (const batch of host.sent) host.result(batch);
+  assert.deepEqual(later, [OK]);
 });
 
 test("a batch that may lie in one log keeps its commands, though another copy of it was refused there", () => {

@@ -1,0 +1,23 @@
+/** Why a request waits, so that it can be told when its time is over. */
+import { MinikeyError } from "../core/errors.js";
+
+/**
+ * `unreachable`: no leader with a majority. `overloaded`: there is one, but it, or the way to it, takes no more.
+ * `locked`: a transaction holds a key.
+ */
+export type Refusal = "unreachable" | "overloaded" | "locked";
+
+/** What became of a request that was handed to a leader. */
+export type Sending = "sent" | Exclude<Refusal, "locked">;
+
+/** Certainly not carried out, and why. */
+export function refusalError(refusal: Refusal): MinikeyError {
+  switch (refusal) {
+    case "unreachable":
+      return new MinikeyError("NO_QUORUM", "no majority of the key's replicas can be reached");
+    case "overloaded":
+      return new MinikeyError("OVERLOADED", "the leader of the key's partition has too much to do");
+    case "locked":
+      return new MinikeyError("CONFLICT", "the key is held by a transaction that has not ended in time");
+  }
+}
