@@ -13,11 +13,13 @@ import {
   replicaId,
   term,
 } from "../core/ids.js";
+import type { Clock } from "../ports/clock.js";
 import type { GroupStore, StorageEngine } from "../ports/storage-engine.js";
 import { Raft } from "../raft/raft.js";
 import { restoreState } from "../raft/restore.js";
 import type { RaftOptions, RestoredState } from "../raft/types.js";
 import type { RecoveredGroup } from "../storage/log/types.js";
+import { TurnSlices } from "../storage/turn-slices.js";
 import type { ClusterMap, Keyspace } from "./cluster-map.js";
 import type { Groups } from "./groups.js";
 import { configurationOf, type OpcodeLookup, PartitionMachine } from "./partition-machine.js";
@@ -33,6 +35,7 @@ export interface KeeperOptions {
   /** What the log held at start, by group. */
   readonly recovered: ReadonlyMap<GroupId, RecoveredGroup>;
   readonly lookup: OpcodeLookup;
+  readonly clock: Clock;
 }
 
 export class GroupKeeper {
@@ -58,6 +61,7 @@ export class GroupKeeper {
     onRemoved: (group: GroupId) => void,
   ): Promise<void> {
     const done = this.#work.then(async () => {
+      const turns = new TurnSlices(this.#options.clock);
       for (const keyspace of map.keyspaces) {
         for (let i = 0; i < keyspace.partitions; i += 1) {
           const id = groupOf(keyspace.id, partitionId(i));
@@ -65,6 +69,8 @@ export class GroupKeeper {
           const founders = keyspace.placement[i].map((node) => keyspace.founders[node]);
           const engine = keyspace.storage === "disk" ? this.#options.diskEngine : this.#options.memoryEngine;
           await this.#open(id, engine, founders, valueBytesMax);
+          // It now applies what it has of the log; peers are heard before the next one does.
+          await turns.pause();
         }
       }
       await this.#removeDropped(map, onRemoved);

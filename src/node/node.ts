@@ -10,13 +10,11 @@ import type { Bytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import {
   type GroupId,
-  groupOf,
   keyspaceOf,
   type LogIndex,
   META_GROUP,
   memberNumberOf,
   type NodeId,
-  partitionId,
   type ReplicaId,
   replicaOf,
 } from "../core/ids.js";
@@ -28,6 +26,7 @@ import { ClusterView, parseNote, type Report } from "./cluster-view.js";
 import { ContextOrder } from "./context-order.js";
 import { asReply, Coordinator, copyArgs, groupIn, type Route } from "./coordinator.js";
 import type { ClusterStatus, Database, KeyspaceInfo, ReplySink, RequestContext } from "./database.js";
+import { FirstElections } from "./first-elections.js";
 import { Formation } from "./formation.js";
 import { Groups } from "./groups.js";
 import type { Identity } from "./identity.js";
@@ -86,6 +85,7 @@ export class MinikeyNode implements Database {
   readonly #readmission: Readmission;
   readonly #checkpoints: Checkpoints;
   readonly #expiry: Expiry;
+  readonly #firstElections: FirstElections;
   readonly #members: Members;
   readonly #abandoned: AbandonedTransactions;
   readonly #nodeCommands = new Map<number, NodeCommandSpec>();
@@ -162,6 +162,7 @@ export class MinikeyNode implements Database {
     const engines = [parts.diskEngine, parts.memoryEngine];
     this.#checkpoints = new Checkpoints(engines, this.#groups, clock, (error) => parts.onFatal(error));
     this.#expiry = new Expiry(this.#groups, this.#requests, clock);
+    this.#firstElections = new FirstElections(this.#groups, clock, (id) => this.#isReplicaUp(id));
     this.#members = new Members(this.#groups, logger);
     this.#abandoned = new AbandonedTransactions(this.#groups, this.#coordinator.transactions, clock, logger);
   }
@@ -231,13 +232,12 @@ export class MinikeyNode implements Database {
   }
 
   async #openGroups(identity: Identity): Promise<void> {
-    const { recovery, diskEngine, memoryEngine, random } = this.#parts;
+    const { recovery, random } = this.#parts;
     const keeper = new GroupKeeper(
       {
+        ...this.#parts,
         self: replicaOf(identity.memberNumber, identity.incarnation),
         raft: { ...RAFT, readMode: this.#options.readMode, random: () => random.unit() },
-        diskEngine,
-        memoryEngine,
         recovered: recovery.groups,
         lookup: (opcode) => this.#nodeCommands.get(opcode) ?? COMMANDS.byOpcode(opcode),
       },
@@ -280,6 +280,7 @@ export class MinikeyNode implements Database {
     this.#expiry.run();
     this.#checkpoints.run();
     this.#abandoned.run();
+    this.#firstElections.run();
     for (const group of this.#groups.all()) group.sweep();
     if (this.#state !== "running") return;
     this.#members.run((group) => this.#membership.wantedReplicas(group.id));
@@ -524,6 +525,7 @@ export class MinikeyNode implements Database {
     this.#upSinceMs.set(peer, this.#parts.clock.monotonicMs());
     this.#view.onHeard(peer);
     this.#requests.onPeerUp(peer);
+    this.#reportSoon();
   }
 
   #onDown(peer: NodeId): void {
@@ -536,7 +538,7 @@ export class MinikeyNode implements Database {
 
   // --- From time to time ---
 
-  /** Nodes without a replica of a group that has a new leader wait to hear of it. */
+  /** Whoever has no replica of a group with a new leader, and whoever has just started, waits to hear of it. */
   #reportSoon(): void {
     if (this.#isReportDue) return;
     this.#isReportDue = true;
@@ -562,13 +564,11 @@ export class MinikeyNode implements Database {
     const settled = [...this.#upSinceMs].filter(([, upMs]) => nowMs - upMs > SETTLED_AFTER_MS);
     const available = new Set([this.#self, ...settled.map(([node]) => node)]);
     for (const keyspace of this.#membership.map.keyspaces) {
-      const groupIds = keyspace.placement.map((_, i) => groupOf(keyspace.id, partitionId(i)));
       spreadLeaders({
         self: this.#self,
         groups: this.#groups,
-        placement: keyspace.placement,
-        groupIds,
-        leaders: groupIds.map((id) => this.#leaderOf(id)),
+        keyspace,
+        leaderOf: (group) => this.#leaderOf(group),
         available,
         replicaOn: (node) => this.#membership.replicaOn(node),
       });

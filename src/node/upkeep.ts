@@ -4,11 +4,12 @@
  */
 import type { Configuration } from "../codec/raft-types.js";
 import type { Key } from "../core/bytes.js";
-import { META_GROUP, type NodeId, type ReplicaId } from "../core/ids.js";
+import { type GroupId, groupOf, META_GROUP, type NodeId, partitionId, type ReplicaId } from "../core/ids.js";
 import type { Clock } from "../ports/clock.js";
 import type { Logger } from "../ports/logger.js";
 import type { StorageEngine } from "../ports/storage-engine.js";
 import { balanceLeaders } from "../sharding/leaders.js";
+import type { Keyspace } from "./cluster-map.js";
 import type { Groups } from "./groups.js";
 import { makeArgs, PURGE } from "./node-commands.js";
 import { dueTime, keyOfExpiry } from "./record.js";
@@ -180,23 +181,24 @@ function sameMembers(a: readonly ReplicaId[], b: readonly ReplicaId[]): boolean 
 export interface LeaderSpread {
   readonly self: NodeId;
   readonly groups: Groups;
-  readonly placement: readonly (readonly NodeId[])[];
-  readonly groupIds: readonly ReplicaGroup["id"][];
-  readonly leaders: readonly (NodeId | undefined)[];
+  readonly keyspace: Keyspace;
   readonly available: ReadonlySet<NodeId>;
+  leaderOf(group: GroupId): NodeId | undefined;
   replicaOn(node: NodeId): ReplicaId | undefined;
 }
 
 /** Hands over one of this node's groups when it leads more than its share. */
 export function spreadLeaders(spread: LeaderSpread): void {
+  const { id: keyspaceId, placement } = spread.keyspace;
+  const groupIds = placement.map((_, i) => groupOf(keyspaceId, partitionId(i)));
   const moves = balanceLeaders({
-    placement: spread.placement,
-    current: spread.leaders,
+    placement,
+    current: groupIds.map((id) => spread.leaderOf(id)),
     available: spread.available,
   });
   const move = moves.find((candidate) => candidate.from === spread.self);
   if (move === undefined) return;
-  const group = spread.groups.get(spread.groupIds[move.partition]);
+  const group = spread.groups.get(groupIds[move.partition]);
   const to = spread.replicaOn(move.to);
   if (group === undefined || to === undefined || !group.isLeader) return;
   if (!group.core.configuration.voters.includes(to)) return;

@@ -1,6 +1,9 @@
-/** The YAML file of `--config`: its keys with their values and the lines that they stand on. */
+/**
+ * The YAML file of `--config`: its keys with their values and the lines that they stand on. The library is loaded
+ * by the first file, so that a start without one does not pay for it.
+ */
 import { readFile } from "node:fs/promises";
-import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
+import type { Document, Node } from "yaml";
 import { MinikeyError } from "../../core/errors.js";
 
 export interface FileEntry {
@@ -10,8 +13,10 @@ export interface FileEntry {
 
 /** Empty for an empty file. Rejects with `BAD_CONFIG`: unreadable, not YAML, or not a list of keys and values. */
 export async function readConfigFile(path: string): Promise<ReadonlyMap<string, FileEntry>> {
+  const text = await readText(path);
+  const { isMap, isNode, isScalar, LineCounter, parseDocument } = await import("yaml");
   const lines = new LineCounter();
-  const document = parseDocument(await readText(path), { lineCounter: lines, prettyErrors: true });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) throw notYaml(path, problem);
   const entries = new Map<string, FileEntry>();
@@ -23,15 +28,18 @@ export async function readConfigFile(path: string): Promise<ReadonlyMap<string, 
   for (const { key, value } of contents.items) {
     const name = isScalar(key) ? String(key.value) : String(key);
     const offset = isScalar(key) ? (key.range?.[0] ?? 0) : 0;
-    entries.set(name, { value: toPlain(path, document, value), line: lines.linePos(offset).line });
+    entries.set(name, {
+      value: isNode(value) ? toPlain(path, document, value) : value,
+      line: lines.linePos(offset).line,
+    });
   }
   return entries;
 }
 
 /** An alias may lead nowhere, or to so much that YAML's reader refuses to copy it. */
-function toPlain(path: string, document: Document, value: unknown): unknown {
+function toPlain(path: string, document: Document, value: Node): unknown {
   try {
-    return isNode(value) ? value.toJS(document) : value;
+    return value.toJS(document);
   } catch (error) {
     throw notYaml(path, error as Error);
   }
