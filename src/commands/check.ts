@@ -35,11 +35,13 @@ function checkKeySizes(spec: CommandSpec, args: Args): void {
   const { first, last, step } = spec.keys;
   if (first === 0) return;
   const end = last < 0 ? args.count + last : last;
-  for (let i = first; i <= end; i += step) {
-    const sizeBytes = args.lengthBytes(i);
-    if (sizeBytes === 0) throw new MinikeyError("KEY_EMPTY", "key is empty: keys have 1 to 1,024 bytes");
-    if (sizeBytes > KEY_BYTES_MAX) throw keyTooLarge(sizeBytes);
-  }
+  for (let i = first; i <= end; i += step) checkKeySize(args.lengthBytes(i));
+}
+
+/** Throws `KEY_EMPTY` or `KEY_TOO_LARGE`. */
+export function checkKeySize(sizeBytes: number): void {
+  if (sizeBytes === 0) throw new MinikeyError("KEY_EMPTY", "key is empty: keys have 1 to 1,024 bytes");
+  if (sizeBytes > KEY_BYTES_MAX) throw keyTooLarge(sizeBytes);
 }
 
 function keyTooLarge(sizeBytes: number): MinikeyError {

@@ -5,7 +5,16 @@ import { type Int64, parseInt64 } from "./integers.js";
 import { Slice } from "./reply.js";
 import type { Args, CommandSpec, Entry, KeyPositions } from "./types.js";
 
-type Optional = "opcode" | "keys" | "flags" | "categories" | "internal" | "check" | "run" | "plan";
+type Optional =
+  | "opcode"
+  | "keys"
+  | "keysInside"
+  | "flags"
+  | "categories"
+  | "internal"
+  | "check"
+  | "run"
+  | "plan";
 
 /** What an entry has to say; the rest has defaults. */
 export type CommandFields = Omit<CommandSpec, Optional> & Partial<Pick<CommandSpec, Optional>>;
@@ -16,6 +25,7 @@ export function command(fields: CommandFields): CommandSpec {
     opcode: fields.opcode ?? 0,
     arity: fields.arity,
     keys: fields.keys ?? NO_KEYS,
+    keysInside: fields.keysInside,
     spread: fields.spread,
     access: fields.access,
     flags: fields.flags ?? [],

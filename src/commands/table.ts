@@ -4,6 +4,7 @@ import { type Bytes, latin1ToBytes } from "../core/bytes.js";
 import { COUNTER_COMMANDS } from "./counters.js";
 import { INTERNAL_COMMANDS } from "./internal.js";
 import { KEY_COMMANDS } from "./keys.js";
+import { LOAD_COMMANDS } from "./load.js";
 import { LOCAL_COMMANDS } from "./local.js";
 import { MULTI_KEY_COMMANDS } from "./multi-key.js";
 import { SCAN_COMMANDS } from "./scan.js";
@@ -93,5 +94,6 @@ export const COMMANDS = new CommandTable([
   ...SCAN_COMMANDS,
   ...LOCAL_COMMANDS,
   ...VERSIONED_COMMANDS,
+  ...LOAD_COMMANDS,
   ...INTERNAL_COMMANDS,
 ]);

@@ -124,6 +124,11 @@ export interface CommandSpec {
   /** As Redis: n exactly n arguments with the name; −n at least n. */
   readonly arity: number;
   readonly keys: KeyPositions;
+  /**
+   * Keys that lie inside an argument and are written beside those of `keys`, in the same partition: their starts
+   * and ends in `args.bytes`, in turns. Absent when every key is an argument.
+   */
+  readonly keysInside: ((args: Args) => readonly number[]) | undefined;
   readonly spread: Spread;
   /** `write`: replicated. `read`: needs no log entry. `none`: `local`. */
   readonly access: "write" | "read" | "none";

@@ -12,6 +12,7 @@
  *
  * Types are `string` and `json`. Expiry times and versions are decimal; 0 stands for none.
  */
+import { isJsonText, JsonTextScanner } from "../codec/json-text.js";
 import { MinikeyError } from "../core/errors.js";
 import { notAnInteger, syntaxError } from "./errors.js";
 import type { Reply } from "./reply.js";
@@ -33,16 +34,14 @@ function typeArg(args: Args): ValueType {
 }
 
 function checkKvPut(args: Args): void {
-  if (typeArg(args) === "json") checkJson(args.text(VALUE_ARG));
+  if (typeArg(args) === "json") checkJson(args);
   if (!isWord(args, 3, "ANY") && !isWord(args, 3, "NX") && !isWord(args, 3, "MATCH")) throw syntaxError();
   if (numberArg(args, 4) < 0 || numberArg(args, 5) < 0) throw notAnInteger();
 }
 
 /** What is stored as a document must be one, whoever sends it. */
-function checkJson(text: string): void {
-  try {
-    JSON.parse(text);
-  } catch {
+function checkJson(args: Args): void {
+  if (!isJsonText(new JsonTextScanner(), args.bytes, args.start(VALUE_ARG), args.end(VALUE_ARG))) {
     throw new MinikeyError("BAD_REQUEST", "the value is not JSON");
   }
 }

@@ -1,9 +1,10 @@
 /** What a node finds out about a command before it sends it anywhere. */
 import { checkCommand, type Limits } from "../commands/check.js";
-import { commonPartition, keyIndexes } from "../commands/plan.js";
+import { commonPartition, keyIndexes, type PartitionOf } from "../commands/plan.js";
 import { COMMANDS } from "../commands/table.js";
 import type { Args, CommandSpec } from "../commands/types.js";
 import { MinikeyError } from "../core/errors.js";
+import { slotOfBytes } from "../sharding/slots.js";
 import type { CommandKind } from "./context-order.js";
 import type { Route } from "./coordinator.js";
 import { innerArgs, ONCE } from "./node-commands.js";
@@ -20,13 +21,26 @@ export function kindOf(spec: CommandSpec, partition: number): CommandKind {
 }
 
 /** Throws `MinikeyError` for what can be told to be wrong without the data. */
-export function admit(spec: CommandSpec, args: Args, limits: Limits): void {
+export function admit(spec: CommandSpec, args: Args, limits: Limits, partitionOf: PartitionOf): void {
   checkCommand(spec, args, limits);
-  if (spec.opcode === ONCE.opcode) checkOnce(args, limits);
+  checkKeysInside(spec, args, partitionOf);
+  if (spec.opcode === ONCE.opcode) checkOnce(args, limits, partitionOf);
+}
+
+/** What names one partition writes to no other: nobody would find it there. */
+function checkKeysInside(spec: CommandSpec, args: Args, partitionOf: PartitionOf): void {
+  if (spec.keysInside === undefined) return;
+  const partition = commonPartition(spec, args, partitionOf);
+  const positions = spec.keysInside(args);
+  for (let i = 0; i < positions.length; i += 2) {
+    if (partitionOf(slotOfBytes(args.bytes, positions[i], positions[i + 1])) !== partition) {
+      throw new MinikeyError("BAD_REQUEST", "the records lie in several partitions");
+    }
+  }
 }
 
 /** `ONCE session number command …`: the command is checked as if it came alone. */
-function checkOnce(args: Args, limits: Limits): void {
+function checkOnce(args: Args, limits: Limits, partitionOf: PartitionOf): void {
   const inner = innerArgs(args);
   const spec = COMMANDS.lookup(inner.bytes, inner.start(0), inner.end(0));
   const isNumber = /^[0-9]{1,15}$/.test(args.text(2));
@@ -35,4 +49,5 @@ function checkOnce(args: Args, limits: Limits): void {
     throw new MinikeyError("SYNTAX", "ONCE takes a session, a number and a write on one key");
   }
   checkCommand(spec, inner, limits);
+  checkKeysInside(spec, inner, partitionOf);
 }

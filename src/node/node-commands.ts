@@ -20,6 +20,8 @@ export interface NodeCommandSpec {
   /** In the log: never changed, never used again. Numbers from 200 on are these. */
   readonly opcode: number;
   readonly keys: KeyPositions;
+  /** As `CommandSpec.keysInside`. */
+  readonly keysInside?: (args: Args) => readonly number[];
   /** Runs whatever transactions hold. */
   readonly ignoresLocks: boolean;
   apply(machine: PartitionMachine, args: Args): Reply;
@@ -47,6 +49,10 @@ export const ONCE: NodeCommandSpec = {
   name: "ONCE",
   opcode: 201,
   keys: { first: ONCE_PREFIX_ARGS + 1, last: ONCE_PREFIX_ARGS + 1, step: 1 },
+  keysInside(args) {
+    const inner = innerArgs(args);
+    return COMMANDS.lookup(inner.bytes, inner.start(0), inner.end(0))?.keysInside?.(inner) ?? [];
+  },
   ignoresLocks: false,
   apply(machine, args) {
     const client = args.key(1);

@@ -300,7 +300,7 @@ export class MinikeyNode implements Database {
       return;
     }
     const route = this.#router.route(context);
-    const problem = route === undefined ? this.#noRoute(context) : this.#check(spec, args, context);
+    const problem = route === undefined ? this.#noRoute(context) : this.#check(spec, args, route, context);
     if (route === undefined || problem !== undefined) {
       sink.onReply(problem ?? null);
       return;
@@ -345,10 +345,10 @@ export class MinikeyNode implements Database {
       : new MinikeyError("KEYSPACE_NOT_FOUND", `no keyspace has the number ${context.keyspace}`);
   }
 
-  #check(spec: CommandSpec, args: Args, context: RequestContext): Reply | undefined {
+  #check(spec: CommandSpec, args: Args, route: Route, context: RequestContext): Reply | undefined {
     if (this.#isStopping) return stopping();
     try {
-      admit(spec, args, this.#options);
+      admit(spec, args, this.#options, route.partitionOf);
     } catch (error) {
       return asReply(error);
     }

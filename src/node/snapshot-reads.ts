@@ -32,6 +32,7 @@ export const KV_SNAPSHOT: CommandSpec = {
   opcode: 220,
   arity: 2,
   keys: { first: 1, last: 1, step: 1 },
+  keysInside: undefined,
   spread: "single",
   access: "read",
   flags: [],

@@ -63,6 +63,10 @@ export class Transactions {
     for (const position of keyArguments(spec.keys, args)) {
       if (this.#locks.has(args.key(position))) return true;
     }
+    const inside = spec.keysInside?.(args) ?? [];
+    for (let i = 0; i < inside.length; i += 2) {
+      if (this.#locks.has(args.bytes.latin1Slice(inside[i], inside[i + 1]))) return true;
+    }
     return false;
   }
 

@@ -59,7 +59,7 @@ test("every increment that was answered is there once, and every one is answered
 
 test("a load whose node is killed loads every record, each counted once", async (t) => {
   await withCluster({}, async (cluster) => {
-    const records = 60_000;
+    const records = 300_000;
     const args = [minikeyPath, "load", "-", "--json", "--connect", addressesOf(cluster).join(",")];
     const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
     let output = "";
@@ -74,12 +74,12 @@ test("a load whose node is killed loads every record, each counted once", async 
       for (let i = from; i < to; i += 1) text += `{"key":"k${i}","value":{"n":${i}}}\n`;
       return text;
     };
-    child.stdin.write(lines(0, records / 2));
+    child.stdin.end(lines(0, records));
     const client = connect(addressesOf(cluster));
     t.after(() => client.close());
     await waitFor("a tenth of the records", async () => (await client.count()) >= records / 10);
     await cluster.kill("n1");
-    child.stdin.end(lines(records / 2, records));
+    assert.equal(child.exitCode, null, "the load is under way");
     assert.equal(await ended, 0);
     const { loaded, created, replaced, failed } = JSON.parse(output);
     assert.deepEqual(

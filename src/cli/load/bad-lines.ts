@@ -1,4 +1,6 @@
 /** Says which lines were no records: the first ones in full, the others by number, so that a wrong file does not flood the terminal. */
+import type { BadLine } from "./records.js";
+
 const LINES_SHOWN = 20;
 
 export class BadLines {
@@ -15,8 +17,8 @@ export class BadLines {
     return this.#count;
   }
 
-  /** `column` from 1; 0 when the whole line is meant. */
-  report(line: number, column: number, reason: string): void {
+  /** Column 0: the whole line is meant. */
+  report({ line, column, reason }: BadLine): void {
     this.#count += 1;
     if (this.#count > LINES_SHOWN) return;
     this.#print(`${this.#name}:${line}${column === 0 ? "" : `:${column}`}: ${reason}`);

@@ -11,7 +11,7 @@ import { BadLines } from "./bad-lines.js";
 import { type Line, LineSplitter } from "./line-splitter.js";
 import { Loader } from "./loader.js";
 import { Progress } from "./progress.js";
-import { detectFormat, isBlank, type LoadRecord, parseLine, type RecordFormat } from "./records.js";
+import { detectFormat, isBlank, type RecordFormat, RecordParser } from "./records.js";
 import { Routes } from "./routes.js";
 import { openSource, type Source } from "./source.js";
 
@@ -28,8 +28,8 @@ export interface LoadFlags {
 
 /** A value of 8 MiB, all of it escapes, and its key. */
 const LINE_BYTES_MAX = 64 * 1024 * 1024;
-const RECORDS_ON_THEIR_WAY_MAX = 4_096;
-const BYTES_ON_THEIR_WAY_MAX = 32 * 1024 * 1024;
+/** Several batches for each of a dozen partitions. */
+const BYTES_ON_THEIR_WAY_MAX = 8 * 1024 * 1024;
 
 const note = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -65,12 +65,12 @@ async function withReadableTwice(source: Source, use: (source: Source) => Promis
 /** Fails when any line is no record; nothing has been written then. */
 async function checkAll(source: Source, flags: LoadFlags): Promise<void> {
   const badLines = new BadLines(source.name, note);
+  const parser = new RecordParser();
   let format = flags.format;
-  for await (const lines of readLines(source)) {
-    for (const line of lines) {
+  for await (const line of linesByChunk(source)) {
+    while (line.next()) {
       format ??= formatOf(line);
-      const parsed = format === undefined ? undefined : parseLine(line, format);
-      if (parsed?.kind === "bad") badLines.report(parsed.line, parsed.column, parsed.reason);
+      if (format !== undefined && parser.parse(line, format) === "bad") badLines.report(parser.bad);
     }
   }
   badLines.summarize();
@@ -102,6 +102,7 @@ class LoadRun {
   readonly #flags: LoadFlags;
   readonly #loader: Loader;
   readonly #badLines: BadLines;
+  readonly #parser = new RecordParser();
   readonly #startMs = performance.now();
   #format: RecordFormat | undefined;
   /** The last line that was read and dealt with. */
@@ -114,11 +115,11 @@ class LoadRun {
     this.#format = flags.format;
     this.#badLines = new BadLines(source.name, note);
     this.#loader = new Loader({
-      recordsMax: RECORDS_ON_THEIR_WAY_MAX,
       bytesMax: BYTES_ON_THEIR_WAY_MAX,
       timeoutMs: flags.timeout,
-      route: (key) => routes.channelOf(key),
-      onRefused: (line, reason) => this.#badLines.report(line, 0, reason),
+      partitionOfSlot: routes.partitionOfSlot,
+      channels: routes.channels,
+      onRefused: (line, reason) => this.#badLines.report({ line, column: 0, reason }),
     });
   }
 
@@ -145,8 +146,8 @@ class LoadRun {
   }
 
   async #readAll(): Promise<void> {
-    for await (const lines of readLines(this.#source)) {
-      for (const line of lines) {
+    for await (const line of linesByChunk(this.#source)) {
+      while (line.next()) {
         if (this.#isInterrupted || this.#loader.failure !== undefined) return;
         if (line.number >= this.#flags.fromLine) this.#take(line);
         this.#lastLine = line.number;
@@ -158,9 +159,9 @@ class LoadRun {
   #take(line: Line): void {
     this.#format ??= formatOf(line);
     if (this.#format === undefined) return;
-    const parsed = parseLine(line, this.#format);
-    if (parsed.kind === "record") this.#loader.add(parsed satisfies LoadRecord);
-    else if (parsed.kind === "bad") this.#badLines.report(parsed.line, parsed.column, parsed.reason);
+    const found = this.#parser.parse(line, this.#format);
+    if (found === "record") this.#loader.add(this.#parser);
+    else if (found === "bad") this.#badLines.report(this.#parser.bad);
   }
 
   #report(): void {
@@ -217,19 +218,16 @@ function summaryOf(result: LoadResult): string {
 
 /** The format that the first line with anything in it is in. */
 function formatOf(line: Line): RecordFormat | undefined {
-  return line.isTooLong || isBlank(line.bytes) ? undefined : detectFormat(line.bytes);
+  return line.isTooLong || isBlank(line) ? undefined : detectFormat(line);
 }
 
-/** The lines of each chunk. A byte order mark at the start is no part of the first. */
-async function* readLines(source: Source): AsyncGenerator<Iterable<Line>, void, undefined> {
-  const splitter = new LineSplitter(LINE_BYTES_MAX);
-  for await (const chunk of source.chunks()) yield withoutByteOrderMark(splitter.push(chunk));
-  yield withoutByteOrderMark(splitter.end());
-}
-
-function* withoutByteOrderMark(lines: Iterable<Line>): Generator<Line, void, undefined> {
-  for (const line of lines) {
-    const hasMark = line.number === 1 && line.bytes.toString("latin1", 0, 3) === "\xef\xbb\xbf";
-    yield hasMark ? { ...line, bytes: line.bytes.subarray(3) } : line;
+/** The cursor over a source's lines, once for every chunk: go on with `next` until it is false. */
+async function* linesByChunk(source: Source): AsyncGenerator<LineSplitter, void, undefined> {
+  const lines = new LineSplitter(LINE_BYTES_MAX);
+  for await (const chunk of source.chunks()) {
+    lines.push(chunk);
+    yield lines;
   }
+  lines.finish();
+  yield lines;
 }

@@ -1,25 +1,25 @@
 /**
- * Writes records to a cluster: many on their way at once, over several nodes, within a bound.
+ * Writes records to a cluster: the batches of all partitions side by side, within a bound of memory.
  *
- * Records of one key are never on their way together, so the last line of a file wins however often a write is
- * sent again. Every record's fate is counted exactly once.
+ * Every record's fate is counted exactly once. A batch that the cluster refuses for what is in it is sent again
+ * record by record, which tells the bad ones from the good.
  */
-
 import { expectArray, expectNumber } from "../../client/values.js";
-import type { Channel, WireReply } from "../../client/wire.js";
-import type { Key } from "../../core/bytes.js";
+import type { Argument, Channel, WireReply } from "../../client/wire.js";
+import { RECORD_JSON } from "../../codec/record-batch.js";
 import { MinikeyError } from "../../core/errors.js";
+import { slotOfBytes } from "../../sharding/slots.js";
+import { type Batch, firstRecord, RecordQueue, splitBatch } from "./record-queue.js";
 import type { LoadRecord } from "./records.js";
 
 export interface LoaderOptions {
-  /** Records on their way. */
-  readonly recordsMax: number;
-  /** Bytes of keys and values on their way. */
+  /** Bytes of records on their way. */
   readonly bytesMax: number;
-  /** How long one record may take before the load gives up, a cluster without quorum included. */
+  /** How long one batch may take before the load gives up, a cluster without quorum included. */
   readonly timeoutMs: number;
-  /** The way to the node that is asked to store a key. */
-  readonly route: (key: Key) => Channel;
+  readonly partitionOfSlot: Uint16Array;
+  /** Partition → the way to the node that is asked to store its records. */
+  readonly channels: readonly Channel[];
   /** A record that the cluster refuses for what it is: too large, for instance. */
   readonly onRefused: (line: number, reason: string) => void;
 }
@@ -30,61 +30,64 @@ export interface LoadCounts {
   readonly refused: number;
 }
 
-/** Before a record is offered again to a node that was overloaded or without quorum. */
+/** Before a batch is offered again to a node that was overloaded or without quorum. */
 const RETRY_AFTER_MS = 100;
+/** How long a record waits for others to go with, when its partition has nothing else on its way. */
+const LINGER_MS = 10;
 
 export class Loader {
   readonly #options: LoaderOptions;
-  /** Keys on their way, each with the records that wait for it. */
-  readonly #busyKeys = new Map<string, LoadRecord[] | undefined>();
-  #records = 0;
+  readonly #queues: readonly RecordQueue[];
   #bytes = 0;
   #created = 0;
   #replaced = 0;
   #refused = 0;
   #failure: { readonly line: number; readonly error: MinikeyError } | undefined;
+  #lingerTimer: NodeJS.Timeout | undefined;
+  #isDraining = false;
   #wake: (() => void) | undefined;
 
   constructor(options: LoaderOptions) {
     this.#options = options;
+    this.#queues = options.channels.map(() => new RecordQueue());
   }
 
   get counts(): LoadCounts {
     return { created: this.#created, replaced: this.#replaced, refused: this.#refused };
   }
 
-  /** Why the load cannot go on, and the line whose record was lost first. */
+  /** Why the load cannot go on, and the first line whose record may not be stored. */
   get failure(): { readonly line: number; readonly error: MinikeyError } | undefined {
     return this.#failure;
   }
 
   get hasRoom(): boolean {
-    return this.#records < this.#options.recordsMax && this.#bytes < this.#options.bytesMax;
+    return this.#bytes < this.#options.bytesMax;
   }
 
-  /** Takes one record; the caller waits for `room` when `hasRoom` is false. */
+  /** Takes one record, copied; the caller waits for `room` when `hasRoom` is false. */
   add(record: LoadRecord): void {
-    this.#records += 1;
-    this.#bytes += record.key.length + record.value.length;
-    const key = keyOf(record);
-    if (!this.#busyKeys.has(key)) {
-      this.#busyKeys.set(key, undefined);
-      this.#send(record, key, performance.now() + this.#options.timeoutMs);
-      return;
-    }
-    const waiting = this.#busyKeys.get(key);
-    if (waiting === undefined) this.#busyKeys.set(key, [record]);
-    else waiting.push(record);
+    const slot = slotOfBytes(record.key, record.keyStart, record.keyEnd);
+    const partition = this.#options.partitionOfSlot[slot];
+    const queue = this.#queues[partition];
+    this.#bytes += queue.add(record);
+    if (!queue.isBusy) this.#sendNext(partition);
   }
 
   /** Resolves when there is room for more. */
   async room(): Promise<void> {
-    while (!this.hasRoom) await this.#change();
+    while (!this.hasRoom) {
+      this.#flush();
+      await this.#change();
+    }
   }
 
-  /** Resolves when nothing is on its way. */
+  /** Resolves when nothing is on its way. Nothing is added afterwards. */
   async idle(): Promise<void> {
-    while (this.#records > 0) await this.#change();
+    this.#isDraining = true;
+    this.#flush();
+    while (this.#queues.some((queue) => queue.isBusy || !queue.isEmpty)) await this.#change();
+    clearTimeout(this.#lingerTimer);
   }
 
   #change(): Promise<void> {
@@ -93,50 +96,79 @@ export class Loader {
     });
   }
 
-  #send(record: LoadRecord, key: string, deadlineMs: number): void {
-    this.#options.route(key).submit({
-      args: ["KV.PUT", record.key, record.type, "any", "0", "0", record.value],
-      kind: "write-once",
-      timeoutMs: Math.max(1, deadlineMs - performance.now()),
-      onReply: (reply) => this.#onReply(record, key, deadlineMs, reply),
+  /** Sends what there is, enough for a batch or not. */
+  #flush(): void {
+    this.#queues.forEach((queue, partition) => {
+      if (!queue.isBusy && !queue.isEmpty) this.#send(partition, queue.take()!);
     });
   }
 
-  #onReply(record: LoadRecord, key: string, deadlineMs: number, reply: WireReply): void {
-    if (!(reply instanceof MinikeyError)) {
-      if (expectNumber(expectArray(reply)[0]) === 1) this.#created += 1;
-      else this.#replaced += 1;
-    } else if (reply.retryable && reply.outcome !== "unknown" && performance.now() < deadlineMs) {
-      setTimeout(() => this.#send(record, key, deadlineMs), RETRY_AFTER_MS);
-      return;
-    } else if (reply.retryable || reply.outcome === "unknown") {
-      if (this.#failure === undefined || record.line < this.#failure.line) {
-        this.#failure = { line: record.line, error: reply };
-      }
-    } else {
-      this.#refused += 1;
-      this.#options.onRefused(record.line, reply.message);
+  /** Sends the next batch of a partition that has nothing at the cluster, or waits a moment for more. */
+  #sendNext(partition: number): void {
+    const queue = this.#queues[partition];
+    if (queue.isFull || (this.#isDraining && !queue.isEmpty)) {
+      this.#send(partition, queue.take()!);
+    } else if (!queue.isEmpty) {
+      this.#lingerTimer ??= setTimeout(() => {
+        this.#lingerTimer = undefined;
+        this.#flush();
+      }, LINGER_MS);
     }
-    this.#finish(record, key);
   }
 
-  #finish(record: LoadRecord, key: string): void {
-    this.#records -= 1;
-    this.#bytes -= record.key.length + record.value.length;
-    const next = this.#busyKeys.get(key)?.shift();
-    if (next === undefined) this.#busyKeys.delete(key);
-    else this.#send(next, key, performance.now() + this.#options.timeoutMs);
+  #send(partition: number, batch: Batch): void {
+    this.#queues[partition].isBusy = true;
+    const nowMs = performance.now();
+    if (batch.deadlineMs === 0) batch.deadlineMs = nowMs + this.#options.timeoutMs;
+    this.#options.channels[partition].submit({
+      args: commandOf(batch),
+      kind: "write-once",
+      timeoutMs: Math.max(1, batch.deadlineMs - nowMs),
+      onReply: (reply) => this.#onReply(partition, batch, reply),
+    });
+  }
+
+  #onReply(partition: number, batch: Batch, reply: WireReply): void {
+    const count = batch.lines.length;
+    if (!(reply instanceof MinikeyError)) {
+      const created = expectNumber(count === 1 ? expectArray(reply)[0] : reply);
+      this.#created += created;
+      this.#replaced += count - created;
+      this.#bytes -= batch.records.length;
+    } else if (reply.retryable && reply.outcome !== "unknown" && performance.now() < batch.deadlineMs) {
+      setTimeout(() => this.#send(partition, batch), RETRY_AFTER_MS);
+      return;
+    } else if (reply.retryable || reply.outcome === "unknown") {
+      this.#fail(batch, reply);
+    } else if (count > 1) {
+      this.#queues[partition].putBack(splitBatch(batch));
+    } else {
+      this.#refused += 1;
+      this.#bytes -= batch.records.length;
+      this.#options.onRefused(batch.lines[0], reply.message);
+    }
+    this.#queues[partition].isBusy = false;
+    this.#sendNext(partition);
     this.#wake?.();
     this.#wake = undefined;
   }
+
+  /** The load stops: what has not been sent yet is not sent any more. */
+  #fail(batch: Batch, error: MinikeyError): void {
+    let { line } = this.#failure ?? { line: Number.POSITIVE_INFINITY };
+    for (const lost of [batch, ...this.#queues.flatMap((queue) => queue.takeAll())]) {
+      line = Math.min(line, lost.lines[0]);
+      this.#bytes -= lost.records.length;
+    }
+    this.#failure = { line, error: this.#failure?.error ?? error };
+  }
 }
 
-function keyOf({ key }: LoadRecord): Key {
-  if (typeof key !== "string") return key.toString("latin1");
-  return isAscii(key) ? key : Buffer.from(key).toString("latin1");
-}
-
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) > 0x7f) return false;
-  return true;
+/** One record goes by the command that everybody knows, so that a refusal is about that record. */
+function commandOf(batch: Batch): readonly Argument[] {
+  const { bytes, type, keyStart, keyEnd, valueStart, valueEnd } = firstRecord(batch);
+  const key = bytes.subarray(keyStart, keyEnd);
+  if (batch.lines.length > 1) return ["KV.LOAD", key, batch.records];
+  const typeName = type === RECORD_JSON ? "json" : "string";
+  return ["KV.PUT", key, typeName, "any", "0", "0", bytes.subarray(valueStart, valueEnd)];
 }

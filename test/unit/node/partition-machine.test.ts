@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { groupId } from "../../../src/core/ids.js";
 import { encodePreparePart } from "../../../src/node/node-commands.js";
+import { recordsOf } from "../../support/records.js";
 import { plain } from "../../support/sim/client.js";
-import { apply, newMachine } from "./partition-fixture.js";
+import { apply, newMachine, readOf } from "./partition-fixture.js";
 
 const SESSION = 77;
 const OTHER = 88;
@@ -96,6 +97,18 @@ test("replies are remembered until the origin has them", async () => {
   apply(machine, increment(4, 2));
   assert.equal(apply(machine, increment(2, 0)).status, "acknowledged");
   assert.deepEqual(apply(machine, increment(3, 0)).replies, [3]);
+});
+
+test("a batch of records that is sent again is not stored again", async () => {
+  const machine = await newMachine();
+  const load = ["ONCE", "client", "1", "KV.LOAD", "a", recordsOf(["a", "1"], ["b", "2"])];
+  const run = (sequence: number, words: readonly string[]) =>
+    plain(apply(machine, { session: SESSION, sequence, commands: [words] }).replies[0]);
+  assert.equal(run(1, load), 2);
+  run(2, ["SET", "a", "newer"]);
+  assert.equal(run(3, load), 2);
+  const { spec, args } = readOf("GET", "a");
+  assert.equal(plain(machine.read(spec, args, 0)), "newer");
 });
 
 test("a client's repeat gets the first reply, by whichever node and in whichever batch it comes", async () => {

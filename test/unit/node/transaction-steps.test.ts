@@ -7,6 +7,7 @@ import { groupId } from "../../../src/core/ids.js";
 import { encodePreparePart } from "../../../src/node/node-commands.js";
 import type { PartitionMachine } from "../../../src/node/partition-machine.js";
 import type { StagedWrite } from "../../../src/node/transactions.js";
+import { recordsOf, type TestRecord } from "../../support/records.js";
 import { plain } from "../../support/sim/client.js";
 import { apply, newMachine, readOf, type Words } from "./partition-fixture.js";
 
@@ -97,6 +98,22 @@ test("what a transaction holds blocks others, their reads too, until it ends", a
     partition.do(end, "t");
     assert(!partition.isBlocked("GET", "held"));
     assert(partition.machine.transactions.isIdle);
+  }
+});
+
+test("a batch of records waits for a transaction that holds any of its keys, repeat-proof or not", async () => {
+  for (const prefix of [[], ["ONCE", "client", "1"]]) {
+    const machine = await newMachine();
+    const prepare = ["TXN.PREPARE", "t", partOf({ checks: { held: -1 } })];
+    apply(machine, { session: 1, sequence: 1, commands: [prepare] });
+    const load = (...keys: string[]): Words => {
+      const records = recordsOf(...keys.map((key): TestRecord => [key, "1"]));
+      return [...prefix, "KV.LOAD", "free", records];
+    };
+    const blocked = apply(machine, { session: 2, sequence: 1, commands: [load("free", "held", "other")] });
+    assert.deepEqual([blocked.status, blocked.replies.length], ["blocked", 0]);
+    const free = apply(machine, { session: 3, sequence: 1, commands: [load("free", "other")] });
+    assert.deepEqual([free.status, free.replies], ["applied", [2]]);
   }
 });
 

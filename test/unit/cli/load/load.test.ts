@@ -5,9 +5,12 @@ import { join } from "node:path";
 import { afterEach, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { connect } from "../../../../src/client/connect.js";
+import { systemClock } from "../../../../src/platform/clock.js";
+import { MemoryDatabase } from "../../../support/memory-database.js";
 import { type MemoryServer, startMemoryServer } from "../../../support/memory-server.js";
 import { minikeyPath } from "../../../support/repository.js";
 import { makeTempDir } from "../../../support/temp-dir.js";
+import { waitFor } from "../../../support/wait.js";
 import { HANG_UP, ScriptedNode } from "../../client/scripted-node.js";
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -140,9 +143,9 @@ test("a record that the cluster refuses is named by its line, and counted", asyn
 test("an overloaded cluster is offered the record again, and it is counted once", async () => {
   let refusals = 3;
   const node = await scriptedNode((command) => {
-    if (command === "CLUSTER SLOTS") return "*0\r\n";
+    if (isQuestion(command)) return "*0\r\n";
     refusals -= 1;
-    return refusals >= 0 ? "-OVERLOADED try again\r\n" : "*2\r\n:1\r\n:1\r\n";
+    return refusals >= 0 ? "-OVERLOADED try again\r\n" : ":2\r\n";
   });
   const { status, out } = await load(["-", "--connect", node.address], "a:1\nb:2\n");
   assert.equal(status, 0);
@@ -152,21 +155,85 @@ test("an overloaded cluster is offered the record again, and it is counted once"
 test("when the cluster is lost for good, it says from which line to go on", async () => {
   let stored = 0;
   const node = await scriptedNode((command) => {
-    if (command === "CLUSTER SLOTS") return "*0\r\n";
+    if (isQuestion(command)) return "*0\r\n";
     stored += 1;
     return stored <= 2 ? "*2\r\n:1\r\n:1\r\n" : HANG_UP;
   });
-  const { status, out, err } = await load(
-    ["-", "--connect", node.address, "--timeout", "500"],
-    "a:1\nb:2\nc:3\nd:4\n",
-  );
+  // So large that each goes alone.
+  const input = ["a", "b", "c", "d"].map((key) => `${key}:${"x".repeat(200_000)}\n`).join("");
+  const { status, out, err } = await load(["-", "--connect", node.address, "--timeout", "500"], input);
   assert.equal(status, 1);
   assert.match(out, /^loaded 2 records/);
   assert.match(err, /stopped at line 3: .*Every line before it is stored; go on with --from-line 3/);
   const server = await startServer();
-  const rest = await load(["-", "--connect", server.address, "--from-line", "3"], "a:1\nb:2\nc:3\nd:4\n");
+  const rest = await load(["-", "--connect", server.address, "--from-line", "3"], input);
   assert.match(rest.out, /^loaded 2 records/);
 });
+
+test("a batch with a record that the cluster refuses is stored but for that record", async () => {
+  const database = new MemoryDatabase({ clock: systemClock(), partitions: 2, valueBytesMax: 1_000 });
+  const server = await startMemoryServer(0, database);
+  cleanups.push(() => server.stop());
+  const line = (i: number): string => `k${i}:${"x".repeat(i === 70 || i === 71 ? 2_000 : 10)}\n`;
+  const input = Array.from({ length: 200 }, (_, i) => line(i)).join("");
+  const { status, out, err } = await load(["-", "--json", "--connect", server.address], input);
+  const { created, failed, lastLine } = JSON.parse(out);
+  assert.deepEqual([status, created, failed, lastLine], [1, 198, 2, 200]);
+  assert.deepEqual(err.match(/^standard input:\d+: value of 2000 bytes/gm)?.toSorted(), [
+    "standard input:71: value of 2000 bytes",
+    "standard input:72: value of 2000 bytes",
+  ]);
+});
+
+test("a document of 7 MB is loaded beside small ones, and the last of a key wins whatever their sizes", async () => {
+  const server = await startServer();
+  const large = (key: string): string => `{"key":"${key}","value":{"text":"${"x".repeat(7 << 20)}"}}\n`;
+  const input = `${jsonl(500)}${large("k1")}${large("k2")}${jsonl(2)}${large("k499")}`;
+  const { status, out } = await load(["-", "--json", "--connect", server.address], input);
+  const { created, replaced, failed } = JSON.parse(out);
+  assert.deepEqual([status, created, replaced, failed], [0, 500, 5, 0]);
+  const client = connect(server.address);
+  cleanups.push(() => client.close());
+  assert.deepEqual([await client.get("k0"), await client.get("k1")], [{ n: 0 }, { n: 1 }]);
+  for (const key of ["k2", "k499"]) {
+    assert.equal(((await client.get(key)) as { text: string }).text.length, 7 << 20);
+  }
+});
+
+test("Ctrl-C stores what was read and names the line to go on from, which completes the load", async () => {
+  const server = await startServer();
+  const child = spawn(process.execPath, [minikeyPath, "load", "-", "--connect", server.address]);
+  const ended = new Promise<Ended>((resolve) => {
+    let out = "";
+    let err = "";
+    child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
+    child.once("close", (status) => resolve({ status, out, err }));
+  });
+  const input = jsonl(30_000);
+  const half = input.length / 2;
+  child.stdin.write(input.slice(0, half));
+  const client = connect(server.address);
+  cleanups.push(() => client.close());
+  await waitFor("some records are stored", async () => (await client.count()) > 0);
+  child.kill("SIGINT");
+  // Without another line it does not look.
+  child.stdin.on("error", () => {});
+  child.stdin.end(input.slice(half));
+  const { status, err } = await ended;
+  assert.equal(status, 1);
+  const [, last, next] = /interrupted after line (\d+), .*--from-line (\d+)\n$/.exec(err)!;
+  assert.equal(Number(next), Number(last) + 1);
+  assert.equal(await client.count(), Number(last));
+  const rest = await load(["-", "--json", "--from-line", next, "--connect", server.address], input);
+  assert.equal(JSON.parse(rest.out).created, 30_000 - Number(last));
+  assert.equal(JSON.parse(rest.out).replaced, 0);
+});
+
+/** What a load asks about the cluster before it begins. */
+function isQuestion(command: string): boolean {
+  return command === "CLUSTER SLOTS" || command === "KEYSPACE LIST";
+}
 
 async function scriptedNode(answer: Parameters<typeof ScriptedNode.start>[0]): Promise<ScriptedNode> {
   const node = await ScriptedNode.start(answer);

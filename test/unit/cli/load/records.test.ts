@@ -2,39 +2,77 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { jsonErrorColumn } from "../../../../src/cli/load/json-column.js";
-import {
-  detectFormat,
-  type ParsedLine,
-  parseLine,
-  type RecordFormat,
-} from "../../../../src/cli/load/records.js";
+import type { Line } from "../../../../src/cli/load/line-splitter.js";
+import { detectFormat, type RecordFormat, RecordParser } from "../../../../src/cli/load/records.js";
+import { RECORD_JSON } from "../../../../src/codec/record-batch.js";
+import { asBytes } from "../../../../src/core/bytes.js";
 
-const parse = (text: string | Buffer, format: RecordFormat): ParsedLine =>
-  parseLine({ bytes: Buffer.from(text as string), number: 7, isTooLong: false }, format);
+/** The line in the middle of a chunk, so that nothing may look beyond it. */
+function lineOf(text: string | Buffer): Line {
+  const line = Buffer.from(text as string);
+  const chunk = Buffer.concat([Buffer.from('["'), line, Buffer.from(':"1}')]);
+  return { bytes: asBytes(chunk), start: 2, end: 2 + line.length, number: 7, isTooLong: false };
+}
+
+interface Found {
+  readonly type: "string" | "json";
+  readonly key: string;
+  readonly value: string;
+}
+
+/** The record as text, "blank", or where and why the line is bad. */
+function parse(text: string | Buffer, format: RecordFormat): Found | "blank" | [number, string] {
+  const parser = new RecordParser();
+  const found = parser.parse(lineOf(text), format);
+  assert.equal(parser.line, 7);
+  if (found === "blank") return found;
+  if (found === "bad") return [parser.bad.column, parser.bad.reason];
+  return {
+    type: parser.type === RECORD_JSON ? "json" : "string",
+    key: parser.key.utf8Slice(parser.keyStart, parser.keyEnd),
+    value: parser.value.utf8Slice(parser.valueStart, parser.valueEnd),
+  };
+}
 
 test("the format is told by the content of a line", () => {
-  assert.equal(detectFormat(Buffer.from('{"key":"a","value":1}')), "jsonl");
-  assert.equal(detectFormat(Buffer.from('  { "key": 1 }')), "jsonl");
-  assert.equal(detectFormat(Buffer.from("a:b")), "lines");
-  assert.equal(detectFormat(Buffer.from("{tag}:value")), "lines");
+  assert.equal(detectFormat(lineOf('{"key":"a","value":1}')), "jsonl");
+  assert.equal(detectFormat(lineOf('  { "key": 1 }')), "jsonl");
+  assert.equal(detectFormat(lineOf("a:b")), "lines");
+  assert.equal(detectFormat(lineOf("{tag}:value")), "lines");
 });
 
-test("a JSON line is a record: strings are bytes, the rest documents in compact JSON", () => {
-  assert.deepEqual(parse('{"key":"a","value":{ "b" : [1, 2.50] }}', "jsonl"), {
-    kind: "record",
-    line: 7,
-    key: "a",
-    type: "json",
-    value: '{"b":[1,2.5]}',
-  });
-  assert.deepEqual(parse('{"value":"text","key":"a"}', "jsonl"), {
-    kind: "record",
-    line: 7,
-    key: "a",
-    type: "string",
-    value: "text",
-  });
-  assert.equal((parse('{"key":"a","value":null}', "jsonl") as { value: string }).value, "null");
+test("a JSON line is a record: strings are bytes, the rest documents without whitespace between tokens", () => {
+  for (const [line, type, key, value] of [
+    ['{"key":"a","value":{"b":[1,2]}}', "json", "a", '{"b":[1,2]}'],
+    [' { "value" : { "b c" : [1 , " x\\"y "] } , "key" : "a" } ', "json", "a", '{"b c":[1," x\\"y "]}'],
+    ['{"value":"text","key":"a"}', "string", "a", "text"],
+    ['{"key":"a","value":""}', "string", "a", ""],
+    ['{"key":"a","value":null}', "json", "a", "null"],
+    ['{"key":"Sant Juli\\u00e0","value":"\\ud83d\\ude00\\n"}', "string", "Sant Julià", "😀\n"],
+    ['{"k\\u0065y":"a","value":1}', "json", "a", "1"],
+    ['{"key":1,"value":1,"key":"b","value":2}', "json", "b", "2"],
+  ] as const) {
+    assert.deepEqual(parse(line, "jsonl"), { type, key, value }, line);
+  }
+});
+
+test("a document keeps its numbers as they were written, however long", () => {
+  const line = '{"key":"a","value":[12345678901234567890, 2.50, 1e2, -0]}';
+  assert.equal((parse(line, "jsonl") as Found).value, "[12345678901234567890,2.50,1e2,-0]");
+});
+
+test("every record that JSON.stringify writes is read back", () => {
+  const record = fc.record({ key: fc.string({ minLength: 1, maxLength: 40 }), value: fc.jsonValue() });
+  fc.assert(
+    fc.property(record, fc.nat(2), (fields, space) => {
+      const found = parse(JSON.stringify(fields, undefined, space).replaceAll("\n", " "), "jsonl") as Found;
+      if (typeof fields.value === "string") {
+        assert.deepEqual(found, { type: "string", ...fields });
+      } else {
+        assert.deepEqual(found, { type: "json", key: fields.key, value: JSON.stringify(fields.value) });
+      }
+    }),
+  );
 });
 
 test("the first colon separates; the rest is value, empty or not", () => {
@@ -43,21 +81,14 @@ test("the first colon separates; the rest is value, empty or not", () => {
     ["a:", "a", ""],
     [" a : b ", " a ", " b "],
   ]) {
-    const record = parse(line, "lines");
-    assert.deepEqual(record, {
-      kind: "record",
-      line: 7,
-      key: Buffer.from(key),
-      type: "string",
-      value: Buffer.from(value),
-    });
+    assert.deepEqual(parse(line, "lines"), { type: "string", key, value });
   }
 });
 
 test("blank lines are no records and no errors", () => {
   for (const format of ["jsonl", "lines"] as const) {
-    assert.deepEqual(parse("", format), { kind: "blank" });
-    assert.deepEqual(parse(" \t", format), { kind: "blank" });
+    assert.deepEqual(parse("", format), "blank");
+    assert.deepEqual(parse(" \t", format), "blank");
   }
 });
 
@@ -75,9 +106,14 @@ test("a bad line is named with column and reason", () => {
     ['{"key":"a","value":1,"ttl":5}', "jsonl", 1, 'unknown field "ttl"'],
     ['{"key":"","value":1}', "jsonl", 1, "the key is empty"],
     [Buffer.from('{"key":"\xff"}', "latin1"), "jsonl", 9, "not UTF-8"],
+    ['{"key":"a","key":1,"value":1}', "jsonl", 1, 'no "key" that is a string'],
+    ['{"key":"a\\ud800","value":1}', "jsonl", 1, "the key holds half of a surrogate pair"],
+    ['{"key":"a","value":"\\udc00"}', "jsonl", 1, "the value holds half of a surrogate pair"],
+    [`{"key":"a","value":${"[".repeat(129)}${"]".repeat(129)}}`, "jsonl", 1, "nested more than 128 deep"],
+    ["no colon here, but in what follows", "lines", 35, 'no ":" between key and value'],
   ];
   for (const [line, format, column, reason] of cases) {
-    assert.deepEqual(parse(line, format), { kind: "bad", line: 7, column, reason }, String(line));
+    assert.deepEqual(parse(line, format), [column, reason], String(line));
   }
 });
 
