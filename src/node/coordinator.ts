@@ -13,16 +13,18 @@ import { Args, type CommandSpec } from "../commands/types.js";
 import { assert } from "../core/assert.js";
 import { copyBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
-import { type GroupId, groupOf, partitionId } from "../core/ids.js";
+import { type GroupId, groupOf, type NodeId, partitionId } from "../core/ids.js";
 import type { Clock } from "../ports/clock.js";
 import type { Random } from "../ports/random.js";
 import type { BatchLevel } from "./batch.js";
 import type { Keyspace } from "./cluster-map.js";
 import type { ReadGuarantee } from "./partition-reader.js";
+import { refusalError } from "./refusal.js";
 import type { Requests } from "./requests.js";
 import { retainReply } from "./retain-reply.js";
 import { SnapshotReads } from "./snapshot-reads.js";
 import { TransactionRunner } from "./transaction-runner.js";
+import { STEPS_GRACE_MS, within } from "./within.js";
 
 /** A command on its way: where, and with which guarantees. */
 export interface Route {
@@ -36,16 +38,18 @@ export type Done = (reply: Reply) => void;
 
 export class Coordinator {
   readonly #requests: Requests;
+  readonly #clock: Clock;
   readonly #random: Random;
   readonly #cursors: ScanCursors;
   readonly #reads: SnapshotReads;
   readonly transactions: TransactionRunner;
 
-  constructor(requests: Requests, clock: Clock, random: Random, cursors: ScanCursors) {
+  constructor(requests: Requests, clock: Clock, random: Random, cursors: ScanCursors, self: NodeId) {
     this.#requests = requests;
+    this.#clock = clock;
     this.#random = random;
     this.#cursors = cursors;
-    this.transactions = new TransactionRunner(requests, clock, random);
+    this.transactions = new TransactionRunner(requests, clock, random, self);
     this.#reads = new SnapshotReads(requests, this.transactions);
   }
 
@@ -103,8 +107,13 @@ export class Coordinator {
       return;
     }
     const keys = Array.from({ length: args.count - 1 }, (_, i) => args.key(i + 1));
-    this.#reads.read([...new Set(keys)], route).then(
+    const limitMs = this.#requests.requestTimeoutMs + STEPS_GRACE_MS;
+    within(this.#clock, limitMs, this.#reads.read([...new Set(keys)], route)).then(
       (entries) => {
+        if (entries === undefined) {
+          done(refusalError("unreachable"));
+          return;
+        }
         done(
           keys.map((key) => {
             const entry = entries.get(key);

@@ -117,9 +117,21 @@ function decodePreparePart(bytes: Bytes): PreparePart {
   return { participants, checks, writes, wantsValues: reader.u8() === 1 };
 }
 
-export type Vote = "PREPARED" | "LOCKED" | "CONFLICT" | "ABORTED" | "COMMITTED";
+/**
+ * `FENCED`: not prepared, as nothing more of this generation is. `FULL`: too many wait to be confirmed. `FORGOTTEN`:
+ * not voted for, or committed and confirmed by everyone; this partition cannot tell which.
+ */
+export type Vote =
+  | "PREPARED"
+  | "LOCKED"
+  | "CONFLICT"
+  | "FENCED"
+  | "FULL"
+  | "ABORTED"
+  | "COMMITTED"
+  | "FORGOTTEN";
 
-/** `TXN.PREPARE id part`: locks and keeps, or says why not. */
+/** `TXN.PREPARE id part`: locks and keeps, or says why not; `FENCED` comes with the generation up to which. */
 export const TXN_PREPARE: NodeCommandSpec = {
   name: "TXN.PREPARE",
   opcode: 202,
@@ -129,8 +141,10 @@ export const TXN_PREPARE: NodeCommandSpec = {
     const { transactions, view } = machine;
     const id: TransactionId = args.key(1);
     if (transactions.prepared(id) !== undefined) return "PREPARED";
-    const decided = transactions.decision(id);
-    if (decided !== undefined) return decided === "committed" ? "COMMITTED" : "ABORTED";
+    if (transactions.isCommitted(id)) return "COMMITTED";
+    const fence = transactions.fenceOf(id);
+    if (fence !== undefined) return ["FENCED", fence];
+    if (transactions.isFull) return "FULL";
     const part = decodePreparePart(args.bytes.subarray(args.start(2), args.end(2)));
     const locked = part.checks.map((check) => check.key);
     if (locked.some((key) => transactions.holderOf(key) !== undefined)) return "LOCKED";
@@ -157,8 +171,7 @@ export const TXN_COMMIT: NodeCommandSpec = {
   keys: NO_KEYS,
   ignoresLocks: true,
   apply(machine, args) {
-    const prepared = machine.transactions.decide(args.key(1), "committed");
-    for (const write of prepared?.writes ?? []) applyWrite(machine, write);
+    for (const write of machine.transactions.commit(args.key(1))) applyWrite(machine, write);
     return OK;
   },
 };
@@ -175,9 +188,7 @@ export const TXN_ABORT: NodeCommandSpec = {
   keys: NO_KEYS,
   ignoresLocks: true,
   apply(machine, args) {
-    if (machine.transactions.decision(args.key(1)) === undefined) {
-      machine.transactions.decide(args.key(1), "aborted");
-    }
+    machine.transactions.abort(args.key(1));
     return OK;
   },
 };
@@ -190,21 +201,26 @@ export const TXN_VOTE: NodeCommandSpec = {
   ignoresLocks: true,
   apply(machine, args): Vote {
     const id = args.key(1);
-    if (machine.transactions.prepared(id) !== undefined) return "PREPARED";
-    const decided = machine.transactions.decision(id);
-    if (decided === "committed") return "COMMITTED";
-    if (decided === undefined) machine.transactions.decide(id, "aborted");
+    const { transactions } = machine;
+    if (transactions.prepared(id) !== undefined) return "PREPARED";
+    if (transactions.isCommitted(id)) return "COMMITTED";
+    if (transactions.fenceOf(id) !== undefined) return "FORGOTTEN";
+    transactions.fence(id);
     return "ABORTED";
   },
 };
 
-/** `TXN.FORGET id`: every participant has the decision. */
+/**
+ * `TXN.FORGET id [FENCE]`: every participant has confirmed the commit. With `FENCE` when that was found out by
+ * another than the coordinator, who may ask yet, and must not be told that it was never voted for.
+ */
 export const TXN_FORGET: NodeCommandSpec = {
   name: "TXN.FORGET",
   opcode: 206,
   keys: NO_KEYS,
   ignoresLocks: true,
   apply(machine, args) {
+    if (args.count > 2) machine.transactions.fence(args.key(1));
     machine.transactions.forget(args.key(1));
     return OK;
   },

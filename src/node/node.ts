@@ -158,7 +158,7 @@ export class MinikeyNode implements Database {
       onFatal: parts.onFatal,
     });
     this.#readmission = new Readmission(this.#membership, this.#view, transport, logger);
-    this.#coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors());
+    this.#coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors(), this.#self);
     const engines = [parts.diskEngine, parts.memoryEngine];
     this.#checkpoints = new Checkpoints(engines, this.#groups, clock, (error) => parts.onFatal(error));
     this.#expiry = new Expiry(this.#groups, this.#requests, clock);

@@ -29,7 +29,8 @@ import { type OriginSession, Sessions } from "./sessions.js";
 import { StoreView } from "./store-view.js";
 import { keyArguments, Transactions } from "./transactions.js";
 
-const STATE_FORMAT = 1;
+/** 1 was never released. */
+const STATE_FORMAT = 2;
 
 /** Finds a command by the number it has in the log. */
 export type OpcodeLookup = (opcode: number) => CommandSpec | NodeCommandSpec | undefined;
@@ -251,6 +252,12 @@ function openState(applied: AppliedState): ByteReader {
     throw new MinikeyError(
       "DATA_NEWER",
       `the data has state format ${format}, newer than ${STATE_FORMAT}, the latest that this version knows`,
+    );
+  }
+  if (format < STATE_FORMAT) {
+    throw new MinikeyError(
+      "DATA_CORRUPT",
+      `the data has state format ${format}, of a version before the first`,
     );
   }
   return reader;

@@ -8,7 +8,7 @@ import { OK, type Reply } from "../commands/reply.js";
 import type { Entry, Mutation, TransactionPlan } from "../commands/types.js";
 import { type Bytes, copyBytes, type Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
-import type { GroupId } from "../core/ids.js";
+import type { GroupId, NodeId } from "../core/ids.js";
 import type { Clock } from "../ports/clock.js";
 import type { Random } from "../ports/random.js";
 import type { BatchLevel } from "./batch.js";
@@ -24,10 +24,12 @@ import {
   TXN_VOTE,
   type Vote,
 } from "./node-commands.js";
+import { refusalError } from "./refusal.js";
 import type { Requests } from "./requests.js";
 import { retainReply } from "./retain-reply.js";
 import { type Entries, entryOf, partitionOfKey } from "./snapshot-reads.js";
-import type { StagedWrite, TransactionId } from "./transactions.js";
+import { newTransactionId, type StagedWrite, type TransactionId } from "./transactions.js";
+import { STEPS_GRACE_MS, within } from "./within.js";
 
 interface Part {
   readonly group: GroupId;
@@ -37,20 +39,38 @@ interface Part {
 
 const ANY_VERSION = -1;
 const PAUSE_MS_MAX = 20;
+/** What became of one try. `committed`: and not yet known to all, unless the level asks for it. */
+type Outcome = "committed" | "not committed";
 
 export class TransactionRunner {
   readonly #requests: Requests;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #self: NodeId;
+  /** Grows when a partition has fenced it. Where two lives of a node share one, both are fenced together. */
+  #generation: number;
 
-  constructor(requests: Requests, clock: Clock, random: Random) {
+  constructor(requests: Requests, clock: Clock, random: Random, self: NodeId) {
     this.#requests = requests;
     this.#clock = clock;
     this.#random = random;
+    this.#self = self;
+    this.#generation = Math.max(0, Math.floor(clock.wallMs()));
   }
 
   /** The command's reply. Rejects with `MinikeyError`: `CONFLICT` when others were always faster. */
   async run(
+    plan: TransactionPlan,
+    route: Route,
+    readTogether: (keys: readonly Key[]) => Promise<Entries>,
+  ): Promise<Reply> {
+    const limitMs = this.#requests.requestTimeoutMs + STEPS_GRACE_MS;
+    const reply = await within(this.#clock, limitMs, this.#run(plan, route, readTogether));
+    if (reply === undefined) throw unknownOutcome();
+    return reply;
+  }
+
+  async #run(
     plan: TransactionPlan,
     route: Route,
     readTogether: (keys: readonly Key[]) => Promise<Entries>,
@@ -60,7 +80,7 @@ export class TransactionRunner {
       const { writes, reply, versions } = await decide(plan, readTogether);
       if (writes.length === 0) return reply;
       const parts = partsOf(plan.keys, versions, writes, route);
-      if (await this.#commit(parts, route.level)) return reply;
+      if ((await this.#commit(parts, route.level, deadlineMs)) === "committed") return reply;
       if (this.#clock.monotonicMs() > deadlineMs) {
         throw new MinikeyError(
           "CONFLICT",
@@ -80,91 +100,105 @@ export class TransactionRunner {
       const answers = await this.#prepare(id, parts, true);
       const isLocked = answers.every((answer) => voteOf(answer) === "PREPARED");
       const entries = isLocked ? entriesOf(parts, answers) : undefined;
-      await this.#tell(TXN_ABORT, id, parts);
-      this.#forget(id, parts);
+      this.#send(TXN_ABORT, id, parts);
       if (entries !== undefined) return entries;
-      if (this.#clock.monotonicMs() > deadlineMs) {
-        throw new MinikeyError("CONFLICT", "the keys are held by other transactions");
-      }
+      const refusal = this.#refusalIn(answers);
+      if (refusal !== undefined) throw refusal;
+      // Nothing was to be written, so nothing is uncertain.
+      if (answers.some((answer) => answer instanceof MinikeyError)) throw refusalError("unreachable");
+      if (this.#clock.monotonicMs() > deadlineMs) throw refusalError("locked");
       await this.#pause();
     }
   }
 
   /**
    * Finishes a transaction whose coordinator may be gone: committed when all voted yes, else aborted. False when
-   * not all partitions could be asked: to be tried again.
+   * not all partitions could be asked or told: to be tried again.
    */
   async finish(id: TransactionId, participants: readonly GroupId[]): Promise<boolean> {
-    const votes = await Promise.all(
-      participants.map(async (group) => voteOf(await this.#write(group, TXN_VOTE, [id]))),
-    );
+    const votes = await this.#votes(id, participants);
     if (votes.includes(undefined)) return false;
     const isCommitted = votes.includes("COMMITTED") || votes.every((vote) => vote === "PREPARED");
-    const decision = isCommitted ? TXN_COMMIT : TXN_ABORT;
-    const told = await Promise.all(
-      participants.map(async (group) => await this.#write(group, decision, [id])),
-    );
-    return told.every((reply) => reply === OK);
+    const isTold = await this.#tell(isCommitted ? TXN_COMMIT : TXN_ABORT, id, participants);
+    if (!isTold || !isCommitted) return isTold;
+    // Its coordinator may be there after all, and ask.
+    return await this.#tell(TXN_FORGET, id, participants, "majority", "FENCE");
   }
 
-  /** True: committed. False: not, try again. Rejects when it cannot be known. */
-  async #commit(parts: readonly Part[], level: BatchLevel): Promise<boolean> {
+  /** Rejects when it cannot be known, and with what refused it when trying again would not help. */
+  async #commit(parts: readonly Part[], level: BatchLevel, deadlineMs: number): Promise<Outcome> {
     const id = this.#newId();
     const answers = await this.#prepare(id, parts, false);
     const votes = answers.map(voteOf);
-    const isRefused = votes.some((vote) => vote === "LOCKED" || vote === "CONFLICT" || vote === "ABORTED");
-    if (isRefused) {
-      await this.#tell(TXN_ABORT, id, parts);
-      this.#forget(id, parts);
-      return false;
-    }
-    if (votes.every((vote) => vote === "PREPARED")) {
-      // Who has this in its log has what was prepared, too: the level asked for is the level of this step.
-      const isTold = await this.#tell(TXN_COMMIT, id, parts, level);
-      // Those that could not be told find out by asking the others, who must remember until then.
-      if (isTold) this.#forget(id, parts);
-      else if (level === "all") throw notEverywhere();
-      return true;
-    }
-    const refusal = answers.find((answer) => answer instanceof MinikeyError && answer.outcome !== "unknown");
-    if (refusal !== undefined) {
-      // It will never be committed: nobody need wait until everyone knows.
+    if (votes.every((vote) => vote === "PREPARED")) return await this.#carryOut(id, parts, level, deadlineMs);
+    const refusal = this.#refusalIn(answers);
+    if (refusal !== undefined || votes.some(isNo)) {
+      // It will never be committed: nobody need wait until everyone knows. Behind the part that it undoes in the
+      // order of what this node writes to the partition, so that part cannot come later.
       this.#send(TXN_ABORT, id, parts);
-      throw refusal;
+      if (refusal !== undefined) throw refusal;
+      return "not committed";
     }
-    return await this.#settle(id, parts, answers, level);
+    return await this.#settle(id, parts, level, deadlineMs);
   }
 
-  /** Some partition gave no vote: the partitions themselves decide. */
+  /** All have voted yes: it is committed, whether or not they can be told in time. */
+  async #carryOut(
+    id: TransactionId,
+    parts: readonly Part[],
+    level: BatchLevel,
+    deadlineMs: number,
+  ): Promise<Outcome> {
+    // Who has this in its log has what was prepared, too: the level asked for is the level of this step.
+    const telling = this.#tell(TXN_COMMIT, id, groupsOf(parts), level).then((isTold) => {
+      // Those that could not be told find out by asking the others, who must remember until then.
+      if (isTold) this.#send(TXN_FORGET, id, parts);
+      return isTold;
+    });
+    const limitMs = Math.max(0, deadlineMs - this.#clock.monotonicMs());
+    const isTold = await within(this.#clock, limitMs, telling);
+    if (isTold !== true && level === "all") throw notEverywhere();
+    return "committed";
+  }
+
+  /** Some partition may or may not have voted: it is asked again, and says no unless it has. */
   async #settle(
     id: TransactionId,
     parts: readonly Part[],
-    answers: readonly Reply[],
     level: BatchLevel,
-  ): Promise<boolean> {
-    const error = answers.find((answer) => answer instanceof MinikeyError);
-    const groups = parts.map((part) => part.group);
-    const votes = await Promise.all(
-      groups.map(async (group) => voteOf(await this.#write(group, TXN_VOTE, [id]))),
-    );
-    if (votes.every((vote) => vote !== undefined)) {
-      const isCommitted = votes.every((vote) => vote === "PREPARED" || vote === "COMMITTED");
-      if (isCommitted) {
-        const isTold = await this.#tell(TXN_COMMIT, id, parts, level);
-        if (!isTold && level === "all") throw notEverywhere();
-        return true;
-      }
-      await this.#tell(TXN_ABORT, id, parts);
-      throw error ?? new MinikeyError("NO_QUORUM", "no majority of the keys' replicas can be reached");
+    deadlineMs: number,
+  ): Promise<Outcome> {
+    const votes = await this.#votes(id, groupsOf(parts));
+    if (votes.every((vote) => vote === "PREPARED" || vote === "COMMITTED")) {
+      return await this.#carryOut(id, parts, level, deadlineMs);
     }
-    throw new MinikeyError(
-      "OUTCOME_UNKNOWN",
-      "not all partitions have answered in time: all or none may be done",
-    );
+    if (!votes.includes("ABORTED")) throw unknownOutcome();
+    // The vote of no is for all of this generation.
+    this.#generation += 1;
+    this.#send(TXN_ABORT, id, parts);
+    throw refusalError("unreachable");
+  }
+
+  async #votes(id: TransactionId, groups: readonly GroupId[]): Promise<(Vote | undefined)[]> {
+    return await Promise.all(groups.map(async (group) => voteOf(await this.#write(group, TXN_VOTE, [id]))));
+  }
+
+  /** What the client is to be told, when some partition has certainly not voted and trying again would not help. */
+  #refusalIn(answers: readonly Reply[]): MinikeyError | undefined {
+    for (const answer of answers) {
+      const vote = voteOf(answer);
+      if (vote === "FENCED") {
+        const [, fence] = answer as readonly Reply[];
+        this.#generation = Math.max(this.#generation, Number(fence) + 1);
+      }
+      if (vote === "FULL") return tooManyOpen();
+      if (answer instanceof MinikeyError && answer.outcome !== "unknown") return answer;
+    }
+    return undefined;
   }
 
   async #prepare(id: TransactionId, parts: readonly Part[], wantsValues: boolean): Promise<Reply[]> {
-    const participants = parts.map((part) => part.group);
+    const participants = groupsOf(parts);
     return await Promise.all(
       parts.map(async ({ group, checks, writes }) => {
         const part = encodePreparePart({ participants, checks, writes, wantsValues });
@@ -173,27 +207,25 @@ export class TransactionRunner {
     );
   }
 
+  /** True when all have confirmed. */
   async #tell(
     command: NodeCommandSpec,
     id: TransactionId,
-    parts: readonly Part[],
+    groups: readonly GroupId[],
     level: BatchLevel = "majority",
+    ...more: readonly string[]
   ): Promise<boolean> {
     const replies = await Promise.all(
-      parts.map(async (part) => await this.#write(part.group, command, [id], level)),
+      groups.map(async (group) => await this.#write(group, command, [id, ...more], level)),
     );
     return replies.every((reply) => reply === OK);
-  }
-
-  #forget(id: TransactionId, parts: readonly Part[]): void {
-    this.#send(TXN_FORGET, id, parts);
   }
 
   /** As `#tell`, without waiting. */
   #send(command: NodeCommandSpec, id: TransactionId, parts: readonly Part[]): void {
     const args = makeArgs([command.name, id]);
     const sink = { onReply: () => undefined };
-    for (const part of parts) this.#requests.writeOwn(part.group, command, args, "majority", sink);
+    for (const { group } of parts) this.#requests.writeOwn(group, command, args, "majority", sink);
   }
 
   async #write(
@@ -217,8 +249,30 @@ export class TransactionRunner {
   }
 
   #newId(): TransactionId {
-    return `${this.#random.id48().toString(36)}-${this.#random.id48().toString(36)}`;
+    return newTransactionId(this.#self, this.#generation, this.#random.id48());
   }
+}
+
+function isNo(vote: Vote | undefined): boolean {
+  return vote === "LOCKED" || vote === "CONFLICT" || vote === "FENCED";
+}
+
+function groupsOf(parts: readonly Part[]): readonly GroupId[] {
+  return parts.map((part) => part.group);
+}
+
+function tooManyOpen(): MinikeyError {
+  return new MinikeyError(
+    "OVERLOADED",
+    "too many transactions wait until all of their partitions can be reached",
+  );
+}
+
+function unknownOutcome(): MinikeyError {
+  return new MinikeyError(
+    "OUTCOME_UNKNOWN",
+    "not all partitions have answered in time: all or none may be done",
+  );
 }
 
 function notEverywhere(): MinikeyError {

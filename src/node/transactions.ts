@@ -7,13 +7,20 @@
  * A coordinator that dies leaves locks behind: any partition's leader then asks all others for their votes
  * (a partition that never voted votes no, for good) and finishes the transaction.
  *
- * This is one partition's share of that: locks, kept writes, votes. Replicated state.
+ * This is one partition's share of that: locks, kept writes, votes. Replicated state. What it remembers, and how
+ * long, so that no late message can have a transaction done here and undone there, without trust in any clock:
+ *
+ * - A commit, until every participant has confirmed it: then no one holds the transaction, and no one asks.
+ *   Commits that are not confirmed are bounded by refusing new transactions, not by forgetting.
+ * - Of aborts, nothing. Who votes no for good, or forgets a commit in the place of its coordinator, *fences* that
+ *   coordinator's generation instead: no transaction of it, or of an earlier one, is prepared here again. A
+ *   coordinator that lives goes on in a new generation. That is one number a node, however much is aborted.
  */
 import type { ByteReader } from "../codec/byte-reader.js";
 import type { ByteWriter } from "../codec/byte-writer.js";
 import type { Args, CommandSpec, KeyPositions, ValueType } from "../commands/types.js";
 import { type Bytes, copyBytes, type Key } from "../core/bytes.js";
-import { type GroupId, groupId } from "../core/ids.js";
+import { type GroupId, groupId, type NodeId } from "../core/ids.js";
 import type { NodeCommandSpec } from "./node-commands.js";
 
 export type TransactionId = string;
@@ -36,15 +43,32 @@ export interface Prepared {
   readonly writes: readonly StagedWrite[];
 }
 
-export type Decision = "committed" | "aborted";
+/** Prepared, or committed and not confirmed by all participants: past this many, no more are prepared. */
+const OPEN_MAX = 16_384;
 
-/** Decisions are told to be forgotten by their coordinator; past this many, the oldest go. */
-const DECISIONS_MAX = 65_536;
+/** Who coordinates a transaction: a node, and how often it has had to begin anew. */
+interface Coordinator {
+  readonly name: string;
+  readonly generation: number;
+}
+
+/** `node.generation.random`; of another form: a coordinator of its own. */
+export function newTransactionId(node: NodeId, generation: number, random: number): TransactionId {
+  return `${node}.${generation}.${random.toString(36)}`;
+}
+
+function coordinatorOf(id: TransactionId): Coordinator {
+  const match = /^(.*)\.([0-9]{1,14})\.[0-9a-z]+$/s.exec(id);
+  return match === null ? { name: id, generation: 0 } : { name: match[1], generation: Number(match[2]) };
+}
 
 export class Transactions {
   readonly #locks = new Map<Key, TransactionId>();
   readonly #prepared = new Map<TransactionId, Prepared>();
-  readonly #decided = new Map<TransactionId, Decision>();
+  /** Committed here, and perhaps not known to all participants. */
+  readonly #committed = new Map<TransactionId, readonly GroupId[]>();
+  /** By node: the latest generation of which nothing more is prepared. */
+  readonly #fences = new Map<string, number>();
 
   get isIdle(): boolean {
     return this.#locks.size === 0;
@@ -70,7 +94,7 @@ export class Transactions {
     return false;
   }
 
-  /** Votes yes: holds the keys until `decide`. The caller has checked that all of them are free. */
+  /** Votes yes: holds the keys until the end. The caller has checked that all of them are free. */
   prepare(transaction: Prepared): void {
     this.#prepared.set(transaction.id, transaction);
     for (const key of transaction.locked) this.#locks.set(key, transaction.id);
@@ -84,28 +108,59 @@ export class Transactions {
     return this.#prepared.values();
   }
 
-  decision(id: TransactionId): Decision | undefined {
-    return this.#decided.get(id);
+  /** No room for more: somewhere participants cannot be reached that commits wait for. */
+  get isFull(): boolean {
+    return this.#prepared.size + this.#committed.size >= OPEN_MAX;
   }
 
-  /** Ends a transaction here and releases its keys; returns what was prepared. */
-  decide(id: TransactionId, decision: Decision): Prepared | undefined {
+  isCommitted(id: TransactionId): boolean {
+    return this.#committed.has(id);
+  }
+
+  /** Those that not all participants are known to have confirmed, and who they are. */
+  allCommitted(): IterableIterator<[TransactionId, readonly GroupId[]]> {
+    return this.#committed.entries();
+  }
+
+  /** Releases the keys and remembers the commit; returns the writes to make, none when it is done already. */
+  commit(id: TransactionId): readonly StagedWrite[] {
+    const transaction = this.#release(id);
+    // Told to commit without having voted, or since having forgotten: every participant has confirmed.
+    if (transaction === undefined) return [];
+    this.#committed.set(id, transaction.participants);
+    return transaction.writes;
+  }
+
+  /** Releases the keys. A commit stays one. */
+  abort(id: TransactionId): void {
+    this.#release(id);
+  }
+
+  #release(id: TransactionId): Prepared | undefined {
     const transaction = this.#prepared.get(id);
-    if (transaction !== undefined) {
-      this.#prepared.delete(id);
-      for (const key of transaction.locked) this.#locks.delete(key);
-    }
-    this.#decided.set(id, decision);
-    if (this.#decided.size > DECISIONS_MAX) {
-      const [oldest] = this.#decided.keys();
-      this.#decided.delete(oldest);
-    }
+    if (transaction === undefined) return undefined;
+    this.#prepared.delete(id);
+    for (const key of transaction.locked) this.#locks.delete(key);
     return transaction;
   }
 
-  /** Every participant knows the decision: nobody will ask again. */
+  /** Every participant has the commit: nobody will ask again. */
   forget(id: TransactionId): void {
-    this.#decided.delete(id);
+    this.#committed.delete(id);
+  }
+
+  /** The generation up to which nothing of the transaction's coordinator is prepared; undefined when it may be. */
+  fenceOf(id: TransactionId): number | undefined {
+    const { name, generation } = coordinatorOf(id);
+    const fence = this.#fences.get(name);
+    return fence === undefined || fence < generation ? undefined : fence;
+  }
+
+  /** From now on nothing is prepared of the transaction's coordinator up to this generation. */
+  fence(id: TransactionId): void {
+    const { name, generation } = coordinatorOf(id);
+    const fence = this.#fences.get(name);
+    if (fence === undefined || fence < generation) this.#fences.set(name, generation);
   }
 
   encode(writer: ByteWriter): void {
@@ -119,17 +174,24 @@ export class Transactions {
       writer.varint(transaction.writes.length);
       for (const write of transaction.writes) encodeWrite(write, writer);
     }
-    writer.varint(this.#decided.size);
-    for (const [id, decision] of this.#decided) {
+    writer.varint(this.#committed.size);
+    for (const [id, participants] of this.#committed) {
       writer.latin1(id);
-      writer.u8(decision === "committed" ? 1 : 0);
+      writer.varint(participants.length);
+      for (const group of participants) writer.varint(group);
+    }
+    writer.varint(this.#fences.size);
+    for (const [name, generation] of this.#fences) {
+      writer.latin1(name);
+      writer.u48(generation);
     }
   }
 
   decode(reader: ByteReader): void {
     this.#locks.clear();
     this.#prepared.clear();
-    this.#decided.clear();
+    this.#committed.clear();
+    this.#fences.clear();
     for (let left = reader.varint(); left > 0; left -= 1) {
       const id = reader.latin1();
       const participants = Array.from({ length: reader.varint() }, () => groupId(reader.varint()));
@@ -139,7 +201,14 @@ export class Transactions {
     }
     for (let left = reader.varint(); left > 0; left -= 1) {
       const id = reader.latin1();
-      this.#decided.set(id, reader.u8() === 1 ? "committed" : "aborted");
+      this.#committed.set(
+        id,
+        Array.from({ length: reader.varint() }, () => groupId(reader.varint())),
+      );
+    }
+    for (let left = reader.varint(); left > 0; left -= 1) {
+      const name = reader.latin1();
+      this.#fences.set(name, reader.u48());
     }
   }
 }

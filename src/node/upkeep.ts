@@ -210,6 +210,8 @@ export function spreadLeaders(spread: LeaderSpread): void {
 
 /** Prepared for so long, a transaction's coordinator is taken for gone. */
 const ABANDONED_AFTER_MS = 4_000;
+/** Finished at once by one node. */
+const FINISHING_MAX = 64;
 
 /** Finishes transactions whose coordinator is gone. */
 export class AbandonedTransactions {
@@ -218,6 +220,7 @@ export class AbandonedTransactions {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #seenMs = new Map<TransactionId, number>();
+  #finishing = 0;
 
   constructor(groups: Groups, runner: TransactionRunner, clock: Clock, logger: Logger) {
     this.#groups = groups;
@@ -231,22 +234,33 @@ export class AbandonedTransactions {
     const open = new Set<TransactionId>();
     for (const group of this.#groups.all()) {
       if (!group.isLeader || group.id === META_GROUP) continue;
-      for (const { id, participants } of group.machine.transactions.allPrepared()) {
-        open.add(id);
-        const seenMs = this.#seenMs.get(id);
-        if (seenMs === undefined) this.#seenMs.set(id, nowMs);
-        else if (nowMs - seenMs > ABANDONED_AFTER_MS) {
-          this.#seenMs.set(id, nowMs);
-          this.#runner.finish(id, participants).catch((error: unknown) => {
-            this.#logger.warn("an abandoned transaction could not be finished yet", {
-              id,
-              error: String(error),
-            });
-          });
-        }
-      }
+      const { transactions } = group.machine;
+      for (const { id, participants } of transactions.allPrepared()) this.#see(id, participants, nowMs, open);
+      // And what is done, but not known to be everywhere: it is to be forgotten.
+      for (const [id, participants] of transactions.allCommitted()) this.#see(id, participants, nowMs, open);
     }
     for (const id of this.#seenMs.keys()) if (!open.has(id)) this.#seenMs.delete(id);
+  }
+
+  #see(id: TransactionId, participants: readonly GroupId[], nowMs: number, open: Set<TransactionId>): void {
+    open.add(id);
+    const seenMs = this.#seenMs.get(id);
+    if (seenMs === undefined) this.#seenMs.set(id, nowMs);
+    if (seenMs === undefined || nowMs - seenMs <= ABANDONED_AFTER_MS) return;
+    if (this.#finishing >= FINISHING_MAX) return;
+    this.#seenMs.set(id, nowMs);
+    this.#finish(id, participants).catch((error: unknown) => {
+      this.#logger.warn("an abandoned transaction could not be finished yet", { id, error: String(error) });
+    });
+  }
+
+  async #finish(id: TransactionId, participants: readonly GroupId[]): Promise<void> {
+    this.#finishing += 1;
+    try {
+      await this.#runner.finish(id, participants);
+    } finally {
+      this.#finishing -= 1;
+    }
   }
 }
 

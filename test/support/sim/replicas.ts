@@ -64,6 +64,16 @@ export function lockedKeys(cluster: SimCluster): Key[] {
   );
 }
 
+/** Transactions that some partition has not forgotten, anywhere. */
+export function openTransactions(cluster: SimCluster): string[] {
+  return [...replicasOf(cluster)].flatMap(([group, [{ applied }]]) => {
+    const { transactions } = stateOf(applied);
+    const prepared = [...transactions.allPrepared()].map(({ id }) => `${id} prepared in ${group}`);
+    const committed = [...transactions.allCommitted()].map(([id]) => `${id} committed in ${group}`);
+    return prepared.concat(committed);
+  });
+}
+
 interface PartitionState {
   readonly revision: number;
   readonly transactions: Transactions;

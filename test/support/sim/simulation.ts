@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { SimCluster } from "./cluster.js";
 import { ALL_FAULTS, type FaultKind, Faults } from "./faults.js";
-import { checkTables, differences, lockedKeys } from "./replicas.js";
+import { checkTables, differences, openTransactions } from "./replicas.js";
 import { Counters } from "./workloads/counters.js";
 import { Expiring } from "./workloads/expiring.js";
 import { Keyspaces } from "./workloads/keyspaces.js";
@@ -159,8 +159,8 @@ async function live(
   assert.deepEqual(submissions.unanswered(), [], "never answered");
   await run(
     30_000,
-    () => lockedKeys(cluster).length === 0,
-    `locks were left: ${lockedKeys(cluster).join(" ")}`,
+    () => openTransactions(cluster).length === 0,
+    `transactions were left: ${openTransactions(cluster).join("; ")}`,
   );
   for (const workload of workloads) {
     await workload.check(load);

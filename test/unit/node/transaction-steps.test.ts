@@ -9,7 +9,7 @@ import type { PartitionMachine } from "../../../src/node/partition-machine.js";
 import type { StagedWrite } from "../../../src/node/transactions.js";
 import { recordsOf, type TestRecord } from "../../support/records.js";
 import { plain } from "../../support/sim/client.js";
-import { apply, newMachine, readOf, type Words } from "./partition-fixture.js";
+import { apply, machineOn, newMachine, newStore, readOf, type Words } from "./partition-fixture.js";
 
 const PARTICIPANTS = [groupId(7), groupId(8)];
 
@@ -133,19 +133,69 @@ test("the same question gets the same vote, also after the decision", async () =
   assert.equal(partition.prepare("t", part), "PREPARED");
   partition.do("TXN.COMMIT", "t");
   assert.equal(partition.prepare("t", part), "COMMITTED");
-  partition.do("TXN.ABORT", "u");
-  assert.equal(partition.prepare("u", part), "ABORTED", "asked too late: it must hold nothing");
   assert(partition.machine.transactions.isIdle);
 });
 
 test("who is asked for a vote that it never gave votes no, for good", async () => {
   const partition = await Partition.with();
-  assert.equal(partition.do("TXN.VOTE", "t"), "ABORTED");
-  assert.equal(partition.prepare("t", { checks: { a: -1 } }), "ABORTED");
-  partition.prepare("u", { checks: { a: -1 } });
-  assert.equal(partition.do("TXN.VOTE", "u"), "PREPARED");
-  partition.do("TXN.COMMIT", "u");
-  assert.equal(partition.do("TXN.VOTE", "u"), "COMMITTED");
+  const part = { checks: { a: -1 } };
+  assert.equal(partition.do("TXN.VOTE", "n1.5.t"), "ABORTED");
+  assert.deepEqual(partition.prepare("n1.5.t", part), ["FENCED", 5]);
+  assert(partition.machine.transactions.isIdle);
+  assert.equal(
+    partition.do("TXN.VOTE", "n1.5.t"),
+    "FORGOTTEN",
+    "it cannot tell any more why it holds nothing",
+  );
+  partition.prepare("n2.5.u", part);
+  assert.equal(partition.do("TXN.VOTE", "n2.5.u"), "PREPARED");
+  partition.do("TXN.COMMIT", "n2.5.u");
+  assert.equal(partition.do("TXN.VOTE", "n2.5.u"), "COMMITTED");
+});
+
+test("a fence keeps out one node's transactions up to a generation, and what is held already is held on", async () => {
+  const partition = await Partition.with();
+  const part = (key: string) => ({ checks: { [key]: -1 } });
+  assert.equal(partition.prepare("n1.5.held", part("a")), "PREPARED");
+  partition.do("TXN.VOTE", "n1.6.lost");
+  partition.do("TXN.VOTE", "n1.4.older");
+  assert.deepEqual(partition.prepare("n1.6.late", part("b")), ["FENCED", 6]);
+  assert.deepEqual(partition.prepare("n1.4.late", part("b")), ["FENCED", 6]);
+  assert.equal(partition.prepare("n1.5.held", part("a")), "PREPARED");
+  assert.equal(partition.prepare("n1.7.next", part("b")), "PREPARED");
+  assert.equal(partition.prepare("n2.1.other", part("c")), "PREPARED");
+  assert.equal(partition.do("TXN.COMMIT", "n1.5.held"), OK.text);
+  assert.equal(partition.do("TXN.VOTE", "n1.5.held"), "COMMITTED");
+});
+
+test("what was forgotten by another than its coordinator is not called aborted", async () => {
+  const partition = await Partition.with();
+  partition.prepare("n1.5.t", { checks: { a: -1 }, writes: [put("a", "1")] });
+  partition.do("TXN.COMMIT", "n1.5.t");
+  partition.do("TXN.FORGET", "n1.5.t", "FENCE");
+  assert.equal(partition.do("TXN.VOTE", "n1.5.t"), "FORGOTTEN");
+  assert.equal(partition.do("TXN.COMMIT", "n1.5.t"), OK.text, "who commits late does no harm");
+  assert.deepEqual(partition.prepare("n1.5.t", { checks: { a: -1 } }), ["FENCED", 5]);
+  assert.equal(partition.get("a"), "1");
+});
+
+test("what is not confirmed is never forgotten: past a bound, new transactions are refused", async () => {
+  const partition = await Partition.with();
+  const { machine } = partition;
+  const commands = (i: number): Words[] => [
+    ["TXN.PREPARE", `n1.1.${i}`, partOf({ checks: { [`k${i}`]: -1 } })],
+    ["TXN.COMMIT", `n1.1.${i}`],
+  ];
+  const all = Array.from({ length: 16_384 }, (_, i) => commands(i)).flat();
+  const { replies } = apply(machine, { session: 9, sequence: 1, commands: all });
+  assert(replies.every((reply) => reply === "PREPARED" || reply === OK));
+  assert.equal(partition.prepare("n1.1.more", { checks: { more: -1 } }), "FULL");
+  assert.equal(partition.do("TXN.VOTE", "n1.1.0"), "COMMITTED", "the oldest is known as well");
+  const restored = machineOn(await newStore());
+  restored.restore(machine.capture());
+  assert(restored.transactions.isFull && restored.transactions.isCommitted("n1.1.0"));
+  partition.do("TXN.FORGET", "n1.1.7");
+  assert.equal(partition.prepare("n1.1.more", { checks: { more: -1 } }), "PREPARED");
 });
 
 test("an abort does not undo what is committed", async () => {
@@ -160,11 +210,13 @@ test("an abort does not undo what is committed", async () => {
 test("a forgotten decision leaves nothing behind", async () => {
   const partition = await Partition.with();
   const before = partition.machine.capture().state.length;
-  partition.prepare("t", { checks: { a: -1 } });
-  partition.do("TXN.ABORT", "t");
-  partition.do("TXN.FORGET", "t");
-  assert.equal(partition.machine.transactions.decision("t"), undefined);
-  assert(partition.machine.capture().state.length < before + 30, "but the replies of a few batches");
+  for (const end of ["TXN.COMMIT", "TXN.ABORT"]) {
+    partition.prepare("t", { checks: { a: -1 } });
+    partition.do(end, "t");
+    if (end === "TXN.COMMIT") partition.do("TXN.FORGET", "t");
+    assert.equal([...partition.machine.transactions.allCommitted()].length, 0);
+  }
+  assert(partition.machine.capture().state.length < before + 60, "but the replies of a few batches");
 });
 
 test("a vote comes with the values of its moment, when they are asked for", async () => {
