@@ -20,7 +20,8 @@ function residentMib(node: ClusterNode, field: string): number {
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) / KIB_PER_MIB;
 }
 
-async function load(cluster: Cluster, keys: number): Promise<void> {
+/** Writes `keys` keys of 16 bytes. */
+export async function loadKeys(cluster: Cluster, keys: number): Promise<void> {
   const value = "x".repeat(VALUE_BYTES);
   let next = 0;
   const fill = async (id: string): Promise<void> => {
@@ -58,7 +59,7 @@ export async function measureLarge({ keys }: LargeOptions): Promise<Row[]> {
   const what = `${keys.toLocaleString("en")} keys of 16 bytes, values of ${VALUE_BYTES}`;
   const command = "npm run bench -- compare --only large";
   await withCluster({}, async (cluster) => {
-    await load(cluster, keys);
+    await loadKeys(cluster, keys);
     const highest = Math.max(...cluster.nodes.map((node) => residentMib(node, "VmRSS")));
     const own = Math.max(...cluster.nodes.map((node) => residentMib(node, "RssAnon")));
     rows.push({

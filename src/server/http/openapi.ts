@@ -1,10 +1,54 @@
-/** `/openapi.json` (OpenAPI 3.1, from the routes' schemas) and `/docs`, its page. */
+/**
+ * `/openapi.json` (OpenAPI 3.1, from the routes' schemas) and `/docs`, its page.
+ *
+ * The libraries that make them are loaded by the first request for one of them, into an application of its own
+ * that declares the same routes and listens to nobody: a start does not pay for what most nodes are never asked.
+ */
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { SHARED_SCHEMAS } from "./schemas.js";
-import { type App, queryOf } from "./services.js";
+import { type App, queryOf, urlOf } from "./services.js";
 
-/** Must come before the routes that it describes. */
-export async function registerOpenApi(app: App, version: string): Promise<void> {
-  const [{ default: swagger }, { default: swaggerUi }] = await Promise.all([
+const PAGE = "/docs";
+const DOCUMENT = "/openapi.json";
+const NOT_FOUND = 404;
+
+export interface Documented {
+  readonly version: string;
+  /** Makes an application without routes. */
+  readonly makeApp: () => Promise<App>;
+  /** Declares the routes to describe. */
+  readonly declareRoutes: (app: App) => void;
+}
+
+export function registerOpenApi(app: App, documented: Documented): void {
+  let described: Promise<App> | undefined;
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    described ??= describe(documented);
+    const { statusCode, headers, rawPayload } = await (await described).inject({
+      method: "GET",
+      url: urlOf(request),
+      headers: request.headers,
+    });
+    if (statusCode === NOT_FOUND) {
+      reply.callNotFound();
+      return reply;
+    }
+    const { connection: _connection, date: _date, ...own } = headers;
+    return reply.code(statusCode).headers(own).send(rawPayload);
+  };
+  app.get(DOCUMENT, async (request, reply) => {
+    queryOf(request, []);
+    return answer(request, reply);
+  });
+  app.get(PAGE, answer);
+  app.get(`${PAGE}/*`, answer);
+  app.addHook("onClose", async () => (await described)?.close());
+}
+
+/** The application that describes the routes. */
+async function describe({ version, makeApp, declareRoutes }: Documented): Promise<App> {
+  const [app, { default: swagger }, { default: swaggerUi }] = await Promise.all([
+    makeApp(),
     import("@fastify/swagger"),
     import("@fastify/swagger-ui"),
   ]);
@@ -24,13 +68,12 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
     transform: ({ schema, url }) => ({ schema, url: url.replace("*", ":key") }),
   });
   await app.register(swaggerUi, {
-    routePrefix: "/docs",
+    routePrefix: PAGE,
     uiConfig: { validatorUrl: null, deepLinking: true },
     staticCSP:
       "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
   });
-  app.get("/openapi.json", { schema: { hide: true } }, (request, reply) => {
-    queryOf(request, []);
-    return reply.send(app.swagger());
-  });
+  app.get(DOCUMENT, { schema: { hide: true } }, (_request, reply) => reply.send(app.swagger()));
+  declareRoutes(app);
+  return app;
 }

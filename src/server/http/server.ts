@@ -2,8 +2,7 @@
  * The HTTP server: assembles the routes on Fastify, answers what matches none, and stops without waiting for
  * idle clients. Fastify routes and serialises; parsing and checking of requests is this folder's own.
  *
- * Fastify and its plug-ins are loaded by the first `startHttpServer`, so that a process without HTTP never
- * pays for them. No request logging, no CORS.
+ * Fastify is loaded by the first `startHttpServer`, so that a process without HTTP never pays for it. No request logging, no CORS.
  */
 
 import type { ServerResponse } from "node:http";
@@ -74,10 +73,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   orderRequests(app, connections, state);
   const routes = collectRoutes(app);
   refuseUnmatched(app, routes);
-  await registerOpenApi(app, database.status().version);
-  registerKeyRoutes(app, services);
-  registerKeyspaceRoutes(app, services);
-  registerClusterRoutes(app, services);
+  const declareRoutes = (on: App): void => {
+    registerKeyRoutes(on, services);
+    registerKeyspaceRoutes(on, services);
+    registerClusterRoutes(on, services);
+  };
+  registerOpenApi(app, { version: database.status().version, makeApp: createApp, declareRoutes });
+  declareRoutes(app);
   try {
     await app.listen({ host, port });
   } catch (error) {

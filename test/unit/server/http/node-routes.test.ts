@@ -329,6 +329,16 @@ describe("OpenAPI", () => {
     }
     const spec = await send("GET", "/docs/json");
     assert.equal((spec.json() as { openapi: string }).openapi, "3.1.0");
+    const missing = await send("GET", "/docs/static/nothing.js");
+    assert.equal(missing.status, 404);
+    assert.equal((missing.json() as { code: string }).code, "NOT_FOUND");
+    for (const path of ["/docs", "/openapi.json", "/docs/static/swagger-ui.css"]) {
+      const whole = await send("GET", path);
+      const head = await send("HEAD", path);
+      assert.equal(head.status, 200);
+      assert.equal(head.headers["content-length"], String(whole.bytes.length), path);
+      assert.equal(head.headers["content-type"], whole.headers["content-type"], path);
+    }
     const outside = await send("GET", "/docs/static/..%2f..%2fpackage.json");
     assert.ok(
       outside.status === 404 || outside.status === 403 || outside.status === 400,
