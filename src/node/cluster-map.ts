@@ -54,6 +54,8 @@ export const MAP_KEY = "map";
 export const DEFAULT_KEYSPACE = "default";
 const KEYSPACES_MAX = 1024;
 const LOST_DISKS_MAX = 8;
+/** What a replica's id has room for. */
+const INCARNATIONS_MAX = 65_535;
 const PARTITIONS_MAX = 4096;
 const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
@@ -124,8 +126,11 @@ export type MapChange =
       readonly respAddress: string;
       readonly httpAddress: string;
     }
-  /** The member comes with another disk: it gets the next incarnation. Replies `[number, incarnation]`. */
-  | { readonly do: "replace"; readonly id: NodeId; readonly disk: string }
+  /**
+   * The member comes with another disk: it gets the incarnation after `incarnation`, unless it has another one
+   * meanwhile. Replies `[number, incarnation]` when the disk is the member's now, else null.
+   */
+  | { readonly do: "replace"; readonly id: NodeId; readonly disk: string; readonly incarnation: number }
   | {
       readonly do: "create-keyspace";
       readonly name: string;
@@ -155,7 +160,7 @@ export const MAP_CHANGE: NodeCommandSpec = {
     const next = changed === current ? current : { ...changed, epoch: current.epoch + 1 };
     if (next !== current) writeMap(machine.view, next);
     if (change.do !== "replace") return next.epoch;
-    const member = next.members.find((candidate) => candidate.id === change.id);
+    const member = next.members.find(({ id, disk }) => id === change.id && disk === change.disk);
     return member === undefined ? null : [member.number, member.incarnation];
   },
 };
@@ -192,8 +197,12 @@ function changeMap(map: ClusterMap, change: Exclude<MapChange, { do: "found" }>)
       };
     }
     case "replace": {
-      const isMeant = ({ id, disk, lostDisks = [] }: Member) =>
-        id === change.id && disk !== change.disk && !lostDisks.includes(change.disk);
+      const isMeant = ({ id, disk, incarnation, lostDisks = [] }: Member) =>
+        id === change.id &&
+        incarnation === change.incarnation &&
+        incarnation < INCARNATIONS_MAX &&
+        disk !== change.disk &&
+        !lostDisks.includes(change.disk);
       if (!map.members.some(isMeant)) return map;
       return {
         ...map,

@@ -112,8 +112,10 @@ export type Note =
       readonly memberNumber: number;
       readonly incarnation: number;
     }
-  /** The rest cannot do without yet. */
-  | { readonly kind: "rejoin-refused"; readonly disk: string; readonly reason: string };
+  /** It cannot be, or not yet. */
+  | { readonly kind: "rejoin-refused"; readonly disk: string; readonly reason: string }
+  /** To a node with an earlier disk of its own: the cluster has gone on with another. */
+  | { readonly kind: "replaced"; readonly incarnation: number };
 
 /** Undefined for text that is no note that this version knows. */
 export function parseNote(text: string): Note | undefined {
@@ -123,14 +125,14 @@ export function parseNote(text: string): Note | undefined {
       return isListOf(note["led"], isLedGroup) ? (note as unknown as Report) : undefined;
     case "rejoin":
       return typeof note["disk"] === "string" ? (note as unknown as Note) : undefined;
+    case "replaced":
+      return isCount(note["incarnation"]) ? (note as unknown as Note) : undefined;
     case "rejoin-refused":
       return typeof note["disk"] === "string" && typeof note["reason"] === "string"
         ? (note as unknown as Note)
         : undefined;
     case "rejoined":
-      return typeof note["disk"] === "string" &&
-        isNumber(note["memberNumber"]) &&
-        isNumber(note["incarnation"])
+      return typeof note["disk"] === "string" && isCount(note["memberNumber"]) && isCount(note["incarnation"])
         ? (note as unknown as Note)
         : undefined;
     default:
@@ -147,7 +149,8 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | undefine
   }
 }
 
-const isNumber = (value: unknown): value is number => typeof value === "number";
+const isNumber = (value: unknown): value is number => Number.isSafeInteger(value);
+const isCount = (value: unknown): boolean => isNumber(value) && value > 0 && value < 65_536;
 
 function isListOf(value: unknown, isMember: (each: unknown) => boolean): boolean {
   return Array.isArray(value) && value.every(isMember);

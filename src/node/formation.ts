@@ -41,7 +41,10 @@ export class Formation {
   #identity: Identity;
   #cancelTimer: CancelTimer | undefined;
   #isWriting = false;
+  #asked = 0;
   #askedMs = Number.NEGATIVE_INFINITY;
+  /** Which cluster each peer was of when it was asked: only such an answer is one. */
+  readonly #askedOf = new Map<NodeId, string>();
   #toldMs: number;
   #resolve: (identity: Identity) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
@@ -86,14 +89,26 @@ export class Formation {
 
   onDown(peer: NodeId): void {
     this.#greetings.delete(peer);
+    this.#askedOf.delete(peer);
   }
 
   /** The cluster has given a disk of this node a new incarnation: this one's, unless another was lost before. */
   onRejoined(from: NodeId, { disk, memberNumber, incarnation }: Extract<Note, { kind: "rejoined" }>): void {
-    const clusterId = this.#greetings.get(from)?.clusterId;
-    if (this.#identity.stage !== "fresh" || this.#isWriting) return;
-    if (disk !== this.#identity.disk || clusterId === undefined || clusterId === "") return;
-    this.#become({ ...this.#identity, clusterId, memberNumber, incarnation, stage: "formed" });
+    const giver = this.#greetings.get(from);
+    if (this.#identity.stage !== "fresh" || this.#isWriting || disk !== this.#identity.disk) return;
+    if (giver?.stage !== "formed" || giver.clusterId !== this.#askedOf.get(from)) return;
+    this.#become({
+      ...this.#identity,
+      clusterId: giver.clusterId,
+      memberNumber,
+      incarnation,
+      stage: "formed",
+    });
+  }
+
+  onRefused(from: NodeId, { disk, reason }: Extract<Note, { kind: "rejoin-refused" }>): void {
+    if (this.#identity.stage !== "fresh" || disk !== this.#identity.disk) return;
+    this.#parts.logger.warn("the cluster does not take this node back", { via: from, reason });
   }
 
   #advance(): void {
@@ -113,6 +128,9 @@ export class Formation {
       case "rejoin":
         this.#askToRejoin(step.via);
         break;
+      case "disagree":
+        this.#tellDisagreement(step.peers);
+        break;
       case "wait":
         this.#tellWaiting(step.missing);
     }
@@ -131,15 +149,28 @@ export class Formation {
     );
   }
 
-  #askToRejoin(via: NodeId): void {
+  #askToRejoin(via: readonly NodeId[]): void {
     const nowMs = this.#parts.clock.monotonicMs();
     if (nowMs - this.#askedMs < REJOIN_AGAIN_MS) return;
-    const note = { kind: "rejoin", disk: this.#identity.disk };
-    if (!this.#parts.transport.send(via, encodeNoteFrame(JSON.stringify(note)))) return;
+    const peer = via[this.#asked % via.length];
+    this.#asked += 1;
+    const note: Note = { kind: "rejoin", disk: this.#identity.disk };
+    if (!this.#parts.transport.send(peer, encodeNoteFrame(JSON.stringify(note)))) return;
     this.#askedMs = nowMs;
+    this.#askedOf.set(peer, this.#greetings.get(peer)?.clusterId ?? "");
     this.#parts.logger.warn(
       "the data directory is empty, but the cluster knows this node: joining again with a new disk",
-      { via },
+      { via: peer },
+    );
+  }
+
+  #tellDisagreement(peers: readonly NodeId[]): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (nowMs - this.#toldMs < TELL_AFTER_MS) return;
+    this.#toldMs = nowMs;
+    this.#parts.logger.error(
+      "waiting: the other nodes are of different clusters, or were started with another --cluster than this one",
+      { peers: peers.join(", "), cluster: this.#founders.join(", ") },
     );
   }
 

@@ -115,6 +115,10 @@ export class Membership {
     });
   }
 
+  member(memberNumber: number): Member | undefined {
+    return this.#memberByNumber[memberNumber];
+  }
+
   nodeOfMember(memberNumber: number): NodeId | undefined {
     return this.#memberByNumber[memberNumber]?.id;
   }
@@ -173,15 +177,19 @@ export class Membership {
     );
   }
 
-  /** The cluster goes on with another disk of this node: what is here no longer counts. */
   #isReplaced(map: ClusterMap): boolean {
     const member = map.members.find((candidate) => candidate.id === this.#options.self);
-    if (member === undefined || member.incarnation <= this.#incarnation) return false;
+    return member !== undefined && this.onReplaced(member.incarnation);
+  }
+
+  /** If the cluster goes on with another disk of this node, what is here no longer counts: the node ends. */
+  onReplaced(current: number): boolean {
+    if (this.#incarnation === 0 || current <= this.#incarnation) return false;
     this.#options.onFatal(
       new MinikeyError(
         "WRONG_CLUSTER",
-        `the cluster has replaced ${member.id}: this data directory is of incarnation ` +
-          `${this.#incarnation}, and ${member.incarnation} is current; start it with an empty directory`,
+        `the cluster has replaced ${this.#options.self}: this data directory is of incarnation ` +
+          `${this.#incarnation}, and ${current} is current; start it with an empty directory`,
       ),
     );
     return true;

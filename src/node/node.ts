@@ -2,6 +2,7 @@
  * A running node: everything that decides, wired to the ports that it was given. The same code runs in a
  * server, in a user's program and in the simulator.
  */
+import type { Message } from "../codec/raft-types.js";
 import type { Reply } from "../commands/reply.js";
 import { ScanCursors } from "../commands/scan-cursor.js";
 import { COMMANDS } from "../commands/table.js";
@@ -10,6 +11,7 @@ import type { Bytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import {
   type GroupId,
+  incarnationOf,
   keyspaceOf,
   type LogIndex,
   META_GROUP,
@@ -20,6 +22,7 @@ import {
 } from "../core/ids.js";
 import type { CancelTimer } from "../ports/clock.js";
 import type { Greeting } from "../ports/transport.js";
+import { Acquaintances } from "./acquaintances.js";
 import { admit, kindOf, partitionFor } from "./admission.js";
 import { MAP_CHANGE } from "./cluster-map.js";
 import { ClusterView, parseNote, type Report } from "./cluster-view.js";
@@ -28,6 +31,7 @@ import { asReply, Coordinator, copyArgs, groupIn, type Route } from "./coordinat
 import type { ClusterStatus, Database, KeyspaceInfo, ReplySink, RequestContext } from "./database.js";
 import { FirstElections } from "./first-elections.js";
 import { Formation } from "./formation.js";
+import { newClusterId } from "./forming.js";
 import { Groups } from "./groups.js";
 import type { Identity } from "./identity.js";
 import { GroupKeeper } from "./keeper.js";
@@ -68,7 +72,6 @@ const REPORT_SOON_MS = 10;
 const SPREAD_MS = 1_000;
 /** Leaders are not moved so soon after a node came up. */
 const SETTLED_AFTER_MS = 2_000;
-const STRANGER_GRACE_MS = 1_000;
 const HAND_OVER_MS = 1_000;
 
 export class MinikeyNode implements Database {
@@ -76,6 +79,7 @@ export class MinikeyNode implements Database {
   readonly #parts: NodeParts;
   readonly #self: NodeId;
   readonly #formation: Formation;
+  readonly #acquaintances: Acquaintances;
   readonly #view: ClusterView;
   readonly #groups: Groups;
   readonly #requests: Requests;
@@ -94,8 +98,6 @@ export class MinikeyNode implements Database {
   readonly #upSinceMs = new Map<NodeId, number>();
   /** The groups are open: there is something to make durable at the end. */
   #isOpen = false;
-  /** Another node of this node's cluster has greeted. */
-  #hasMetOwn = false;
   #isTurnScheduled = false;
   #isReportDue = false;
   #starting: Promise<void> | undefined;
@@ -115,10 +117,16 @@ export class MinikeyNode implements Database {
         identity,
         founders,
         address: options.peerAddress,
-        freshClusterId: `${random.id48().toString(16)}${random.id48().toString(16)}`,
+        freshClusterId: newClusterId(random, founders),
       },
       { clock, disk, transport, logger },
     );
+    this.#acquaintances = new Acquaintances({
+      clock,
+      logger,
+      identity: () => this.#formation.identity,
+      onFatal: parts.onFatal,
+    });
     this.#view = new ClusterView(clock);
     this.#groups = new Groups(log, logger, clock, transport, {
       onApplied: (group, batch, index) => this.#onApplied(group, batch, index),
@@ -478,23 +486,37 @@ export class MinikeyNode implements Database {
     try {
       const frame = decodeFrame(bytes);
       if (frame.type === "note") this.#onNote(from, frame.text);
-      else if (frame.type !== "raft") this.#requests.onFrame(from, frame);
-      else {
-        const group = this.#groups.get(frame.group);
-        // A message to another incarnation of this node is not for this one.
-        if (group !== undefined && frame.message.to === group.replica) group.step(frame.message);
-      }
+      else if (!this.#acquaintances.isOwn(from)) return;
+      else if (frame.type === "raft") this.#onMessage(from, frame.group, frame.message);
+      else this.#requests.onFrame(from, frame);
     } catch (error) {
       if (!(error instanceof MinikeyError)) throw error;
       this.#parts.logger.warn("a peer sent what cannot be understood", { from, error: error.message });
     }
   }
 
+  #onMessage(from: NodeId, id: GroupId, message: Message): void {
+    const group = this.#groups.get(id);
+    // A message to another incarnation of this node is not for this one.
+    if (group === undefined || message.to !== group.replica) return;
+    const sender = this.#membership.member(memberNumberOf(message.from));
+    // Nobody speaks for others.
+    if (sender?.id !== from) return;
+    if (incarnationOf(message.from) < sender.incarnation) this.#readmission.onReplaced(sender);
+    else group.step(message);
+  }
+
   #onNote(from: NodeId, text: string): void {
     const note = parseNote(text);
-    if (note?.kind === "report") this.#onReport(from, note);
-    if (note?.kind === "rejoined") this.#formation.onRejoined(from, note);
-    if (note?.kind === "rejoin") this.#readmission.onRejoin(from, note);
+    if (note === undefined) return;
+    const isOwn = from === this.#self || this.#acquaintances.isOwn(from);
+    if (note.kind === "rejoined") this.#formation.onRejoined(from, note);
+    else if (note.kind === "rejoin-refused") this.#formation.onRefused(from, note);
+    else if (note.kind === "rejoin") {
+      if (this.#acquaintances.isReturning(from)) this.#readmission.onRejoin(from, note);
+    } else if (!isOwn) return;
+    else if (note.kind === "replaced") this.#membership.onReplaced(note.incarnation);
+    else this.#onReport(from, note);
   }
 
   #onReport(from: NodeId, report: Report): void {
@@ -505,20 +527,8 @@ export class MinikeyNode implements Database {
   }
 
   #onGreeting(greeting: Greeting): void {
-    const { clusterId } = this.#formation.identity;
-    if (clusterId !== "" && greeting.clusterId !== "" && greeting.clusterId !== clusterId) {
-      const problem =
-        `${greeting.nodeId} at ${greeting.address} belongs to cluster ${greeting.clusterId}, ` +
-        `this node's data directory to cluster ${clusterId}`;
-      this.#parts.logger.error(problem);
-      // One of the two has a directory that does not belong here: the one that meets none of its own.
-      this.#parts.clock.after(STRANGER_GRACE_MS, () => {
-        if (!this.#hasMetOwn) this.#parts.onFatal(new MinikeyError("WRONG_CLUSTER", problem));
-      });
-      return;
-    }
-    if (greeting.clusterId !== "") this.#hasMetOwn = true;
-    this.#formation.onGreeting(greeting);
+    if (this.#acquaintances.onGreeting(greeting)) this.#formation.onGreeting(greeting);
+    else this.#formation.onDown(greeting.nodeId);
   }
 
   #onUp(peer: NodeId): void {
@@ -530,6 +540,7 @@ export class MinikeyNode implements Database {
 
   #onDown(peer: NodeId): void {
     this.#upSinceMs.delete(peer);
+    this.#acquaintances.onDown(peer);
     this.#formation.onDown(peer);
     const replica = this.#membership.replicaOn(peer);
     if (replica === undefined) return;

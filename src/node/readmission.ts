@@ -9,17 +9,23 @@
 import { type GroupId, groupOf, META_GROUP, type NodeId, partitionId } from "../core/ids.js";
 import type { Logger } from "../ports/logger.js";
 import type { Transport } from "../ports/transport.js";
+import type { Member } from "./cluster-map.js";
 import type { ClusterView, Note } from "./cluster-view.js";
 import type { Membership } from "./membership.js";
 import { encodeNoteFrame } from "./peer-frames.js";
 
 export class Readmission {
-  readonly #membership: Membership;
-  readonly #view: ClusterView;
+  readonly #membership: Pick<Membership, "map" | "change">;
+  readonly #view: Pick<ClusterView, "presentLeaderOf">;
   readonly #transport: Transport;
   readonly #logger: Logger;
 
-  constructor(membership: Membership, view: ClusterView, transport: Transport, logger: Logger) {
+  constructor(
+    membership: Pick<Membership, "map" | "change">,
+    view: Pick<ClusterView, "presentLeaderOf">,
+    transport: Transport,
+    logger: Logger,
+  ) {
     this.#membership = membership;
     this.#view = view;
     this.#transport = transport;
@@ -36,9 +42,19 @@ export class Readmission {
       this.#note(from, { kind: "rejoin-refused", disk, reason: obstacle });
       return;
     }
-    this.#membership.change({ do: "replace", id: from, disk }).then(
+    const known = this.#membership.map.members.find((member) => member.id === from);
+    if (known === undefined) {
+      this.#note(from, { kind: "rejoin-refused", disk, reason: `the cluster has no member ${from}` });
+      return;
+    }
+    const { incarnation: before } = known;
+    this.#membership.change({ do: "replace", id: from, disk, incarnation: before }).then(
       (reply) => {
-        if (!Array.isArray(reply)) return;
+        if (!Array.isArray(reply)) {
+          const reason = `the cluster has given the place of ${from} to another disk: empty the directory`;
+          this.#note(from, { kind: "rejoin-refused", disk, reason });
+          return;
+        }
         const [memberNumber, incarnation] = reply as readonly number[];
         this.#logger.info("a member has come back with another disk", { node: from, incarnation });
         this.#note(from, { kind: "rejoined", disk, memberNumber, incarnation });
@@ -49,6 +65,13 @@ export class Readmission {
         if (rebuild === true) this.#note(from, { kind: "rejoin-refused", disk, reason });
       },
     );
+  }
+
+  /** The member was started with a disk that the cluster has given up: it would wait for ever to be heard. */
+  onReplaced({ id, incarnation }: Member): void {
+    const isTold = this.#note(id, { kind: "replaced", incarnation });
+    if (isTold)
+      this.#logger.error("a node was started with a disk that the cluster has replaced", { node: id });
   }
 
   /** Why the data of `node`, which takes part in nothing now, may be needed; undefined when the rest has it all. */
@@ -69,7 +92,7 @@ export class Readmission {
     return undefined;
   }
 
-  #note(to: NodeId, note: Note): void {
-    this.#transport.send(to, encodeNoteFrame(JSON.stringify(note)));
+  #note(to: NodeId, note: Note): boolean {
+    return this.#transport.send(to, encodeNoteFrame(JSON.stringify(note)));
   }
 }

@@ -108,7 +108,8 @@ export class Rebuild {
 
   #onFrame(from: NodeId, bytes: Bytes): void {
     const note = readNote(bytes);
-    if (note === undefined || note.kind === "report" || note.kind === "rejoin") return;
+    if (note === undefined || note.kind === "report" || note.kind === "rejoin" || note.kind === "replaced")
+      return;
     if (note.disk !== this.#options.disk || !this.#home().includes(from)) return;
     if (note.kind === "rejoin-refused") this.#refusal = `${from}: ${note.reason}`;
     else this.#resolve(this.#greetings.get(from)?.clusterId ?? "");

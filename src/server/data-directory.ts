@@ -16,6 +16,7 @@
  */
 import { MinikeyError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
+import { isFoundedBy } from "../node/forming.js";
 import { type Identity, readIdentity, writeIdentity } from "../node/identity.js";
 import { Rebuild } from "../node/rebuild.js";
 import type { Clock } from "../ports/clock.js";
@@ -50,6 +51,7 @@ export async function prepareDirectory(settings: DirectorySettings): Promise<Ide
   const { disk, logger, rebuild } = settings;
   const found = await readOwnIdentity(settings);
   if (rebuild) requirePeers(settings);
+  if (found !== undefined && found !== "damaged") requireFounders(settings, found);
   if (found === "damaged") return await rebuildDirectory(settings, "");
   if (found === undefined) return await emptyDirectory(settings, newIdentity(settings, ""));
   if (rebuild && found.stage === "formed" && found.rebuilt !== true) {
@@ -93,6 +95,16 @@ function requirePeers({ founders }: DirectorySettings): void {
   throw new MinikeyError(
     "BAD_CONFIG",
     "--rebuild needs other replicas to fetch the data from, and there are none",
+  );
+}
+
+/** The members that the metadata group began with are not written anywhere but in `--cluster`. */
+function requireFounders({ dataDir, founders }: DirectorySettings, { clusterId }: Identity): void {
+  const names = founders.map(({ id }) => id);
+  if (isFoundedBy(clusterId, names)) return;
+  throw new MinikeyError(
+    "BAD_CONFIG",
+    `the cluster of ${dataDir} was founded by other nodes than ${names.join(", ")}: --cluster must name the same`,
   );
 }
 

@@ -78,6 +78,11 @@ test("a data directory that is in use, another node's, or of a newer version is 
     assert.equal(othersDirectory.code, 1);
     assert.match(othersDirectory.stderr, /belongs to node n1, not to n7/);
 
+    const others = ["--cluster", "n1=127.0.0.1:1,n2=127.0.0.1:2"];
+    const otherFounders = await start(["--id", "n1", "--data", dataDir, ...args, ...others]);
+    assert.equal(otherFounders.code, 2);
+    assert.match(otherFounders.stderr, /founded by other nodes than n1, n2/);
+
     const newer = makeTempDir(t);
     cpSync(dataDir, newer, { recursive: true });
     const file = join(newer, "identity.json");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MinikeyError } from "../../../src/core/errors.js";
-import { nodeId, replicaOf } from "../../../src/core/ids.js";
+import { type NodeId, nodeId, replicaOf } from "../../../src/core/ids.js";
 import { type ClusterMap, foundingMap, type MapChange, readMap } from "../../../src/node/cluster-map.js";
 import type { PartitionMachine } from "../../../src/node/partition-machine.js";
 import { apply, newMachine } from "./partition-fixture.js";
@@ -40,6 +40,10 @@ class Metadata {
     this.#sequence += 1;
     const commands = [["MAP.CHANGE", JSON.stringify(change)]];
     return apply(this.#machine, { session: 1, sequence: this.#sequence, commands }).replies[0];
+  }
+
+  replace(id: NodeId, disk: string, incarnation: number): unknown {
+    return this.change({ do: "replace", id, disk, incarnation });
   }
 
   get map(): ClusterMap {
@@ -101,26 +105,37 @@ test("every change raises the epoch by one, and what says nothing new does not",
 
 test("another disk is another incarnation; asking twice gives one", async () => {
   const metadata = await Metadata.founded();
-  assert.deepEqual(metadata.change({ do: "replace", id: N2, disk: "b" }), [2, 2]);
-  assert.deepEqual(metadata.change({ do: "replace", id: N2, disk: "b" }), [2, 2]);
-  assert.deepEqual(metadata.change({ do: "replace", id: N2, disk: "c" }), [2, 3]);
-  assert.equal(metadata.change({ do: "replace", id: nodeId("stranger"), disk: "d" }), null);
+  assert.deepEqual(metadata.replace(N2, "b", 1), [2, 2]);
+  assert.deepEqual(metadata.replace(N2, "b", 1), [2, 2]);
+  assert.deepEqual(metadata.replace(N2, "b", 2), [2, 2]);
+  assert.deepEqual(metadata.replace(N2, "c", 2), [2, 3]);
+  assert.equal(metadata.replace(nodeId("stranger"), "d", 1), null);
   assert.equal(metadata.map.epoch, 3);
 });
 
-test("what was asked for a disk that was lost since changes nothing", async () => {
+test("what was asked for a disk that was lost since changes nothing, and gives nothing", async () => {
   const metadata = await Metadata.founded();
-  metadata.change({ do: "replace", id: N2, disk: "b" });
-  metadata.change({ do: "replace", id: N2, disk: "c" });
-  // Late, by another way: the node that runs with the third disk must not be replaced.
-  metadata.change({ do: "replace", id: N2, disk: "b" });
+  metadata.replace(N2, "b", 1);
+  metadata.replace(N2, "c", 2);
+  // Late, by another way: the node that runs with the third disk must not be replaced …
+  for (const incarnation of [1, 2, 3]) {
+    // … nor may one that comes with the second be told that it is what the third is.
+    assert.equal(metadata.replace(N2, "b", incarnation), null);
+  }
   const [, member] = metadata.map.members;
   assert.deepEqual([member.incarnation, member.disk], [3, "c"]);
 });
 
+test("of two disks that ask at once, one gets the incarnation, and the other nothing", async () => {
+  const metadata = await Metadata.founded();
+  assert.deepEqual(metadata.replace(N2, "b", 1), [2, 2]);
+  assert.equal(metadata.replace(N2, "c", 1), null);
+  assert.deepEqual(metadata.map.members[1].disk, "b");
+});
+
 test("a keyspace starts with the members of its time", async () => {
   const metadata = await Metadata.founded();
-  metadata.change({ do: "replace", id: N2, disk: "b" });
+  metadata.replace(N2, "b", 1);
   metadata.change(keyspace("new"));
   const made = metadata.map.keyspaces[1];
   assert.equal(made.founders[N2], replicaOf(2, 2));

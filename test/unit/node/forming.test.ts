@@ -4,7 +4,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { type NodeId, nodeId } from "../../../src/core/ids.js";
 import { greetingOf } from "../../../src/node/formation.js";
-import { type FormingStep, nextFormingStep } from "../../../src/node/forming.js";
+import { type FormingStep, isFoundedBy, newClusterId, nextFormingStep } from "../../../src/node/forming.js";
 import type { Identity } from "../../../src/node/identity.js";
 import type { Greeting } from "../../../src/ports/transport.js";
 import { SeededRandom } from "../../support/sim/world.js";
@@ -52,7 +52,7 @@ test("the others take the name from the first founder", () => {
 test("a founder does not take the name from one that may have missed that the cluster is formed", () => {
   // The cluster may have been formed and used by the first two; then the second lost its disk.
   assert.deepEqual(step(fresh(N2), [forming(N3)]), { step: "wait", missing: [N1] });
-  assert.deepEqual(step(fresh(N2), [forming(N3), formed(N1)]), { step: "rejoin", via: N1, clusterId: "C" });
+  assert.deepEqual(step(fresh(N2), [forming(N3), formed(N1)]), { step: "rejoin", via: [N1], clusterId: "C" });
 });
 
 test("the first founder that lost its disk while the cluster was forming goes on with the same name", () => {
@@ -83,7 +83,7 @@ test("the others call it formed when one does, of the same name only", () => {
 test("a fresh founder of a formed cluster has lost its disk and joins again", () => {
   for (const id of FOUNDERS) {
     const via = id === N1 ? N2 : N1;
-    assert.deepEqual(step(fresh(id), [formed(via)]), { step: "rejoin", via, clusterId: "C" });
+    assert.deepEqual(step(fresh(id), [formed(via)]), { step: "rejoin", via: [via], clusterId: "C" });
   }
 });
 
@@ -269,4 +269,36 @@ test("in no life of founders does one that lost its disk take part again as what
       throw error;
     }
   }
+});
+
+test("a cluster's id says who founded it, in whatever order they are listed", () => {
+  const id = newClusterId(new SeededRandom(1), FOUNDERS);
+  assert.match(id, /^[0-9a-f]{32}$/);
+  assert(isFoundedBy(id, [N3, N1, N2]));
+  for (const others of [[N1, N2], [N1], [...FOUNDERS, nodeId("n4")]]) assert(!isFoundedBy(id, others));
+});
+
+test("a founder that was told other founders does not take part, and says who", () => {
+  const name = newClusterId(new SeededRandom(1), FOUNDERS);
+  // It would number itself otherwise: both would vote as member 2.
+  assert.deepEqual(step(fresh(N3), [forming(N2, name)], [N2, N3]), { step: "disagree", peers: [N2] });
+  assert.deepEqual(step(fresh(N2), [forming(N3, name)], [N2, N3]), { step: "disagree", peers: [N3] });
+  assert.deepEqual(step(fresh(N3), [forming(N1, name)]), {
+    step: "become",
+    stage: "forming",
+    clusterId: name,
+  });
+});
+
+test("a node that lost its disk does not choose between two clusters", () => {
+  assert.deepEqual(step(fresh(N3), [formed(N1), formed(N2, "D")]), { step: "disagree", peers: [N1, N2] });
+});
+
+test("a founder that is forming takes the name that the first, having lost its disk, gives anew", () => {
+  assert.deepEqual(step(forming(N3, "C"), [forming(N1, "D"), forming(N2, "D")]), {
+    step: "become",
+    stage: "forming",
+    clusterId: "D",
+  });
+  assert.deepEqual(step(forming(N3, "C"), [forming(N2, "D")]), { step: "wait", missing: [N1] });
 });
