@@ -1,0 +1,390 @@
+/**
+ * No command may stop a replica, whatever its arguments, and all replicas must agree: an exception in the state
+ * machine would end every replica, again after each restart. So every write command, with arguments at the edges of
+ * what can be said, is applied to three machines: on LMDB, on the trie, and on LMDB with restarts from checkpoints.
+ * They must give the same replies and hold the same in the end.
+ *
+ * `MINIKEY_EDGE_SEEDS=1-1000 npm test -- edge-arguments` looks further.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ByteWriter } from "../../../src/codec/byte-writer.js";
+import type { Entry } from "../../../src/codec/raft-types.js";
+import { encodeReply } from "../../../src/commands/reply-encoding.js";
+import { COMMANDS } from "../../../src/commands/table.js";
+import { type Bytes, latin1ToBytes } from "../../../src/core/bytes.js";
+import { MinikeyError } from "../../../src/core/errors.js";
+import { groupId } from "../../../src/core/ids.js";
+import { admit } from "../../../src/node/admission.js";
+import { encodePreparePart, makeArgs } from "../../../src/node/node-commands.js";
+import type { AppliedBatch, PartitionMachine } from "../../../src/node/partition-machine.js";
+import { systemClock } from "../../../src/platform/clock.js";
+import { openLmdbEngine } from "../../../src/platform/lmdb/engine.js";
+import type { GroupStore, StorageEngine } from "../../../src/ports/storage-engine.js";
+import { openMemoryEngine } from "../../../src/storage/memory/engine.js";
+import { LogRecorder } from "../../support/log-recorder.js";
+import { recordsOf } from "../../support/records.js";
+import { Seeded } from "../../support/seeded.js";
+import { SimDisk } from "../../support/sim-disk.js";
+import { makeTempDir } from "../../support/temp-dir.js";
+import { batchOf, commandEntry, machineOn, VALUE_BYTES_MAX, type Words } from "./partition-fixture.js";
+
+const BATCHES = 120;
+const COMMANDS_MAX = 8;
+
+const NUMBERS = [
+  "0",
+  "-0",
+  "+1",
+  "1",
+  "-1",
+  "01",
+  "00",
+  " 1",
+  "1 ",
+  "",
+  "-",
+  "1e3",
+  "0x10",
+  "NaN",
+  "nan",
+  "inf",
+  "-inf",
+  "Infinity",
+  "127",
+  "255",
+  "256",
+  "65536",
+  "2147483647",
+  "2147483648",
+  "-2147483649",
+  "4294967295",
+  "4294967296",
+  "281474976710655",
+  "281474976710656",
+  "9007199254740991",
+  "9007199254740992",
+  "9007199254740993",
+  "-9007199254740991",
+  "-9007199254740993",
+  "8640000000000000",
+  "8640000000000001",
+  "9223372036854775",
+  "9223372036854776",
+  "-9223372036854776",
+  "9223372036854775807",
+  "9223372036854775808",
+  "-9223372036854775808",
+  "-9223372036854775809",
+  "18446744073709551615",
+  "18446744073709551616",
+  "99999999999999999999999999",
+  "1.5",
+  "-0.0",
+  "0.1",
+  ".5",
+  "5.",
+  "1e308",
+  "1e4932",
+  "1.7e4932",
+  "-1e4932",
+  "1e-4951",
+  "3.0e-324",
+  "1e99999",
+  "1048575",
+  "1048576",
+  "1048577",
+  "1048570",
+];
+const OPTIONS = [
+  "EX",
+  "PX",
+  "EXAT",
+  "PXAT",
+  "NX",
+  "XX",
+  "GT",
+  "LT",
+  "GET",
+  "KEEPTTL",
+  "PERSIST",
+  "REPLACE",
+  "DB",
+  "COPY",
+  "MATCH",
+  "ANY",
+  "STRING",
+  "JSON",
+  "nx",
+  "Ex",
+  "ABSENT",
+  "COUNT",
+  "TYPE",
+];
+const TEXTS = [
+  "v",
+  "\0",
+  "\r\n",
+  "\xff\xfe",
+  "\xc3",
+  "\xed\xa0\x80",
+  '{"a":1}',
+  "[]",
+  "null",
+  "[[[[",
+  '"\\ud800"',
+  "{}",
+  "-",
+  "__proto__",
+  "constructor",
+  "toString",
+  "\x80".repeat(64),
+  "long".repeat(1000),
+];
+const KEYS = [
+  "a",
+  "b",
+  "c",
+  "d",
+  "\0",
+  "\xff",
+  "\xff\xff",
+  "__proto__",
+  "k".repeat(1024),
+  "k".repeat(1023),
+  "{a}1",
+];
+const NODE_COMMANDS = ["PURGE", "TXN.PREPARE", "TXN.COMMIT", "TXN.ABORT", "TXN.VOTE", "TXN.FORGET"];
+const WRITES = COMMANDS.specs.filter(
+  ({ access, run, name }) => access === "write" && (run !== undefined || name === "ONCE"),
+);
+const IDS = ["n1.1.a", "n1.2.b", "n1.99999999999999.c", "n2.1.d", "t", "", "..", "n.1.", "x".repeat(2000)];
+const TIMES = [0, 1, 1_000, 2_000, 1_700_000_000_000, 1_700_000_000_001, 2 ** 47, 2 ** 48 - 1];
+
+/** Commands at the edges, those that a node would take. */
+class EdgeCommands {
+  readonly #random: Seeded;
+
+  constructor(random: Seeded) {
+    this.#random = random;
+  }
+
+  next(): Words {
+    const random = this.#random;
+    for (;;) {
+      const words = random.chance(0.15) ? this.#nodeCommand() : this.#clientCommand();
+      const spec = COMMANDS.byName(String(words[0]));
+      if (spec === undefined) return words;
+      try {
+        admit(spec, makeArgs(words), { valueBytesMax: VALUE_BYTES_MAX }, () => 0);
+        return words;
+      } catch (error) {
+        if (!(error instanceof MinikeyError)) throw error;
+      }
+    }
+  }
+
+  #key(): string {
+    return this.#random.pick(KEYS);
+  }
+
+  #word(): string | Bytes {
+    const random = this.#random;
+    const kind = random.below(10);
+    if (kind < 4) return random.pick(NUMBERS);
+    if (kind < 7) return random.pick(OPTIONS);
+    if (kind < 8) return this.#key();
+    return random.pick(TEXTS);
+  }
+
+  #clientCommand(): Words {
+    const random = this.#random;
+    const spec = random.pick(WRITES);
+    if (spec.name === "ONCE") {
+      const number = random.pick(["0", "1", "2", "3", "999999999999999", "000", random.pick(NUMBERS)]);
+      return [
+        "ONCE",
+        random.pick(["s1", "s2", "__proto__", "\xff", "x".repeat(1000)]),
+        number,
+        ...this.#clientCommand(),
+      ];
+    }
+    if (spec.name === "KV.PUT") {
+      const version = random.pick([...NUMBERS, "1", "2", "3"]);
+      const expiry = random.pick([...NUMBERS, "0", "0"]);
+      return [
+        "KV.PUT",
+        this.#key(),
+        random.pick(["string", "json"]),
+        random.pick(["any", "nx", "match"]),
+        version,
+        expiry,
+        random.pick(TEXTS),
+      ];
+    }
+    if (spec.name === "KV.LOAD") {
+      const records = Array.from(
+        { length: random.below(4) },
+        () => [this.#key(), random.pick(TEXTS)] as const,
+      );
+      return ["KV.LOAD", this.#key(), recordsOf(...records)];
+    }
+    const least = Math.abs(spec.arity) - 1;
+    const count = spec.arity < 0 ? least + random.below(6) : least;
+    const words = Array.from({ length: count }, () => this.#word());
+    const { first, last, step } = spec.keys;
+    const end = last < 0 ? count : last;
+    if (first > 0)
+      for (let i = first; i <= end; i += step) if (random.chance(0.97)) words[i - 1] = this.#key();
+    return [spec.name, ...words];
+  }
+
+  #nodeCommand(): Words {
+    const random = this.#random;
+    const name = random.pick(NODE_COMMANDS);
+    if (name === "PURGE") return [name, this.#key()];
+    const id = random.pick(IDS);
+    if (name === "TXN.FORGET" && random.chance(0.5)) return [name, id, "FENCE"];
+    if (name !== "TXN.PREPARE") return [name, id];
+    const keys = [...new Set(Array.from({ length: random.below(3) }, () => this.#key()))];
+    const part = encodePreparePart({
+      participants: [groupId(7), groupId(8)],
+      checks: keys.map((key) => ({ key, version: random.pick([-1, -1, -1, 0, 1, 2 ** 47]) })),
+      writes: keys.map((key) =>
+        random.chance(0.3)
+          ? { action: "delete", key }
+          : {
+              action: "put",
+              key,
+              type: random.pick(["string", "json"]),
+              expiresAtMs: random.pick([0, 1, 2 ** 53 - 1, 1_700_000_000_500]),
+              value: latin1ToBytes(random.pick(TEXTS)),
+            },
+      ),
+      wantsValues: random.chance(0.3),
+    });
+    return [name, id, part];
+  }
+}
+
+/** Entries that mostly go on in order, and sometimes repeat or leave out a number. */
+function entriesOf(seed: number): { entry: Entry; text: string }[] {
+  const random = new Seeded(seed);
+  const commands = new EdgeCommands(random);
+  const sessions = new Map<number, number>();
+  const hasBigJumps = random.chance(0.2);
+  let timeMs = 1_700_000_000_000;
+  return Array.from({ length: BATCHES }, (_, i) => {
+    const words = Array.from({ length: random.below(COMMANDS_MAX) }, () => commands.next());
+    const session = random.chance(0.05) ? 1_000 + i : random.below(3);
+    const sequence = Math.max(
+      1,
+      (sessions.get(session) ?? 0) + (random.chance(0.9) ? 1 : random.below(5) - 2),
+    );
+    sessions.set(session, Math.max(sequence, sessions.get(session) ?? 0));
+    timeMs += random.below(1_000);
+    const stampMs = hasBigJumps && random.chance(0.05) ? random.pick(TIMES) : timeMs;
+    const acked = Math.max(0, sequence - random.below(4));
+    const data = batchOf({ session: session + 1, sequence, commands: words, acked, timeMs: stampMs });
+    return {
+      entry: commandEntry(i + 1, data),
+      text: words.map((each) => each.map(show).join(" ")).join("; "),
+    };
+  });
+}
+
+const show = (word: string | Bytes): string =>
+  JSON.stringify(typeof word === "string" ? word : word.latin1Slice(0, word.length)).slice(0, 60);
+
+/** A machine that may be stopped after a checkpoint and started again from it. */
+class Replica {
+  readonly #engine: StorageEngine;
+  readonly #group: number;
+  #store: GroupStore | undefined;
+  #machine: PartitionMachine | undefined;
+  readonly #since: Entry[] = [];
+
+  constructor(engine: StorageEngine, group: number) {
+    this.#engine = engine;
+    this.#group = group;
+  }
+
+  get machine(): PartitionMachine {
+    assert(this.#machine !== undefined);
+    return this.#machine;
+  }
+
+  async open(): Promise<this> {
+    const store = await this.#engine.openGroup(groupId(this.#group));
+    const machine = machineOn(store);
+    store.onCheckpoint(() => machine.capture());
+    this.#store = store;
+    this.#machine = machine;
+    return this;
+  }
+
+  apply(entry: Entry): AppliedBatch {
+    this.#since.push(entry);
+    return this.machine.apply(entry);
+  }
+
+  /** As after a crash: what came after the checkpoint is applied again. */
+  async restart(): Promise<void> {
+    await this.#store?.close();
+    await this.open();
+    const { appliedIndex } = this.machine;
+    const again = this.#since.filter(({ index }) => index > appliedIndex);
+    for (const entry of again) this.machine.apply(entry);
+  }
+
+  content(): unknown {
+    const store = this.#store;
+    assert(store !== undefined);
+    const tables = (["data", "expiry", "meta"] as const).map((table) =>
+      [...store.range(table)].map(([key, { bytes, start, end }]) => [key, bytes.latin1Slice(start, end)]),
+    );
+    const { state } = this.machine.capture();
+    return [...tables, state.latin1Slice(0, state.length)];
+  }
+}
+
+function encoded({ status, replies }: AppliedBatch): string {
+  const writer = new ByteWriter();
+  for (const reply of replies) encodeReply(writer, reply);
+  return `${status} ${writer.toBytes().latin1Slice(0, writer.length)}`;
+}
+
+async function run(seed: number, disk: StorageEngine, memory: StorageEngine): Promise<void> {
+  const entries = entriesOf(seed);
+  const random = new Seeded(seed ^ 0xed9e);
+  const onDisk = await new Replica(disk, 2 * seed).open();
+  const inMemory = await new Replica(memory, 2 * seed).open();
+  const restarting = await new Replica(disk, 2 * seed + 1).open();
+  for (const { entry, text } of entries) {
+    const where = `seed ${seed}, entry ${entry.index}: ${text}`;
+    try {
+      const replies = encoded(onDisk.apply(entry));
+      assert.equal(encoded(inMemory.apply(entry)), replies, where);
+      assert.equal(encoded(restarting.apply(entry)), replies, where);
+      if (random.chance(0.04)) await disk.checkpoint();
+      if (random.chance(0.04)) await restarting.restart();
+    } catch (error) {
+      throw new Error(`${where}: ${String(error)}`, { cause: error });
+    }
+  }
+  await restarting.restart();
+  assert.deepEqual(inMemory.content(), onDisk.content(), `seed ${seed}: LMDB and the trie differ`);
+  assert.deepEqual(restarting.content(), onDisk.content(), `seed ${seed}: the restarted replica differs`);
+}
+
+test("whatever the arguments of a write, no replica stops, and all give the same replies and hold the same", async (t) => {
+  const [first, last] = (process.env["MINIKEY_EDGE_SEEDS"] ?? "1-40").split("-").map(Number);
+  const clock = systemClock();
+  const logger = new LogRecorder();
+  const disk = await openLmdbEngine({ path: join(makeTempDir(t), "lmdb"), clock, logger });
+  t.after(async () => await disk.close());
+  const memoryDisk = new SimDisk(() => 0.5);
+  const memory = await openMemoryEngine({ disk: memoryDisk, directory: "memory", clock, logger });
+  for (let seed = first; seed <= (last ?? first); seed += 1) await run(seed, disk, memory);
+});
