@@ -5,7 +5,7 @@
  * | command | arguments | reply |
  * | --- | --- | --- |
  * | `KV.GET` | key | null or [type, version, expiresAtMs, value] |
- * | `KV.PUT` | key type `any`/`nx`/`match` version expiresAtMs value | [1 created / 0 updated, version], `KEY_EXISTS` (nx), `VERSION_MISMATCH` (match) |
+ * | `KV.PUT` | key type `any`/`nx`/`xx`/`match` version expiresAtMs value | [1 created / 0 updated, version], `KEY_EXISTS` (nx), `VERSION_MISMATCH` (xx, match) |
  * | `KV.DELETE` | key version-or-0 | the version deleted, 0 when there is no key, `VERSION_MISMATCH` |
  * | `KV.LIST` | prefix after-or-empty limit | [[key …], 1 when there are more] |
  * | `ONCE` | session number command key … | what the command replied the first time |
@@ -26,6 +26,7 @@ function runKvGet(view: KeyValueView, args: Args): Reply {
 }
 
 const VALUE_ARG = 6;
+const CONDITIONS = ["ANY", "NX", "XX", "MATCH"] as const;
 
 function typeArg(args: Args): ValueType {
   if (isWord(args, 2, "STRING")) return "string";
@@ -35,7 +36,7 @@ function typeArg(args: Args): ValueType {
 
 function checkKvPut(args: Args): void {
   if (typeArg(args) === "json") checkJson(args);
-  if (!isWord(args, 3, "ANY") && !isWord(args, 3, "NX") && !isWord(args, 3, "MATCH")) throw syntaxError();
+  if (!CONDITIONS.some((condition) => isWord(args, 3, condition))) throw syntaxError();
   if (numberArg(args, 4) < 0 || numberArg(args, 5) < 0) throw notAnInteger();
 }
 
@@ -60,6 +61,9 @@ function runKvPut(view: KeyValueView, args: Args): Reply {
   const old = view.get(key);
   if (isWord(args, 3, "NX") && old !== undefined) {
     throw new MinikeyError("KEY_EXISTS", "Key already exists");
+  }
+  if (isWord(args, 3, "XX") && old === undefined) {
+    throw new MinikeyError("VERSION_MISMATCH", "the key does not exist");
   }
   if (isWord(args, 3, "MATCH")) {
     const wanted = numberArg(args, 4);

@@ -5,15 +5,16 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { MinikeyError } from "../../core/errors.js";
 
-/** As `KV.PUT` and `KV.DELETE` take it: `nx` only when missing, `match` only at `version`. */
+/** As `KV.PUT` takes it: `nx` only when missing, `xx` only when there, `match` only at `version`. */
 export interface WriteCondition {
-  readonly mode: "any" | "nx" | "match";
+  readonly mode: "any" | "nx" | "xx" | "match";
   /** 0 unless `match`. */
   readonly version: number;
 }
 
 const ANY: WriteCondition = { mode: "any", version: 0 };
 const CREATE_ONLY: WriteCondition = { mode: "nx", version: 0 };
+const REPLACE_ONLY: WriteCondition = { mode: "xx", version: 0 };
 
 export const entityTag = (version: number): string => `"${version}"`;
 
@@ -24,6 +25,7 @@ export function writeCondition(headers: IncomingHttpHeaders): WriteCondition {
   if (ifMatch !== undefined && ifNoneMatch !== undefined) {
     throw new MinikeyError("BAD_REQUEST", "If-Match and If-None-Match exclude each other");
   }
+  if (ifMatch?.trim() === "*") return REPLACE_ONLY;
   if (ifMatch !== undefined) return { mode: "match", version: oneVersion(ifMatch) };
   if (ifNoneMatch === undefined) return ANY;
   if (ifNoneMatch.trim() === "*") return CREATE_ONLY;
@@ -36,7 +38,7 @@ function oneVersion(header: string): number {
   if (!Number.isSafeInteger(version)) {
     throw new MinikeyError(
       "BAD_REQUEST",
-      `If-Match: expected one version in double quotes, such as "3", got ${header}`,
+      `If-Match: expected * or one version in double quotes, such as "3", got ${header}`,
     );
   }
   return version;

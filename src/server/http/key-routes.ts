@@ -100,6 +100,7 @@ class KeyRoutes {
     const context = writeContext(keyspaceOf(this.#services, request, this.#named), query.get("consistency"));
     const { mode, version } = writeCondition(request.headers);
     if (mode === "nx") throw new MinikeyError("BAD_REQUEST", "If-None-Match: a delete takes If-Match only");
+    // What is missing cannot be deleted anyway: 404 comes before any condition (RFC 9110 §13.2.1).
     const deleted = await ask(this.#services, context, ["KV.DELETE", key, String(version)]);
     if (deleted === 0) throw new MinikeyError("NOT_FOUND", "Key not found");
     return reply.send({ status: "deleted" });

@@ -97,7 +97,9 @@ const consistencyOfWrite = {
 };
 const optional = (properties: Schema): Schema => object(properties, []);
 
-const ifMatch = { "if-match": { ...text, description: 'Only at this version, as `"3"`' } };
+const ifMatch = {
+  "if-match": { ...text, description: 'Only at this version, as `"3"`; `*`: at any, if the key exists' },
+};
 const ifNoneMatch = (description: string): Schema => ({ "if-none-match": { ...text, description } });
 const version = { etag: { ...text, description: "The version in double quotes" } };
 

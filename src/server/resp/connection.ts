@@ -226,7 +226,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
     const unsentBytes = this.outputBytes + sizeBytes;
     this.#roomBytes = this.#host.limits.outputBytesMax - unsentBytes;
     if (this.#roomBytes >= 0) return true;
-    this.#dropSlowReader(unsentBytes);
+    this.#dropForReplies(unsentBytes);
     return false;
   }
 
@@ -251,7 +251,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
     if (this.#closed) return;
     this.#send();
     const unsentBytes = this.outputBytes;
-    if (unsentBytes > this.#host.limits.outputBytesMax) this.#dropSlowReader(unsentBytes);
+    if (unsentBytes > this.#host.limits.outputBytesMax) this.#dropForReplies(unsentBytes);
     else if (this.session.closing) this.#endWhenDone();
     else if (this.#paused && !this.#mustPause()) this.#resume();
   }
@@ -347,10 +347,16 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
     });
   }
 
-  #dropSlowReader(unsentBytes: number): void {
-    this.#host.logger.warn("disconnected a client that does not read its replies", {
+  /** Who leaves untaken what makes reading pause does not read; else what was asked for is the matter. */
+  #dropForReplies(unsentBytes: number): void {
+    const isSlow = this.#socket.writableLength >= OUTPUT_BYTES_PAUSE;
+    const problem = isSlow
+      ? "disconnected a client that does not read its replies"
+      : "disconnected a client that asked for more at once than may wait to be sent";
+    this.#host.logger.warn(problem, {
       client: this.session.remoteAddress,
       unsentBytes,
+      unsentBytesMax: this.#host.limits.outputBytesMax,
     });
     this.close();
   }

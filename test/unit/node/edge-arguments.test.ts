@@ -217,7 +217,7 @@ class EdgeCommands {
         "KV.PUT",
         this.#key(),
         random.pick(["string", "json"]),
-        random.pick(["any", "nx", "match"]),
+        random.pick(["any", "nx", "xx", "match"]),
         version,
         expiry,
         random.pick(TEXTS),

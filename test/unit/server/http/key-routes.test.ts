@@ -421,6 +421,21 @@ describe("conditions", () => {
     assert.equal((await send("DELETE", "/kv/k", { headers: { "if-match": '"2"' } })).status, 200);
   });
 
+  it("replaces and deletes only what exists with If-Match: *", async (t) => {
+    const { send } = await startHarness(t);
+    const existing = { "if-match": " * " };
+    const missing = await send("PUT", "/kv/k", { headers: existing, body: { value: 1 } });
+    assert.equal(missing.status, 412);
+    assert.deepEqual(missing.json(), { error: "the key does not exist", code: "VERSION_MISMATCH" });
+    assert.equal((await send("GET", "/kv/k")).status, 404);
+    assert.equal((await send("DELETE", "/kv/k", { headers: existing })).status, 404);
+    await send("PUT", "/kv/k", { body: { value: 1 } });
+    const replaced = await send("PUT", "/kv/k", { headers: existing, body: { value: 2 } });
+    assert.deepEqual(replaced.json(), { status: "updated", version: 2 });
+    assert.equal((await send("DELETE", "/kv/k", { headers: existing })).status, 200);
+    assert.equal((await send("GET", "/kv/k")).status, 404);
+  });
+
   it("spares a reader what it has: 304 with If-None-Match, 412 with If-Match", async (t) => {
     const { send } = await startHarness(t);
     await send("PUT", "/kv/k", { body: { value: 1 } });
@@ -440,10 +455,14 @@ describe("conditions", () => {
   it("refuses conditions that it cannot keep, by name", async (t) => {
     const { send } = await startHarness(t);
     const refused = [
-      ["PUT", { "if-match": "3" }, 'If-Match: expected one version in double quotes, such as "3", got 3'],
-      ["PUT", { "if-match": '"1", "2"' }, "If-Match: expected one version in double quotes"],
-      ["PUT", { "if-match": '"0"' }, "If-Match: expected one version in double quotes"],
-      ["PUT", { "if-match": '"9999999999999999"' }, "If-Match: expected one version in double quotes"],
+      [
+        "PUT",
+        { "if-match": "3" },
+        'If-Match: expected * or one version in double quotes, such as "3", got 3',
+      ],
+      ["PUT", { "if-match": '"1", "2"' }, "If-Match: expected * or one version in double quotes"],
+      ["PUT", { "if-match": '"0"' }, "If-Match: expected * or one version in double quotes"],
+      ["PUT", { "if-match": '"9999999999999999"' }, "If-Match: expected * or one version in double quotes"],
       ["PUT", { "if-none-match": '"1"' }, 'If-None-Match: expected * for a write, got "1"'],
       ["PUT", { "if-none-match": "*", "if-match": '"1"' }, "If-Match and If-None-Match exclude each other"],
       ["DELETE", { "if-none-match": "*" }, "If-None-Match: a delete takes If-Match only"],
