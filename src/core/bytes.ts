@@ -60,6 +60,10 @@ export const allocUnsafeBytes = (sizeBytes: number): Bytes => Buffer.allocUnsafe
 /** Memory with old content and of its own: for what is kept. */
 export const allocOwnBytes = (sizeBytes: number): Bytes => Buffer.allocUnsafeSlow(sizeBytes);
 
+/** Zeroed memory that several threads can see. */
+export const allocSharedBytes = (sizeBytes: number): Bytes =>
+  Buffer.from(new SharedArrayBuffer(sizeBytes), 0, sizeBytes);
+
 /** A view, no copy. */
 export function asBytes(array: Uint8Array): Bytes {
   return Buffer.from(array.buffer, array.byteOffset, array.byteLength);

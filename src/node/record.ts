@@ -38,13 +38,13 @@ export function readExpiry(stored: StoredValue): number {
   return stored.bytes[stored.start] >= HAS_EXPIRY ? stored.bytes.readDoubleLE(stored.start + 7) : 0;
 }
 
-/** Records are written into blocks of this size: one allocation for many. */
-const BLOCK_BYTES = 256 * 1024;
+/** Memory in which records are laid out, and the largest that are. */
+const SCRATCH_BYTES = 64 * 1024;
+const SCRATCH_RECORD_BYTES_MAX = SCRATCH_BYTES / 8;
 
-/** Lays records out one after the other in memory that the storage engine keeps. */
+/** Lays records out for the storage engine, which copies small ones: those are valid until the next one. */
 export class RecordWriter {
-  #block: Bytes = allocOwnBytes(BLOCK_BYTES);
-  #used = 0;
+  readonly #scratch: Bytes = allocOwnBytes(SCRATCH_BYTES);
 
   write(
     type: ValueType,
@@ -56,27 +56,12 @@ export class RecordWriter {
   ): StoredValue {
     const headerBytes = expiresAtMs === 0 ? 7 : 15;
     const sizeBytes = headerBytes + valueEnd - valueStart;
-    const start = this.#reserve(sizeBytes);
-    const block = this.#block;
-    const own = start === -1 ? allocOwnBytes(sizeBytes) : block;
-    const at = start === -1 ? 0 : start;
-    own[at] = TYPES.indexOf(type) | (expiresAtMs === 0 ? 0 : HAS_EXPIRY);
-    own.writeUIntLE(version, at + 1, 6);
-    if (expiresAtMs !== 0) own.writeDoubleLE(expiresAtMs, at + 7);
-    copyInto(own, at + headerBytes, value, valueStart, valueEnd);
-    return { bytes: own, start: at, end: at + sizeBytes };
-  }
-
-  /** −1: too large for a block. */
-  #reserve(sizeBytes: number): number {
-    if (sizeBytes > BLOCK_BYTES / 8) return -1;
-    if (this.#used + sizeBytes > BLOCK_BYTES) {
-      this.#block = allocOwnBytes(BLOCK_BYTES);
-      this.#used = 0;
-    }
-    const start = this.#used;
-    this.#used += sizeBytes;
-    return start;
+    const bytes = sizeBytes > SCRATCH_RECORD_BYTES_MAX ? allocOwnBytes(sizeBytes) : this.#scratch;
+    bytes[0] = TYPES.indexOf(type) | (expiresAtMs === 0 ? 0 : HAS_EXPIRY);
+    bytes.writeUIntLE(version, 1, 6);
+    if (expiresAtMs !== 0) bytes.writeDoubleLE(expiresAtMs, 7);
+    copyInto(bytes, headerBytes, value, valueStart, valueEnd);
+    return { bytes, start: 0, end: sizeBytes };
   }
 }
 

@@ -19,6 +19,9 @@ export interface StoredValue {
   readonly end: number;
 }
 
+/** A value that is a smaller part of its memory is copied, for it would keep the rest alive. */
+export const KEPT_PART_MIN = 0.75;
+
 /** How far a group's state machine has come, and what it needs to go on from there. */
 export interface AppliedState {
   readonly index: LogIndex;
@@ -58,7 +61,10 @@ export interface GroupStore {
   readonly restored: AppliedState | undefined;
   get(table: TableName, key: Key): StoredValue | undefined;
   has(table: TableName, key: Key): boolean;
-  /** Keeps `value.bytes`: the caller must not change them afterwards. */
+  /**
+   * May keep `value.bytes` when the value fills at least `KEPT_PART_MIN` of their memory: the caller must not
+   * change that afterwards. A smaller part is copied.
+   */
   put(table: TableName, key: Key, value: StoredValue): void;
   /** Returns nothing: deleting a missing key is allowed. */
   delete(table: TableName, key: Key): void;

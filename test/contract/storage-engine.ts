@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { type Bytes, latin1ToBytes } from "../../src/core/bytes.js";
+import { allocBytes, type Bytes, latin1ToBytes } from "../../src/core/bytes.js";
 import { MinikeyError } from "../../src/core/errors.js";
 import { groupId } from "../../src/core/ids.js";
 import type { GroupSnapshot, GroupStore, StorageEngine } from "../../src/ports/storage-engine.js";
@@ -114,6 +114,23 @@ function entriesContract(open: OpenEngine): void {
         assert.equal(valueText(store.get("data", key)), value, JSON.stringify(key.slice(0, 9)));
       }
       assert.deepEqual(keysOf(store.range("data")), entries.map(([key]) => key).sort());
+    });
+
+    it(`takes a copy of a value that is a small part of its memory (${when} a checkpoint)`, async (t) => {
+      const { engine } = await openFor(t, open);
+      const store = await openGroup(engine);
+      const scratch = allocBytes(64 * 1024);
+      const sizes = [0, 1, 64, 1000, 1100, 8192, 40_000];
+      for (const size of sizes) {
+        scratch.fill(size % 251, 0, size);
+        store.put("data", `size ${size}`, { bytes: scratch, start: 0, end: size });
+      }
+      scratch.fill(255);
+      if (when === "after") await engine.checkpoint();
+      for (const size of sizes) {
+        const expected = String.fromCharCode(size % 251).repeat(size);
+        assert.equal(valueText(store.get("data", `size ${size}`)), expected, `${size} bytes`);
+      }
     });
 
     it(`leaves a value that was read alone until the turn ends (${when} a checkpoint)`, async (t) => {

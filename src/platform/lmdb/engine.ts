@@ -14,6 +14,7 @@
  * Invariant: a group's frozen overlay is dropped only after the commit that holds it is on disk. When a
  * commit fails nothing is written any more: reads stay right, `checkpoint` rejects, the node must stop.
  */
+import { randomBytes } from "node:crypto";
 import { assert } from "../../core/assert.js";
 import { copyBytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
@@ -29,24 +30,22 @@ import type {
 } from "../../ports/storage-engine.js";
 import type { GroupHost } from "../../storage/engine-group.js";
 import { Exclusive } from "../../storage/exclusive.js";
+import { KeyHash } from "../../storage/overlay/key-hash.js";
+import type { OverlayParts } from "../../storage/overlay/overlay.js";
+import { ValueCopies } from "../../storage/overlay/value-copies.js";
 import { TABLES } from "../../storage/tables.js";
-import { TurnSlices } from "../../storage/turn-slices.js";
-import { Accounting } from "./accounting.js";
 import { type LmdbModule, type LmdbStore, MAP_BYTES, openStore } from "./binding.js";
 import { checkEnvironment, hasAddressSpace, makeEnvironment } from "./environment.js";
 import { type FrozenGroup, LmdbGroupStore } from "./group-store.js";
 import { LmdbInstall } from "./install.js";
 import { encodeGroupRecord, FORMAT_VERSION, type TreeState } from "./layout.js";
-import { OperationWriter } from "./operations.js";
 import { newScope, Reader, scopedKeyEncoder } from "./reader.js";
 import { LmdbSnapshot } from "./snapshot.js";
-import { LmdbTable, packFrozen } from "./table.js";
+import { LmdbTable } from "./table.js";
 import { Writer } from "./writer.js";
 
 /** Groups share a transaction up to about this many pages changed, 4 KiB of memory each. */
 const PAGES_A_TRANSACTION = 4096;
-/** Writes packed between two looks at the clock. */
-const WRITES_A_LOOK = 128;
 /** Keys of dead trees deleted in one transaction. */
 const GARBAGE_KEYS_A_TRANSACTION = 4096;
 
@@ -72,13 +71,16 @@ export async function openLmdbEngine(options: LmdbEngineOptions): Promise<Storag
   const mapBytes = (await hasAddressSpace()) ? MAP_BYTES : undefined;
   const scope = newScope();
   const store = openStore(lmdb, path, scopedKeyEncoder(scope), mapBytes);
-  const reader = new Reader(store, scope, clock);
+  const copies = new ValueCopies();
+  const reader = new Reader(store, scope, copies, clock);
   const version = reader.formatVersion();
   if (version !== FORMAT_VERSION) {
     await reader.close();
     throw wrongVersion(path, version);
   }
-  return new LmdbEngine(options, reader, new Writer(path, mapBytes));
+  const secret = randomBytes(8);
+  const overlayParts = { hash: new KeyHash(secret.readInt32LE(0), secret.readInt32LE(4)), copies };
+  return new LmdbEngine(options, overlayParts, reader, new Writer(path, mapBytes));
 }
 
 function wrongVersion(path: string, version: number | undefined): MinikeyError {
@@ -95,7 +97,7 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
   readonly #logger: Logger;
   readonly #reader: Reader;
   readonly #writer: Writer;
-  readonly #accounting = new Accounting();
+  readonly #overlayParts: OverlayParts;
   readonly #stores = new Map<GroupId, LmdbGroupStore>();
   /** Checkpoints, and all that replaces or removes a group's content. */
   readonly #exclusive = new Exclusive();
@@ -106,7 +108,8 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
   #collecting: Promise<void> | undefined;
   #closing = false;
 
-  constructor(options: LmdbEngineOptions, reader: Reader, writer: Writer) {
+  constructor(options: LmdbEngineOptions, overlayParts: OverlayParts, reader: Reader, writer: Writer) {
+    this.#overlayParts = overlayParts;
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#reader = reader;
@@ -120,7 +123,7 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
     assert(!this.#stores.has(group), `group ${group} is open already`);
     const record = this.#reader.groupRecord(group);
     const trees = record?.trees ?? this.#newTrees();
-    const tables = trees.map((state) => new LmdbTable(this.#reader, this.#accounting, state));
+    const tables = trees.map((state) => new LmdbTable(this.#reader, this.#overlayParts, state));
     const store = new LmdbGroupStore(this, group, record?.applied, tables);
     this.#stores.set(group, store);
     return store;
@@ -139,7 +142,11 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
   }
 
   uncheckpointedBytes(): number {
-    return this.#accounting.bytes;
+    let sizeBytes = 0;
+    for (const { tables } of this.#stores.values()) {
+      for (const table of tables) sizeBytes += table.activeBytes;
+    }
+    return sizeBytes;
   }
 
   async close(): Promise<void> {
@@ -192,29 +199,27 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
 
   async #checkpoint(): Promise<void> {
     this.#writer.throwIfFailed();
-    const slices = new TurnSlices(this.#clock);
-    this.#accounting.reset();
     const frozen: FrozenGroup[] = [];
     for (const store of this.#stores.values()) {
       const group = store.freeze();
       if (group !== undefined) frozen.push(group);
     }
-    for (const batch of batches(frozen)) await this.#saveBatch(batch, slices);
+    for (const batch of batches(frozen)) await this.#saveBatch(batch);
     this.#collectGarbage();
   }
 
   /** Saves some groups in one transaction. */
-  async #saveBatch(batch: readonly FrozenGroup[], slices: TurnSlices): Promise<void> {
+  async #saveBatch(batch: readonly FrozenGroup[]): Promise<void> {
     const job = this.#writer.newJob();
     const newTrees = new Map<FrozenGroup, TreeState[]>();
     const discarded: number[] = [];
-    const operations = new OperationWriter();
     for (const group of batch) {
       const trees = this.#treesAfter(group, discarded);
       newTrees.set(group, trees);
-      await this.#packGroup(job, group, trees, operations, slices);
+      for (const [i, { frozen }] of group.store.tables.entries()) {
+        if (frozen !== undefined) this.#writer.sendBlocks(job, trees[i].tree, frozen.blocks);
+      }
     }
-    this.#writer.sendBlocks(job, operations.takeRest());
     const held = this.#reader.hold();
     try {
       for (const { store } of batch) store.pin(held);
@@ -248,25 +253,6 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
       if (store.isOnDisk) discarded.push(table.tree);
       return this.#newTree();
     });
-  }
-
-  async #packGroup(
-    job: number,
-    { store }: FrozenGroup,
-    trees: readonly TreeState[],
-    operations: OperationWriter,
-    slices: TurnSlices,
-  ): Promise<void> {
-    for (const [i, table] of store.tables.entries()) {
-      const entries = table.frozen?.entries();
-      if (entries === undefined) continue;
-      while (!packFrozen(operations, trees[i].tree, entries, WRITES_A_LOOK)) {
-        if (!slices.isDue()) continue;
-        this.#writer.sendBlocks(job, operations.takeFull());
-        await slices.pause();
-      }
-    }
-    if (slices.isDue()) await slices.pause();
   }
 
   async #commitInstall(

@@ -6,10 +6,10 @@ import { assert } from "../../core/assert.js";
 import type { Bytes } from "../../core/bytes.js";
 import type { Clock } from "../../ports/clock.js";
 import type { AppliedState, GroupInstall } from "../../ports/storage-engine.js";
+import { Records } from "../../storage/overlay/records.js";
 import { PieceReader } from "../../storage/pieces.js";
 import { TurnSlices } from "../../storage/turn-slices.js";
 import type { TreeState } from "./layout.js";
-import { OperationWriter } from "./operations.js";
 import type { Writer } from "./writer.js";
 
 /** What an installation asks of its engine. */
@@ -39,9 +39,9 @@ export class LmdbInstall implements GroupInstall {
 
   async write(piece: Bytes): Promise<void> {
     assert(!this.#ended, "an installation that has ended takes no piece");
-    const operations = await this.#readPiece(piece);
+    const tables = await this.#readPiece(piece);
     const job = this.#writer.newJob();
-    this.#writer.sendBlocks(job, operations.takeRest());
+    for (const [i, { blocks }] of tables.entries()) this.#writer.sendBlocks(job, this.#trees[i].tree, blocks);
     const { deltas } = await this.#writer.commit({
       job,
       groups: [],
@@ -66,17 +66,18 @@ export class LmdbInstall implements GroupInstall {
   }
 
   /** The whole piece is looked at before anything of it is sent. */
-  async #readPiece(piece: Bytes): Promise<OperationWriter> {
+  async #readPiece(piece: Bytes): Promise<Records[]> {
     const slices = new TurnSlices(this.#clock);
-    const operations = new OperationWriter();
+    const tables = this.#trees.map(() => new Records());
     const reader = new PieceReader(piece);
     let records = 0;
     while (reader.advance()) {
       const value = { bytes: piece, start: reader.valueStart, end: reader.valueEnd };
-      operations.add(this.#trees[reader.table].tree, reader.key, value);
+      const table = tables[reader.table];
+      table.setValue(table.add(reader.key, value.end - value.start, 0), value);
       records += 1;
       if (records % RECORDS_A_LOOK === 0 && slices.isDue()) await slices.pause();
     }
-    return operations;
+    return tables;
   }
 }

@@ -67,7 +67,6 @@ export const groupKey = (group: GroupId): Key => GROUP_PREFIX + u32Key(group);
 export const garbageKey = (tree: number): Key => GARBAGE_PREFIX + u32Key(tree);
 export const groupOfKey = (key: Key): GroupId => groupId(readU32Key(key, GROUP_PREFIX.length));
 export const treeOfGarbageKey = (key: Key): number => readU32Key(key, GARBAGE_PREFIX.length);
-export const treeOfKey = (key: Key): number => readU32Key(key, 0);
 
 /** Bounds of all group records, and of all garbage marks, for a range. */
 export const GROUP_RANGE = { start: GROUP_PREFIX, end: treeKey(ROOT_TREE, "h") };

@@ -1,5 +1,5 @@
 /** What the engine and its writer thread say to each other. A job is one transaction. */
-import type { OperationBlock } from "./operations.js";
+import type { RecordBlock } from "../../storage/overlay/records.js";
 
 /** What the thread starts with. */
 export interface WriterData {
@@ -7,11 +7,12 @@ export interface WriterData {
   readonly mapBytes: number | undefined;
 }
 
-/** Writes of a job, in any number of messages before its `commit`; the memory is handed over. */
+/** Writes of a job to one tree, before its `commit`: shared memory, which nobody changes any more. */
 export interface BlocksMessage {
   readonly kind: "blocks";
   readonly job: number;
-  readonly blocks: readonly OperationBlock[];
+  readonly tree: number;
+  readonly blocks: readonly RecordBlock[];
 }
 
 /** Everything of a job, in one transaction, on disk when the reply comes. */

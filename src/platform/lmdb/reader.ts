@@ -1,13 +1,13 @@
 /**
  * Reads on the event loop's thread. All of one turn see the same commit; `refresh` moves on to the newest.
  *
- * Values are copied out of LMDB's map, because their pages may be reused after the turn: into blocks shared
- * by many small values, so that a read allocates little.
+ * Values are copied out of LMDB's map, because their pages may be reused after the turn.
  */
-import { allocOwnBytes, asBytes, type Bytes, copyBytes, type Key } from "../../core/bytes.js";
+import { asBytes, type Bytes, type Key } from "../../core/bytes.js";
 import type { GroupId } from "../../core/ids.js";
 import type { Clock } from "../../ports/clock.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
+import type { ValueCopies } from "../../storage/overlay/value-copies.js";
 import type { HeldRead, KeyEncoder, LmdbStore } from "./binding.js";
 import {
   decodeGroupRecord,
@@ -22,26 +22,23 @@ import {
   treeOfGarbageKey,
 } from "./layout.js";
 
-const BLOCK_BYTES = 64 * 1024;
-/** Larger values get memory of their own. */
-const SHARED_VALUE_BYTES_MAX = 4096;
 /** Up to here a loop writes a key faster than a call into the runtime does. */
 const LOOP_KEY_LENGTH_MAX = 32;
 const TREE_BYTES = 4;
 /** As the tree of a key: the key is complete, as the environment stores it. */
-const COMPLETE = -1;
+export const COMPLETE = -1;
 
 export class Reader {
   readonly #store: LmdbStore;
   readonly #scope: { tree: number };
   readonly #cursors: TurnCursors;
-  #block: Bytes = allocOwnBytes(BLOCK_BYTES);
-  #blockLength = 0;
+  readonly #copies: ValueCopies;
   #shared: Bytes | undefined;
   #sharedView: Bytes | undefined;
 
-  constructor(store: LmdbStore, scope: { tree: number }, clock: Clock) {
+  constructor(store: LmdbStore, scope: { tree: number }, copies: ValueCopies, clock: Clock) {
     this.#store = store;
+    this.#copies = copies;
     this.#scope = scope;
     this.#cursors = new TurnCursors(clock);
   }
@@ -110,17 +107,7 @@ export class Reader {
       this.#sharedView = asBytes(new Uint8Array(found.buffer, found.byteOffset, found.byteLength));
     }
     const view = this.#sharedView as Bytes;
-    if (sizeBytes > SHARED_VALUE_BYTES_MAX) {
-      return { bytes: copyBytes(view, 0, sizeBytes), start: 0, end: sizeBytes };
-    }
-    if (this.#blockLength + sizeBytes > BLOCK_BYTES) {
-      this.#block = allocOwnBytes(BLOCK_BYTES);
-      this.#blockLength = 0;
-    }
-    const start = this.#blockLength;
-    view.copy(this.#block, start, 0, sizeBytes);
-    this.#blockLength = start + sizeBytes;
-    return { bytes: this.#block, start, end: start + sizeBytes };
+    return this.#copies.of(view, 0, sizeBytes);
   }
 }
 

@@ -18,14 +18,13 @@ import {
   BELOW_UNKNOWN,
   type Below,
   Overlay,
+  type OverlayParts,
   TOMBSTONE,
 } from "../../storage/overlay/overlay.js";
 import { rangeBounds } from "../../storage/range-bounds.js";
 import { KEY_BYTES_MAX } from "../../storage/tables.js";
-import type { Accounting } from "./accounting.js";
 import type { HeldRead } from "./binding.js";
 import type { TreeState } from "./layout.js";
-import type { OperationWriter } from "./operations.js";
 import { ReadCache } from "./read-cache.js";
 import type { Reader } from "./reader.js";
 import { TableRange } from "./table-range.js";
@@ -35,10 +34,10 @@ const ENTRIES_A_PAGE = 24;
 
 export class LmdbTable {
   readonly #reader: Reader;
-  readonly #accounting: Accounting;
+  readonly #parts: OverlayParts;
   #tree: number;
   #treeCount: number;
-  #active = new Overlay();
+  #active: Overlay;
   #frozen: Overlay | undefined;
   readonly #cache = new ReadCache();
   /** While the writer commits the frozen overlay: the tree as it was before. */
@@ -57,9 +56,10 @@ export class LmdbTable {
   /** Keys looked at by ranges so far: for tests, which prove that a range reads little. */
   visits = 0;
 
-  constructor(reader: Reader, accounting: Accounting, state: TreeState) {
+  constructor(reader: Reader, parts: OverlayParts, state: TreeState) {
     this.#reader = reader;
-    this.#accounting = accounting;
+    this.#parts = parts;
+    this.#active = new Overlay(parts);
     this.#tree = state.tree;
     this.#treeCount = state.count;
   }
@@ -71,6 +71,11 @@ export class LmdbTable {
   /** The tree and its count as the last checkpoint left them. */
   get treeState(): TreeState {
     return { tree: this.#tree, count: this.#treeCount };
+  }
+
+  /** Memory that the writes since the last checkpoint began take. */
+  get activeBytes(): number {
+    return this.#active.isEmpty ? 0 : this.#active.sizeBytes;
   }
 
   /** Changes with every write; ranges check it. */
@@ -94,8 +99,8 @@ export class LmdbTable {
   }
 
   has(key: Key): boolean {
-    const written = this.#active.get(key);
-    if (written !== undefined) return written !== TOMBSTONE;
+    const written = this.#active.has(key);
+    if (written !== undefined) return written;
     if (this.#active.cleared) return false;
     if (key === this.#probedKey) return this.#probedBelow === BELOW_PRESENT;
     const found = this.#hasBelow(key);
@@ -107,11 +112,9 @@ export class LmdbTable {
 
   put(key: Key, value: StoredValue): void {
     this.#writes += 1;
-    this.#accounting.addValue(value);
     if (this.#active.replace(key, value)) return;
     assert(key.length > 0 && key.length <= KEY_BYTES_MAX, "a key has 1 to 1,536 bytes");
     this.#active.add(key, value, this.#knownBelow(key));
-    this.#accounting.addKey(key);
   }
 
   delete(key: Key): void {
@@ -120,7 +123,6 @@ export class LmdbTable {
     const below = this.#knownBelow(key);
     if (below === BELOW_ABSENT) return;
     this.#active.add(key, TOMBSTONE, below);
-    this.#accounting.addKey(key);
   }
 
   clear(): void {
@@ -148,7 +150,7 @@ export class LmdbTable {
     if (this.#active.isEmpty) return 0;
     const writes = this.#active.size;
     this.#frozen = this.#active;
-    this.#active = new Overlay();
+    this.#active = new Overlay(this.#parts);
     this.#forgetProbe();
     return 1 + Math.min(writes, Math.ceil((writes + this.#treeCount) / ENTRIES_A_PAGE));
   }
@@ -173,7 +175,7 @@ export class LmdbTable {
 
   /** Everything is replaced by the content of another tree. */
   replaceContent(state: TreeState): void {
-    this.#active = new Overlay();
+    this.#active = new Overlay(this.#parts);
     this.#forgetProbe();
     this.#writes += 1;
     this.settle(state);
@@ -205,8 +207,8 @@ export class LmdbTable {
   #hasBelow(key: Key): boolean {
     const frozen = this.#frozen;
     if (frozen !== undefined) {
-      const written = frozen.get(key);
-      if (written !== undefined) return written !== TOMBSTONE;
+      const written = frozen.has(key);
+      if (written !== undefined) return written;
       if (frozen.cleared) return false;
     }
     return this.#hasInTree(key);
@@ -227,27 +229,11 @@ export class LmdbTable {
     if (this.#active.cleared) return BELOW_ABSENT;
     const frozen = this.#frozen;
     if (frozen !== undefined) {
-      const written = frozen.get(key);
-      if (written !== undefined) return written === TOMBSTONE ? BELOW_ABSENT : BELOW_PRESENT;
+      const written = frozen.has(key);
+      if (written !== undefined) return written ? BELOW_PRESENT : BELOW_ABSENT;
       if (frozen.cleared) return BELOW_ABSENT;
     }
     if (this.#treeCount === 0) return BELOW_ABSENT;
     return key === this.#probedKey ? this.#probedBelow : BELOW_UNKNOWN;
   }
-}
-
-/** Packs frozen writes as operations on `tree`. One step packs up to `limit` of them; true when all are. */
-export function packFrozen(
-  writer: OperationWriter,
-  tree: number,
-  entries: Iterator<[Key, StoredValue]>,
-  limit: number,
-): boolean {
-  for (let i = 0; i < limit; i += 1) {
-    const step = entries.next();
-    if (step.done === true) return true;
-    const [key, value] = step.value;
-    writer.add(tree, key, value === TOMBSTONE ? undefined : value);
-  }
-  return false;
 }

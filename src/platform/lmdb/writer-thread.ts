@@ -5,38 +5,50 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { open } from "lmdb";
 import { assert } from "../../core/assert.js";
-import { asBytes, EMPTY_BYTES } from "../../core/bytes.js";
+import { allocOwnBytes, asBytes, type Bytes, copyBytes, EMPTY_BYTES } from "../../core/bytes.js";
 import { groupId } from "../../core/ids.js";
-import { COMPLETE_KEYS, type LmdbModule, type LmdbStore, openStore } from "./binding.js";
-import { addToCounts, garbageKey, groupKey, treeEnd, treeKey, treeOfKey } from "./layout.js";
-import type { CollectMessage, CommitMessage, WriterData, WriterMessage, WriterReply } from "./messages.js";
-import { type Operation, type OperationBlock, readOperations } from "./operations.js";
+import type { RecordBlock } from "../../storage/overlay/records.js";
+import { type LmdbModule, type LmdbStore, openStore } from "./binding.js";
+import { addToCounts, garbageKey, groupKey, treeEnd, treeKey } from "./layout.js";
+import type {
+  BlocksMessage,
+  CollectMessage,
+  CommitMessage,
+  WriterData,
+  WriterMessage,
+  WriterReply,
+} from "./messages.js";
+import { COMPLETE, newScope, scopedKeyEncoder } from "./reader.js";
+import { visitSorted } from "./sorted-writes.js";
 
+const SCRATCH_BYTES = 64 * 1024;
 const EMPTY_DELTAS: ReadonlyMap<number, number> = new Map();
 
 class WriterThread {
   readonly #store: LmdbStore;
-  readonly #blocks = new Map<number, OperationBlock[]>();
+  readonly #scope = newScope();
+  readonly #scratch = allocOwnBytes(SCRATCH_BYTES);
+  /** By job. */
+  readonly #writes = new Map<number, BlocksMessage[]>();
 
   constructor({ path, mapBytes }: WriterData) {
     const lmdb: LmdbModule = { open: (options) => open(options as never) as unknown as LmdbStore };
-    this.#store = openStore(lmdb, path, COMPLETE_KEYS, mapBytes);
+    this.#store = openStore(lmdb, path, scopedKeyEncoder(this.#scope), mapBytes);
   }
 
-  addBlocks(job: number, blocks: readonly OperationBlock[]): void {
-    const known = this.#blocks.get(job);
-    if (known === undefined) this.#blocks.set(job, [...blocks]);
-    else known.push(...blocks);
+  addBlocks(message: BlocksMessage): void {
+    const known = this.#writes.get(message.job);
+    if (known === undefined) this.#writes.set(message.job, [message]);
+    else known.push(message);
   }
 
   commit(message: CommitMessage): WriterReply {
-    const operations = readOperations(this.#blocks.get(message.job) ?? []);
-    this.#blocks.delete(message.job);
-    // In key order each page is visited once, and a tree's operations are next to each other.
-    operations.sort((a, b) => (a.key < b.key ? -1 : 1));
+    const writes = this.#writes.get(message.job) ?? [];
+    this.#writes.delete(message.job);
     const store = this.#store;
     const deltas = store.transactionSync(() => {
-      const deltas = this.#apply(operations);
+      const deltas = new Map<number, number>();
+      for (const { tree, blocks } of writes) deltas.set(tree, this.#apply(tree, blocks));
       for (const { group, record } of message.groups) {
         const bytes = asBytes(record);
         addToCounts(bytes, deltas);
@@ -67,28 +79,24 @@ class WriterThread {
     return this.#store.close();
   }
 
-  /** Applies operations in key order; returns by how many keys each tree grew. */
-  #apply(operations: readonly Operation[]): Map<number, number> {
-    const deltas = new Map<number, number>();
+  /** Applies writes to a tree; returns by how many keys it grew. */
+  #apply(tree: number, blocks: readonly RecordBlock[]): number {
     const store = this.#store;
-    let tree = -1;
-    let entriesBefore = 0;
-    const finishTree = (): void => {
-      const entries = store.getStats().entryCount;
-      if (tree >= 0) deltas.set(tree, entries - entriesBefore);
-      entriesBefore = entries;
-    };
-    for (const { key, value } of operations) {
-      const nextTree = treeOfKey(key);
-      if (nextTree !== tree) {
-        finishTree();
-        tree = nextTree;
-      }
+    const entriesBefore = store.getStats().entryCount;
+    this.#scope.tree = tree;
+    visitSorted(blocks, (key, value) => {
       if (value === undefined) store.remove(key);
-      else store.put(key, value);
-    }
-    finishTree();
-    return deltas;
+      else store.put(key, this.#own(value));
+    });
+    this.#scope.tree = COMPLETE;
+    return store.getStats().entryCount - entriesBefore;
+  }
+
+  /** The same bytes in memory that is not shared, which the library asks for; valid until the next call. */
+  #own(value: Bytes): Bytes {
+    if (value.length > this.#scratch.length) return copyBytes(value);
+    value.copy(this.#scratch);
+    return this.#scratch.subarray(0, value.length);
   }
 }
 
@@ -110,7 +118,7 @@ function main(): void {
   port.on("message", (message: WriterMessage) => {
     switch (message.kind) {
       case "blocks":
-        writer.addBlocks(message.job, message.blocks);
+        writer.addBlocks(message);
         break;
       case "commit":
         answer(message.job, () => writer.commit(message));

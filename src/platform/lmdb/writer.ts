@@ -2,8 +2,8 @@
 import { Worker } from "node:worker_threads";
 import { assert } from "../../core/assert.js";
 import { MinikeyError } from "../../core/errors.js";
+import type { RecordBlock } from "../../storage/overlay/records.js";
 import type { CommitMessage, WriterData, WriterMessage, WriterReply } from "./messages.js";
-import type { OperationBlock } from "./operations.js";
 
 /** The thread makes much that lives for one job only; collected often, it takes little. Measured: saves 25 MB. */
 const YOUNG_GENERATION_MB = 2;
@@ -50,11 +50,9 @@ export class Writer {
     return this.#nextJob++;
   }
 
-  /** Hands over writes of a job. */
-  sendBlocks(job: number, blocks: readonly OperationBlock[]): void {
-    if (blocks.length === 0) return;
-    const memory = blocks.map((block) => block.bytes.buffer as ArrayBuffer);
-    this.#post({ kind: "blocks", job, blocks }, memory);
+  /** Tells of a job's writes to one tree. Their memory is shared: it must not change until the job is done. */
+  sendBlocks(job: number, tree: number, blocks: readonly RecordBlock[]): void {
+    if (blocks.length > 0) this.#post({ kind: "blocks", job, tree, blocks });
   }
 
   /** Resolves when the job is on disk. Rejects with `DISK_FAILED`; nothing of the job is done then. */
@@ -85,8 +83,8 @@ export class Writer {
     });
   }
 
-  #post(message: WriterMessage, memory: ArrayBuffer[] = []): void {
-    this.#worker.postMessage(message, memory);
+  #post(message: WriterMessage): void {
+    this.#worker.postMessage(message);
   }
 
   #onReply(reply: WriterReply): void {

@@ -15,7 +15,7 @@
  */
 import { assert } from "../../core/assert.js";
 import { type Bytes, copyBytes, copyInto, type Key } from "../../core/bytes.js";
-import type { StoredValue } from "../../ports/storage-engine.js";
+import { KEPT_PART_MIN, type StoredValue } from "../../ports/storage-engine.js";
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../tables.js";
 import { type Arena, PAGE_SHIFT, RECORD_BYTES_MAX, UNIT_MASK } from "./arena.js";
 
@@ -32,8 +32,6 @@ const KEY_HIGH_MASK = 2 ** KEY_HIGH_BITS - 1;
 export const EPOCH_MAX = 2 ** (32 - KEY_HIGH_BITS) - 1;
 /** Up to here a loop writes a key faster than a call into the runtime does. */
 const LOOP_KEY_LENGTH_MAX = 32;
-/** A value outside the arena is kept as it came when it is at least this part of its buffer. */
-const KEPT_PART_MIN = 0.75;
 
 /** Creates, reads and frees leaves. */
 export class Leaves {

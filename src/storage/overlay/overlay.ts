@@ -3,18 +3,32 @@
  * tombstone. An overlay is written to (active), then only read (frozen, while it is being saved), then
  * dropped once the base holds its content.
  *
- * It knows its effect on the number of entries without asking the base for every write: of each key it notes
- * whether the levels below have it, when the writer happens to know; the others are asked about once, when
- * somebody counts.
+ * A hash table with open addressing leads to records (records.ts). Its places hold pairs of a key's hash and
+ * the position of its newest record, so that most searches touch two lines of memory and no object:
+ *
+ *     ┌──────┬──────────────┬──────┬──────────────┐
+ *     │ hash │ position + 1 │ hash │ 0: free      │ …
+ *     └──────┴──────────────┴──────┴──────────────┘
+ *
+ * A small value is replaced in place, and therefore copied out when it is read; a larger one stays as it is
+ * until the overlay is dropped, and is read where it lies.
+ *
+ * The overlay knows its effect on the number of entries without asking the base for every write: of each key it
+ * notes whether the levels below have it, when the writer happens to know; the others are asked about once,
+ * when somebody counts.
  *
  * Invariants:
+ * - a key has one record that is not `OUTDATED`, and one that is not `AGAIN`, the first;
  * - `live` is the number of keys whose newest value is no tombstone;
  * - `below` is the number of keys that the levels below have, without those still in doubt;
  * - a cleared overlay hides everything below, so `below` is 0 and nothing is in doubt.
  */
 import { EMPTY_BYTES, type Key } from "../../core/bytes.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
+import type { KeyHash } from "./key-hash.js";
+import { AGAIN, DELETED, OUTDATED, type RecordBlock, Records, RecordWalk } from "./records.js";
 import { SortedKeys, type SortedKeysCursor } from "./sorted-keys.js";
+import type { ValueCopies } from "./value-copies.js";
 
 /** Stands for a deleted key; compared by identity. */
 export const TOMBSTONE: StoredValue = { bytes: EMPTY_BYTES, start: 0, end: 0 };
@@ -25,23 +39,49 @@ export const BELOW_PRESENT = 1;
 export const BELOW_UNKNOWN = 2;
 export type Below = typeof BELOW_ABSENT | typeof BELOW_PRESENT | typeof BELOW_UNKNOWN;
 
-/** Holds a key's newest value, so that writing it again looks the key up once. */
-interface Cell {
-  value: StoredValue;
-}
+/** Records with room for so much are written in place. */
+const IN_PLACE_BYTES_MAX = 1024;
+/** A value that outgrew its room gets so much more, as it may go on growing. */
+const GROWTH = 1.25;
+const FIRST_PLACES = 16;
+/** Of the places, so many are used at most: then their number doubles. */
+const USED_PART_MAX = 0.6;
 
 /** The levels below an overlay. */
 export interface LevelsBelow {
   has(key: Key): boolean;
 }
 
+/** What the overlays of an engine share. */
+export interface OverlayParts {
+  readonly hash: KeyHash;
+  readonly copies: ValueCopies;
+}
+
 export class Overlay {
-  readonly #values = new Map<Key, Cell>();
-  readonly #keys = new SortedKeys(this.#values);
-  #inDoubt: Key[] = [];
+  readonly #hash: KeyHash;
+  readonly #copies: ValueCopies;
+  #places = new Int32Array(2 * FIRST_PLACES);
+  /** Number of places − 1. */
+  #mask = FIRST_PLACES - 1;
+  #records = new Records();
+  #size = 0;
+  /** Of the key that was looked for last. */
+  #lastKey: Key | undefined;
+  #lastHash = 0;
+  readonly #sorted = new SortedKeys();
+  /** Where the records end whose keys are in `#sorted`. */
+  #sortedEnd = 0;
+  /** Positions of keys. */
+  #inDoubt: number[] = [];
   #below = 0;
   #live = 0;
   #cleared = false;
+
+  constructor({ hash, copies }: OverlayParts) {
+    this.#hash = hash;
+    this.#copies = copies;
+  }
 
   /** Whether the levels below are hidden. */
   get cleared(): boolean {
@@ -50,41 +90,68 @@ export class Overlay {
 
   /** Keys written, tombstones included. */
   get size(): number {
-    return this.#values.size;
+    return this.#size;
   }
 
   get isEmpty(): boolean {
-    return this.#values.size === 0 && !this.#cleared;
+    return this.#size === 0 && !this.#cleared;
+  }
+
+  /** Memory taken. */
+  get sizeBytes(): number {
+    return this.#records.sizeBytes + this.#places.byteLength;
   }
 
   /** The newest value, `TOMBSTONE`, or undefined when the levels below decide (none when `cleared`). */
   get(key: Key): StoredValue | undefined {
-    return this.#values.get(key)?.value;
+    const position = this.#find(key);
+    if (position < 0) return undefined;
+    const records = this.#records;
+    if ((records.flags(position) & DELETED) !== 0) return TOMBSTONE;
+    const value = records.value(position);
+    if (records.room(position) > IN_PLACE_BYTES_MAX) return value;
+    return this.#copies.of(value.bytes, value.start, value.end);
+  }
+
+  /** Whether the newest value is one, or a tombstone; undefined when the levels below decide. */
+  has(key: Key): boolean | undefined {
+    const position = this.#find(key);
+    return position < 0 ? undefined : (this.#records.flags(position) & DELETED) === 0;
   }
 
   /** Sets a key that is in the overlay already; returns false, and does nothing, when it is not. */
   replace(key: Key, value: StoredValue): boolean {
-    const cell = this.#values.get(key);
-    if (cell === undefined) return false;
-    if (cell.value === TOMBSTONE) this.#live += 1;
+    const position = this.#find(key);
+    if (position < 0) return false;
+    const flags = this.#records.flags(position);
+    if ((flags & DELETED) !== 0) this.#live += 1;
     if (value === TOMBSTONE) this.#live -= 1;
-    cell.value = value;
+    this.#overwrite(key, position, flags, value);
     return true;
   }
 
   /** Sets a key that is not in the overlay yet. */
   add(key: Key, value: StoredValue, below: Below): void {
-    this.#values.set(key, { value });
+    if (this.#size >= USED_PART_MAX * (this.#mask + 1)) this.#grow();
+    const sizeBytes = value.end - value.start;
+    const position = this.#records.add(key, sizeBytes, value === TOMBSTONE ? DELETED : 0);
+    this.#records.setValue(position, value);
+    this.#occupy(this.#hashOf(key), position);
+    this.#size += 1;
     if (value !== TOMBSTONE) this.#live += 1;
     if (this.#cleared || below === BELOW_ABSENT) return;
     if (below === BELOW_PRESENT) this.#below += 1;
-    else this.#inDoubt.push(key);
+    else this.#inDoubt.push(position);
   }
 
   /** Hides everything below and forgets what was written. */
   clear(): void {
-    this.#values.clear();
-    this.#keys.clear();
+    this.#places = new Int32Array(2 * FIRST_PLACES);
+    this.#mask = FIRST_PLACES - 1;
+    this.#records = new Records();
+    this.#size = 0;
+    this.#sorted.clear();
+    this.#sortedEnd = 0;
     this.#inDoubt = [];
     this.#below = 0;
     this.#live = 0;
@@ -100,16 +167,93 @@ export class Overlay {
 
   /** Written keys from `start` on, tombstones included, in order; valid until the next write. */
   keysFrom(start: Key, exclusive: boolean): SortedKeysCursor {
-    return this.#keys.from(start, exclusive);
+    this.#sortNew();
+    return this.#sorted.from(start, exclusive);
   }
 
-  /** Everything written, in no order. */
-  *entries(): IterableIterator<[Key, StoredValue]> {
-    for (const [key, cell] of this.#values) yield [key, cell.value];
+  /** Everything written, as records: those that are `OUTDATED` do not count. */
+  get blocks(): RecordBlock[] {
+    return this.#records.blocks;
+  }
+
+  #hashOf(key: Key): number {
+    if (key !== this.#lastKey) {
+      this.#lastKey = key;
+      this.#lastHash = this.#hash.of(key);
+    }
+    return this.#lastHash;
+  }
+
+  /** The position of a key's newest record, −1 for none. */
+  #find(key: Key): number {
+    if (this.#size === 0) return -1;
+    const hash = this.#hashOf(key);
+    const places = this.#places;
+    const mask = this.#mask;
+    for (let place = hash & mask; ; place = (place + 1) & mask) {
+      const next = places[2 * place + 1];
+      if (next === 0) return -1;
+      if (places[2 * place] === hash && this.#records.hasKey(next - 1, key)) return next - 1;
+    }
+  }
+
+  /** Takes the first free place for a key's record. */
+  #occupy(hash: number, position: number): void {
+    const places = this.#places;
+    let place = hash & this.#mask;
+    while (places[2 * place + 1] !== 0) place = (place + 1) & this.#mask;
+    places[2 * place] = hash;
+    places[2 * place + 1] = position + 1;
+  }
+
+  #overwrite(key: Key, position: number, flags: number, value: StoredValue): void {
+    const records = this.#records;
+    if (value === TOMBSTONE) {
+      records.setFlags(position, flags | DELETED);
+      return;
+    }
+    const sizeBytes = value.end - value.start;
+    const room = records.room(position);
+    if (sizeBytes <= room && room <= IN_PLACE_BYTES_MAX) {
+      records.setFlags(position, flags & ~DELETED);
+      records.setValue(position, value);
+      return;
+    }
+    const isSmall = sizeBytes * GROWTH <= IN_PLACE_BYTES_MAX;
+    const newest = records.add(key, isSmall ? Math.floor(sizeBytes * GROWTH) : sizeBytes, AGAIN);
+    records.setValue(newest, value);
+    records.setFlags(position, flags | OUTDATED);
+    this.#move(this.#hashOf(key), position, newest);
+  }
+
+  /** The place that led to one record leads to another. */
+  #move(hash: number, from: number, to: number): void {
+    const places = this.#places;
+    let place = hash & this.#mask;
+    while (places[2 * place + 1] !== from + 1) place = (place + 1) & this.#mask;
+    places[2 * place + 1] = to + 1;
+  }
+
+  #grow(): void {
+    const before = this.#places;
+    this.#places = new Int32Array(2 * before.length);
+    this.#mask = 2 * this.#mask + 1;
+    for (let i = 0; i < before.length; i += 2) {
+      if (before[i + 1] !== 0) this.#occupy(before[i], before[i + 1] - 1);
+    }
+  }
+
+  /** Sorts the keys that came since the last time. */
+  #sortNew(): void {
+    const walk = new RecordWalk(this.#records.blocks, this.#sortedEnd);
+    const keys: Key[] = [];
+    while (walk.next()) if ((walk.flags & AGAIN) === 0) keys.push(walk.key);
+    this.#sortedEnd = walk.end;
+    this.#sorted.add(keys);
   }
 
   #settleDoubts(below: LevelsBelow): void {
-    for (const key of this.#inDoubt) if (below.has(key)) this.#below += 1;
+    for (const position of this.#inDoubt) if (below.has(this.#records.key(position))) this.#below += 1;
     this.#inDoubt = [];
   }
 }

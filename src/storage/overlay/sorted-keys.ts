@@ -1,13 +1,10 @@
 /**
- * The keys of a map that only grows, in order: sorted runs, as in a log-structured merge tree, held in memory.
- * Writing costs nothing here; sorting waits for the first read. A read sorts the keys that came since the last
- * one into a run of its own, then merges the last two runs while the older is less than twice as long as the
- * newer, so a key is merged O(log n) times over the life of the collection.
+ * Keys in order: sorted runs, as in a log-structured merge tree, held in memory. Keys that are added become a
+ * run of their own; then the last two runs are merged while the older is less than twice as long as the newer,
+ * so a key is merged O(log n) times over the life of the collection.
  *
- * Invariants: every run is strictly ascending; each of the map's first `#taken` keys, in the order in which
- * they came, is in one run.
+ * Invariant: every run is strictly ascending, and each key is in one run.
  */
-import { assert } from "../../core/assert.js";
 import type { Key } from "../../core/bytes.js";
 
 /** Where reading starts in a sorted run: at the first key after `start`, or at `start` itself. */
@@ -37,42 +34,15 @@ function mergeRuns(older: readonly Key[], newer: readonly Key[]): Key[] {
 }
 
 export class SortedKeys {
-  readonly #source: ReadonlyMap<Key, unknown>;
-  /** Stands after the keys taken so far; a map's iterator sees what is added later, until it has ended once. */
-  #untaken: MapIterator<Key>;
-  #taken = 0;
   readonly #runs: Key[][] = [];
 
-  /** `source` loses no key, but all of them at once, before `clear`. */
-  constructor(source: ReadonlyMap<Key, unknown>) {
-    this.#source = source;
-    this.#untaken = source.keys();
-  }
-
-  /** The source was emptied. */
   clear(): void {
-    this.#untaken = this.#source.keys();
-    this.#taken = 0;
     this.#runs.length = 0;
   }
 
-  /** The keys from `start` on, in order; valid until the next one is added. */
-  from(start: Key, exclusive: boolean): SortedKeysCursor {
-    if (this.#taken < this.#source.size) this.#addRun(this.#takeNew());
-    return new SortedKeysCursor(this.#runs, start, exclusive);
-  }
-
-  #takeNew(): Key[] {
-    const keys: Key[] = [];
-    for (; this.#taken < this.#source.size; this.#taken += 1) {
-      const step = this.#untaken.next();
-      assert(step.done !== true, "the map has as many keys as its size tells");
-      keys.push(step.value);
-    }
-    return keys;
-  }
-
-  #addRun(keys: Key[]): void {
+  /** Takes keys that are not in the collection yet, in any order. */
+  add(keys: Key[]): void {
+    if (keys.length === 0) return;
     const runs = this.#runs;
     runs.push(keys.sort());
     while (runs.length > 1 && runs.at(-2)!.length < 2 * runs.at(-1)!.length) {
@@ -80,6 +50,11 @@ export class SortedKeys {
       const older = runs.pop()!;
       runs.push(mergeRuns(older, newer));
     }
+  }
+
+  /** The keys from `start` on, in order; valid until the next ones are added. */
+  from(start: Key, exclusive: boolean): SortedKeysCursor {
+    return new SortedKeysCursor(this.#runs, start, exclusive);
   }
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import type { Key } from "../../../../src/core/bytes.js";
+import { KeyHash } from "../../../../src/storage/overlay/key-hash.js";
 import {
   BELOW_ABSENT,
   BELOW_PRESENT,
@@ -9,11 +10,12 @@ import {
   Overlay,
   TOMBSTONE,
 } from "../../../../src/storage/overlay/overlay.js";
+import { DELETED, OUTDATED, RecordWalk } from "../../../../src/storage/overlay/records.js";
+import { ValueCopies } from "../../../../src/storage/overlay/value-copies.js";
 import { storedValue, valueText } from "../../../support/engine-model.js";
 
 type Call =
-  | { do: "put"; key: Key; tells: boolean }
-  | { do: "delete"; key: Key; tells: boolean }
+  | { do: "put" | "delete"; key: Key; tells: boolean; sizeBytes: number }
   | { do: "read"; from: Key; exclusive: boolean }
   | { do: "count" }
   | { do: "clear" };
@@ -23,16 +25,38 @@ const keys = fc.string({ unit: fc.constantFrom("a", "b", "c", "d", "e"), minLeng
 const calls = fc.oneof(
   {
     weight: 8,
-    arbitrary: fc.record({ do: fc.constantFrom("put", "delete"), key: keys, tells: fc.boolean() }),
+    arbitrary: fc.record({
+      do: fc.constantFrom("put", "delete"),
+      key: keys,
+      tells: fc.boolean(),
+      sizeBytes: fc.constantFrom(0, 1, 8, 20, 1000, 1025, 5000, 300_000),
+    }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("read"), from: keys, exclusive: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("count") }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("clear") }) },
 ) as fc.Arbitrary<Call>;
 
+const newOverlay = (): Overlay => new Overlay({ hash: new KeyHash(1, 2), copies: new ValueCopies() });
+
+const textOf = ({ key, sizeBytes }: { key: Key; sizeBytes: number }): string => key.padEnd(sizeBytes, "·");
+
+/** What a checkpoint would save. */
+function savedBy(overlay: Overlay): Map<Key, string | undefined> {
+  const saved = new Map<Key, string | undefined>();
+  const walk = new RecordWalk(overlay.blocks);
+  while (walk.next()) {
+    if ((walk.flags & OUTDATED) !== 0) continue;
+    assert.equal(saved.has(walk.key), false, "a key is saved once");
+    const text = walk.bytes.latin1Slice(walk.keyEnd, walk.valueEnd);
+    saved.set(walk.key, (walk.flags & DELETED) !== 0 ? undefined : text);
+  }
+  return saved;
+}
+
 /** Writes as a table does: `tells` says whether the writer knows what lies below. */
 function write(overlay: Overlay, below: ReadonlySet<Key>, call: Call & { do: "put" | "delete" }): void {
-  const value = call.do === "put" ? storedValue(call.key) : TOMBSTONE;
+  const value = call.do === "put" ? storedValue(textOf(call)) : TOMBSTONE;
   if (overlay.replace(call.key, value)) return;
   const known = below.has(call.key) ? BELOW_PRESENT : BELOW_ABSENT;
   overlay.add(call.key, value, call.tells ? known : BELOW_UNKNOWN);
@@ -55,15 +79,15 @@ describe("overlay", () => {
         fc.array(calls, { maxLength: 200, size: "max" }),
         fc.uniqueArray(keys),
         (sequence, keysBelow) => {
-          const overlay = new Overlay();
+          const overlay = newOverlay();
           let below = new Set(keysBelow);
-          const written = new Map<Key, boolean>();
+          const written = new Map<Key, string | undefined>();
           for (const call of sequence) {
             switch (call.do) {
               case "put":
               case "delete":
                 write(overlay, below, call);
-                written.set(call.key, call.do === "put");
+                written.set(call.key, call.do === "put" ? textOf(call) : undefined);
                 break;
               case "read": {
                 const expected = [...written.keys()].filter((key) => {
@@ -74,8 +98,8 @@ describe("overlay", () => {
               }
               case "count": {
                 const visible = new Set(below);
-                for (const [key, isThere] of written) {
-                  if (isThere) visible.add(key);
+                for (const [key, text] of written) {
+                  if (text !== undefined) visible.add(key);
                   else visible.delete(key);
                 }
                 assert.equal(overlay.count(below.size, below), visible.size);
@@ -88,17 +112,19 @@ describe("overlay", () => {
                 break;
             }
           }
-          for (const [key, isThere] of written) {
-            assert.equal(valueText(overlay.get(key)), isThere ? key : "");
-            assert.equal(overlay.get(key) === TOMBSTONE, !isThere);
+          for (const [key, text] of written) {
+            assert.equal(valueText(overlay.get(key)), text ?? "");
+            assert.equal(overlay.get(key) === TOMBSTONE, text === undefined);
+            assert.equal(overlay.has(key), text !== undefined);
           }
+          assert.deepEqual(savedBy(overlay), written);
         },
       ),
     );
   });
 
   it("asks about a key in doubt once, and about no other", () => {
-    const overlay = new Overlay();
+    const overlay = newOverlay();
     overlay.add("known", storedValue("1"), BELOW_PRESENT);
     overlay.add("new", storedValue("1"), BELOW_ABSENT);
     overlay.add("in doubt", storedValue("1"), BELOW_UNKNOWN);
@@ -112,5 +138,41 @@ describe("overlay", () => {
     assert.equal(overlay.count(10, below), 11);
     assert.equal(overlay.count(10, below), 11);
     assert.deepEqual(asked, ["in doubt"]);
+  });
+
+  for (const sizeBytes of [0, 10, 1000, 1024, 1025, 100_000]) {
+    it(`leaves a value of ${sizeBytes} bytes that was read alone while its key is written`, () => {
+      const overlay = newOverlay();
+      const before = "b".repeat(sizeBytes);
+      overlay.add("key", storedValue(before), BELOW_ABSENT);
+      const read = overlay.get("key");
+      overlay.replace("key", storedValue("a".repeat(sizeBytes)));
+      overlay.replace("key", TOMBSTONE);
+      overlay.replace("key", storedValue("c".repeat(sizeBytes)));
+      assert.equal(valueText(read), before);
+    });
+  }
+
+  it("takes no more memory for a small key written again and again", () => {
+    const overlay = newOverlay();
+    overlay.add("key", storedValue("0".repeat(64)), BELOW_ABSENT);
+    const sizeBytes = overlay.sizeBytes;
+    for (let i = 0; i < 10_000; i += 1) overlay.replace("key", storedValue(String(i).padStart(64)));
+    assert.equal(overlay.sizeBytes, sizeBytes);
+    assert.equal(valueText(overlay.get("key")), "9999".padStart(64));
+  });
+
+  it("holds many keys of many sizes, each once, in order", () => {
+    const overlay = newOverlay();
+    const keyOf = (i: number): Key => `key ${(i * 7919) % 20_000}`;
+    for (let i = 0; i < 20_000; i += 1)
+      overlay.add(keyOf(i), storedValue(`${i}`.repeat(i % 50)), BELOW_ABSENT);
+    for (let i = 0; i < 20_000; i += 1) {
+      assert.equal(valueText(overlay.get(keyOf(i))), `${i}`.repeat(i % 50));
+      assert.equal(overlay.has(`no ${keyOf(i)}`), undefined);
+    }
+    const keysInOrder = Array.from({ length: 20_000 }, (_, i) => keyOf(i)).sort();
+    assert.deepEqual(readKeys(overlay, "", false), keysInOrder);
+    assert.deepEqual([...savedBy(overlay).keys()].sort(), keysInOrder);
   });
 });
