@@ -84,7 +84,7 @@ export class Writer {
   }
 
   #post(message: WriterMessage): void {
-    this.#worker.postMessage(message);
+    this.#worker.postMessage(message, []);
   }
 
   #onReply(reply: WriterReply): void {
