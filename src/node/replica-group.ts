@@ -40,7 +40,7 @@ export interface GroupHost {
 /** Told once whether a read may be carried out: everything committed before it was asked for is applied here. */
 export type ReadReady = (confirmed: boolean) => void;
 
-/** Entry bytes kept in memory for followers that are behind; past it, they get a snapshot. */
+/** Entry bytes kept in memory for a follower that is behind; past it, it gets a snapshot. */
 const LOG_BYTES_KEPT = 4 * 1024 * 1024;
 
 export class ReplicaGroup {
@@ -115,20 +115,37 @@ export class ReplicaGroup {
     while (this.core.hasReady()) this.#handle(this.core.ready());
   }
 
-  /** A checkpoint has made the store durable: drops what no one needs of the log. */
-  onCheckpointed(): void {
+  /** Whether followers are on their way here by a snapshot. */
+  get sendsSnapshots(): boolean {
+    return this.#sender.isNeeded;
+  }
+
+  /**
+   * A checkpoint has made the store durable: drops what no one needs of the log. `snapshotLogBytesMax`: how much
+   * of it a follower may need behind a snapshot.
+   */
+  onCheckpointed(snapshotLogBytesMax: number): void {
     const durable = this.store.durableIndex();
     if (durable === 0) return;
     const covered = this.#checkpointed;
     if (covered === undefined || covered.index !== durable) return;
     this.#host.log.compact(this.id, covered);
-    let keepFrom = durable;
-    if (this.isLeader && this.core.logBytes() < LOG_BYTES_KEPT) {
-      for (const follower of this.core.status().progress) {
-        if (follower.recentlyActive) keepFrom = logIndex(Math.min(keepFrom, follower.match));
-      }
+    this.core.compact(this.isLeader ? this.#keptFrom(durable, snapshotLogBytesMax) : durable);
+  }
+
+  /** Followers that are a little behind get the rest from the log, and so do those with a snapshot under way. */
+  #keptFrom(durable: LogIndex, snapshotLogBytesMax: number): LogIndex {
+    let keptFrom = durable;
+    for (const { id, match, recentlyActive } of this.core.status().progress) {
+      const sent = this.#sender.sentTo(id, match, durable);
+      const index = sent ?? match;
+      if (index >= durable || (sent === undefined && !recentlyActive)) continue;
+      const lackedBytes = this.core.logBytesAfter(index);
+      if (lackedBytes <= (sent === undefined ? LOG_BYTES_KEPT : snapshotLogBytesMax))
+        keptFrom = logIndex(Math.min(keptFrom, index));
+      else if (sent !== undefined) this.#sender.giveUp(id, lackedBytes);
     }
-    this.core.compact(keepFrom);
+    return keptFrom;
   }
 
   /** Called by the store at the start of a checkpoint. */

@@ -3,12 +3,16 @@
  *
  * The first piece is the state beside the tables (`AppliedState`); the others come from the store's snapshot.
  * One snapshot a follower; a follower that asks for the last piece again gets the same bytes.
+ *
+ * Whoever has a snapshot needs the log behind it: else the next one is due before the first is installed, and so
+ * on for ever, when writes go on. So the log is kept from there on (`sentTo`) until the follower has come as far
+ * as the last checkpoint, within bounds that the group sets. Past them the snapshot is given up for a newer one.
  */
 import { ByteWriter } from "../codec/byte-writer.js";
 import type { SnapshotMeta } from "../codec/raft-types.js";
 import type { Bytes } from "../core/bytes.js";
 import { EMPTY_BYTES } from "../core/bytes.js";
-import type { ReplicaId } from "../core/ids.js";
+import { type LogIndex, logIndex, type ReplicaId } from "../core/ids.js";
 import type { AppliedState, GroupSnapshot } from "../ports/storage-engine.js";
 import type { SnapshotRead } from "../raft/types.js";
 import { configurationOf } from "./partition-machine.js";
@@ -29,6 +33,8 @@ export class SnapshotSender {
   readonly #group: ReplicaGroup;
   readonly #host: GroupHost;
   readonly #transfers = new Map<ReplicaId, Transfer>();
+  /** Where the latest snapshot of each member ends that gets one, or has had one and catches up. */
+  readonly #sent = new Map<ReplicaId, LogIndex>();
   readonly #busy = new Set<ReplicaId>();
   #isClosed = false;
 
@@ -55,13 +61,45 @@ export class SnapshotSender {
       });
   }
 
-  /** Lets go of transfers to members that no longer wait for one. */
+  /** Whether a member needs the log behind a snapshot. */
+  get isNeeded(): boolean {
+    return this.#sent.size > 0;
+  }
+
+  /**
+   * Behind which entry a member that gets a snapshot needs the log, when it has acknowledged `match`; undefined
+   * for one that gets none, or has come as far as `durable`.
+   */
+  sentTo(to: ReplicaId, match: LogIndex, durable: LogIndex): LogIndex | undefined {
+    const sent = this.#sent.get(to);
+    if (sent === undefined) return undefined;
+    if (match < durable) return logIndex(Math.max(sent, match));
+    this.#sent.delete(to);
+    return undefined;
+  }
+
+  /** The log behind a member's snapshot has grown too long to be kept: the member gets another snapshot. */
+  giveUp(to: ReplicaId, lackedBytes: number): void {
+    this.#sent.delete(to);
+    this.#host.logger.warn("writes have outrun a snapshot: it is sent anew", {
+      group: this.#group.id,
+      to,
+      lackedBytes,
+    });
+    // The member's next piece is refused, and the transfer begins again.
+    if (!this.#busy.has(to)) this.#drop(to);
+  }
+
+  /** Lets go of transfers to members that no longer wait for one, and of what only a leader, or a member, needs. */
   sweep(): void {
-    if (this.#transfers.size === 0) return;
+    if (this.#transfers.size === 0 && this.#sent.size === 0) return;
     const { progress } = this.#group.core.status();
     for (const to of [...this.#transfers.keys()]) {
       const isWaiting = progress.some((member) => member.id === to && member.state === "snapshot");
       if (!isWaiting && !this.#busy.has(to)) this.#drop(to);
+    }
+    for (const to of [...this.#sent.keys()]) {
+      if (!progress.some((member) => member.id === to)) this.#sent.delete(to);
     }
   }
 
@@ -107,6 +145,8 @@ export class SnapshotSender {
       done: false,
     };
     this.#transfers.set(to, transfer);
+    this.#sent.set(to, applied.index);
+    this.#host.logger.info("sending a snapshot", { group: this.#group.id, to, index: applied.index });
     return transfer;
   }
 

@@ -21,6 +21,8 @@ import type { TransactionId } from "./transactions.js";
 /** Checkpoint when so much would have to be read or written again after a crash. */
 const UNCHECKPOINTED_BYTES_MAX = 48 * 1024 * 1024;
 const LOG_BYTES_MAX = 96 * 1024 * 1024;
+/** Of the log in memory, for members of all groups that get a snapshot and will need what follows it. */
+const SNAPSHOT_LOG_BYTES_MAX = 128 * 1024 * 1024;
 /** … and when nothing else asks for one. */
 const CHECKPOINT_PERIOD_MS = 60_000;
 
@@ -72,7 +74,9 @@ export class Checkpoints {
     this.#lastMs = this.#clock.monotonicMs();
     try {
       await Promise.all(this.#engines.map(async (engine) => await engine.checkpoint()));
-      for (const group of this.#groups.all()) group.onCheckpointed();
+      const groups = [...this.#groups.all()];
+      const sending = groups.filter((group) => group.sendsSnapshots).length;
+      for (const group of groups) group.onCheckpointed(SNAPSHOT_LOG_BYTES_MAX / Math.max(1, sending));
       this.#groups.log.flush();
       this.#logBytesLeft = Math.min(this.#groups.log.sizeBytes(), LOG_BYTES_MAX);
     } catch (error) {
@@ -124,7 +128,7 @@ export class Expiry {
   }
 }
 
-/** A learner this close to the leader's log is made a voter. */
+/** A learner this close to the leader's log is made a voter, when it follows it. */
 const CAUGHT_UP_ENTRIES = 64;
 
 /** Brings each led group's members to what the cluster map says, one step at a time. */
@@ -164,7 +168,11 @@ function nextConfiguration(group: ReplicaGroup, wanted: readonly ReplicaId[]): C
   const staying = voters.filter((voter) => wanted.includes(voter));
   const isCaughtUp = (learner: ReplicaId) =>
     group.core.matchOf(learner) + CAUGHT_UP_ENTRIES >= group.core.lastIndex &&
-    group.core.status().progress.some((follower) => follower.id === learner && follower.recentlyActive);
+    group.core
+      .status()
+      .progress.some(
+        ({ id, recentlyActive, state }) => id === learner && recentlyActive && state === "replicate",
+      );
   const promoted = learners.filter((learner) => wanted.includes(learner) && isCaughtUp(learner));
   const learning = wanted.filter((id) => !staying.includes(id) && !promoted.includes(id));
   // Nobody leaves while the group would be left with none that can vote.

@@ -20,7 +20,6 @@ export class RaftLog {
   #startIndex: LogIndex;
   #startTerm: Term;
   readonly #entries: Entry[] = [];
-  #bytes = 0;
 
   /** A log that starts after `start.index`, with these consecutive entries. */
   constructor(start: SnapshotMeta, entries: readonly Entry[]) {
@@ -46,11 +45,6 @@ export class RaftLog {
     return this.#entries.length === 0 ? this.#startTerm : this.#entries[this.#entries.length - 1].term;
   }
 
-  /** Bytes of the data of all entries held. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /** Undefined for an index that was compacted away or does not exist yet. */
   termAt(index: LogIndex): Term | undefined {
     const offset = index - this.#startIndex;
@@ -70,13 +64,11 @@ export class RaftLog {
     assert(entry.index === this.lastIndex + 1, `entry ${entry.index} does not follow ${this.lastIndex}`);
     assert(entry.term >= this.lastTerm, `term ${entry.term} at ${entry.index} is below ${this.lastTerm}`);
     this.#entries.push(entry);
-    this.#bytes += entry.data.length;
   }
 
   /** Removes `index` and everything after it. */
   truncateFrom(index: LogIndex): void {
     assert(index > this.#startIndex, `truncation at ${index}, before the log's start`);
-    for (let i: number = index; i <= this.lastIndex; i += 1) this.#bytes -= this.at(logIndex(i)).data.length;
     this.#entries.length = index - this.#startIndex - 1;
   }
 
@@ -128,7 +120,6 @@ export class RaftLog {
     if (index <= this.#startIndex) return;
     const newStartTerm = this.termAt(index);
     assert(newStartTerm !== undefined, `compaction at ${index}, past the end ${this.lastIndex}`);
-    this.#bytes -= this.bytesBetween(this.firstIndex, index);
     this.#entries.splice(0, index - this.#startIndex);
     this.#startIndex = index;
     this.#startTerm = newStartTerm;
@@ -137,7 +128,6 @@ export class RaftLog {
   /** Replaces everything by a snapshot: the log is then empty and starts after it. */
   restore(meta: SnapshotMeta): void {
     this.#entries.length = 0;
-    this.#bytes = 0;
     this.#startIndex = meta.index;
     this.#startTerm = meta.term;
   }

@@ -208,8 +208,10 @@ export class Raft implements RaftCore {
     history.compact(index);
   }
 
-  logBytes(): number {
-    return this.#replica.log.bytes;
+  logBytesAfter(index: LogIndex): number {
+    const { log } = this.#replica;
+    if (index < log.startIndex) return Number.POSITIVE_INFINITY;
+    return log.bytesBetween(logIndex(index + 1), log.lastIndex);
   }
 
   matchOf(member: ReplicaId): LogIndex {

@@ -163,8 +163,8 @@ export interface RaftCore {
   snapshotRejected(meta: SnapshotMeta): void;
   /** Drops entries up to `index` (applied, and covered by a checkpoint) from memory. */
   compact(index: LogIndex): void;
-  /** Bytes of the data of the entries held in memory. */
-  logBytes(): number;
+  /** Bytes of the data of the entries held in memory after `index`; infinite when some of them are not held. */
+  logBytesAfter(index: LogIndex): number;
   /** Match index of every voter and learner, on a leader. */
   matchOf(member: ReplicaId): LogIndex;
   /** Describes a snapshot of the state machine at `index`, which the log must hold or start after. */

@@ -28,6 +28,8 @@ export class Network {
   readonly #generation = new Map<string, number>();
   readonly #up = new Set<string>();
   readonly #lastMs = new Map<string, number>();
+  /** What every frame takes at least, between nodes that are far from each other. */
+  readonly #distanceMs = new Map<string, number>();
 
   constructor(world: World) {
     this.#world = world;
@@ -70,6 +72,11 @@ export class Network {
     if (endpoint === undefined) return;
     for (const peer of endpoint.peers) this.#disconnect(node, peer);
     this.#endpoints.delete(node);
+  }
+
+  /** From now on frames between two nodes take this much longer. */
+  setDistance(a: NodeId, b: NodeId, delayMs: number): void {
+    this.#distanceMs.set(pair(a, b), delayMs);
   }
 
   /** Cuts two nodes off from each other. */
@@ -149,7 +156,8 @@ export class Network {
       if (held !== undefined) held.push(arrive);
       else this.#tell(to, (events) => isCurrent() && hand(events));
     };
-    const delayMs = random.chance(0.02) ? 30 * random.unit() : random.unit();
+    const distanceMs = this.#distanceMs.get(pair(from, to)) ?? 0;
+    const delayMs = distanceMs + (random.chance(0.02) ? 30 * random.unit() : random.unit());
     // In order: never before the frame in front.
     const atMs = Math.max(nowMs + delayMs, this.#lastMs.get(direction) ?? 0);
     this.#lastMs.set(direction, atMs);
