@@ -208,6 +208,7 @@ export class FailoverChannel implements Channel {
     const again: Outgoing[] = [];
     for (const outgoing of unanswered) {
       outgoing.lastError = reason;
+      outgoing.isUncertain ||= outgoing.wasSent;
       if (outgoing.isAnswered) continue;
       if (outgoing.mayRetry && !refused) again.push(outgoing);
       else outgoing.fail(`the connection was lost before the answer: ${reason.message}`);
@@ -269,18 +270,43 @@ export class FailoverChannel implements Channel {
       if (outgoing.sequence === 0) outgoing.wasSent = false;
       this.#isRetiring = true;
       this.#queue.prepend([outgoing]);
-    } else if (
-      (reply.code === "OUTCOME_UNKNOWN" || reply.code === "CONNECTION_LOST") &&
-      outgoing.mayRetry &&
-      outgoing.deadlineMs > performance.now() + RETRY_AFTER_MS
-    ) {
-      outgoing.lastError = reply;
-      setTimeout(() => {
-        this.#queue.prepend([outgoing]);
-        this.#flush();
-      }, RETRY_AFTER_MS);
+    } else if (reply.code === "SESSION_FORGOTTEN" && outgoing.sequence !== 0) {
+      this.#onForgotten(outgoing, reply);
     } else {
-      outgoing.answer(reply);
+      outgoing.isUncertain ||= reply.outcome === "unknown";
+      if (outgoing.mayRetry && this.#isUnsettled(outgoing, reply)) this.#sendLater(outgoing, reply);
+      else outgoing.answer(reply);
+    }
+  }
+
+  /** Asking again may bring a better answer: what was refused now may have been carried out before. */
+  #isUnsettled(outgoing: Outgoing, reply: MinikeyError): boolean {
+    if (reply.code === "OUTCOME_UNKNOWN" || reply.code === "CONNECTION_LOST") return true;
+    return outgoing.sequence !== 0 && outgoing.isUncertain && reply.retryable;
+  }
+
+  #sendLater(outgoing: Outgoing, reply: MinikeyError): void {
+    outgoing.lastError = reply;
+    if (outgoing.deadlineMs <= performance.now() + RETRY_AFTER_MS) {
+      if (reply.outcome === "unknown" || !outgoing.isUncertain) outgoing.answer(reply);
+      else outgoing.fail(reply.message);
+      return;
+    }
+    setTimeout(() => {
+      this.#queue.prepend([outgoing]);
+      this.#flush();
+    }, RETRY_AFTER_MS);
+  }
+
+  /** It goes on in a new session, unless an attempt in the old one may have been carried out. */
+  #onForgotten(outgoing: Outgoing, reply: MinikeyError): void {
+    const second = Number(/up to second ([0-9]+)/.exec(reply.message)?.[1] ?? 0);
+    this.#sessions.retire(outgoing.sessionId, second);
+    if (outgoing.isUncertain) {
+      outgoing.fail(reply.message);
+    } else {
+      outgoing.forgetNumber();
+      this.#sendLater(outgoing, reply);
     }
   }
 

@@ -11,6 +11,8 @@ export class Outgoing {
   sequence = 0;
   /** Bytes of it may have reached a node. */
   wasSent = false;
+  /** An attempt may have been carried out: what a later one says of itself does not say that nothing was. */
+  isUncertain = false;
   isAnswered = false;
   /** Why the last attempt failed. */
   lastError: MinikeyError | undefined;
@@ -26,6 +28,13 @@ export class Outgoing {
   /** Sending it once more can do no harm: it reads, or carries a number. */
   get mayRetry(): boolean {
     return this.request.kind === "read" || this.sequence !== 0;
+  }
+
+  /** Refused under its number for good, and certainly not carried out: it gets another. */
+  forgetNumber(): void {
+    this.sessionId = "";
+    this.sequence = 0;
+    this.wasSent = false;
   }
 
   /** Only the first answer counts. */

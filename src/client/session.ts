@@ -9,6 +9,9 @@
  * number; they all lie within one window below and one above `u`, and two windows are not that many.
  *
  * So that more writes than a window can be on their way, a client has several sessions, opened as needed.
+ *
+ * A partition that may have forgotten a session refuses it (`SESSION_FORGOTTEN`), and names the second that a new one
+ * must be opened after. The second is the first part of a session's name; clocks need not agree.
  */
 import { randomBytes } from "node:crypto";
 import type { Outgoing } from "./outgoing.js";
@@ -19,10 +22,14 @@ export const SESSION_WINDOW = 128;
 const SESSIONS_MAX = 8;
 
 export class Session {
-  /** 64 random bits as 16 hexadecimal digits. */
-  readonly id: string = randomBytes(8).toString("hex");
+  /** When it was opened, in seconds, and 64 random bits: `1732100000_0123456789abcdef`. */
+  readonly id: string;
   readonly #unanswered = new Queue<Outgoing>();
   #lastSequence = 0;
+
+  constructor(openedSeconds: number) {
+    this.id = `${openedSeconds}_${randomBytes(8).toString("hex")}`;
+  }
 
   /** Whether the next write may be numbered now. */
   get isOpen(): boolean {
@@ -45,14 +52,23 @@ export class Session {
 
 /** The sessions of one client. */
 export class Sessions {
-  readonly #sessions: Session[] = [new Session()];
+  readonly #sessions: Session[] = [];
   #current = 0;
+  #openedMin = 0;
 
   /** Numbers a write; false when every session waits for an answer first. */
   tryAssign(outgoing: Outgoing): boolean {
     const session = this.#findOpen();
     session?.assign(outgoing);
     return session !== undefined;
+  }
+
+  /** Some partition may have forgotten the session, as all that were opened up to `second`. */
+  retire(sessionId: string, second: number): void {
+    this.#openedMin = Math.max(this.#openedMin, second + 1);
+    const at = this.#sessions.findIndex(({ id }) => id === sessionId);
+    if (at >= 0) this.#sessions.splice(at, 1);
+    this.#current = 0;
   }
 
   #findOpen(): Session | undefined {
@@ -62,7 +78,7 @@ export class Sessions {
       this.#current = (this.#current + 1) % this.#sessions.length;
     }
     if (this.#sessions.length === SESSIONS_MAX) return undefined;
-    const session = new Session();
+    const session = new Session(Math.max(this.#openedMin, Math.floor(Date.now() / 1000)));
     this.#current = this.#sessions.push(session) - 1;
     return session;
   }

@@ -50,6 +50,7 @@ export const ERROR_CLASSES = {
   NO_QUORUM: row("CLUSTERDOWN", 503, 1, true, "not-applied"),
   NOT_READY: row("LOADING", 503, 1, true, "not-applied"),
   CONFLICT: row("TRYAGAIN", 409, 1, true, "not-applied"),
+  SESSION_FORGOTTEN: row("NOSESSION", 409, 1, false, "unknown"),
   OUTCOME_UNKNOWN: row("TIMEOUT", 504, 1, false, "unknown"),
   KEYSPACE_NOT_FOUND: row("ERR", 404, 1, false, "not-applied"),
   KEYSPACE_EXISTS: row("ERR", 409, 1, false, "not-applied"),

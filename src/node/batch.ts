@@ -12,7 +12,9 @@
  *  └────────┴────────┴────────┴────────────┴────────────┴───────────┴──────────────────┘
  * ```
  * `time` is set by the leader that proposes the batch, never by the origin. `acked`: the origin has the replies
- * of all batches up to this number, so nobody need remember them. Integers are little-endian.
+ * of all batches up to this number, so nobody need remember them. Number 1 has none before it and tells instead
+ * when the session was opened, in seconds by the origin's clock: a partition opens none that it may have forgotten
+ * (sessions.ts). Integers are little-endian.
  */
 import { allocOwnBytes, type Bytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";

@@ -65,6 +65,13 @@ export const ONCE: NodeCommandSpec = {
       );
     }
     if (repeat !== undefined) return repeat.reply;
+    const forgotten = machine.sessions.forgottenWith(client);
+    if (forgotten !== undefined) {
+      return new MinikeyError(
+        "SESSION_FORGOTTEN",
+        `session ${client} is not known, and sessions opened up to second ${forgotten} were forgotten`,
+      );
+    }
     const inner = innerArgs(args);
     const spec = COMMANDS.byName(inner.text(0));
     if (spec === undefined) return new MinikeyError("UNKNOWN_COMMAND", `unknown command '${inner.text(0)}'`);

@@ -43,9 +43,10 @@ export interface AppliedBatch {
   /**
    * `applied`: `replies` has one for each command. `blocked`: for the first commands only, the next met a lock.
    * `refused`: nothing was applied, because a number before this one is missing or the session is closed.
-   * `acknowledged`: a repeat of a batch whose replies the origin has had.
+   * `acknowledged`: a repeat of a batch whose replies the origin has had. `forgotten`: nothing was applied, as the
+   * session is not known and may be a forgotten one; the reply is the second that a new session must be opened after.
    */
-  readonly status: "applied" | "blocked" | "refused" | "acknowledged";
+  readonly status: "applied" | "blocked" | "refused" | "acknowledged" | "forgotten";
   readonly replies: readonly Reply[];
 }
 
@@ -109,13 +110,19 @@ export class PartitionMachine {
     this.#advance(entry);
     const batch = entry.data;
     const header = readBatchHeader(batch);
-    const { session: id, sequence, level } = header;
+    const { session: id, sequence, level, acked } = header;
     this.#timeMs = Math.max(this.#timeMs, header.timeMs);
     this.view.nowMs = this.#timeMs;
     let session = this.sessions.origin(id);
     if (session === undefined) {
+      const { originsForgotten } = this.sessions;
+      // Of number 1 `acked` is when the session was opened. Of others: batches that were applied in it.
+      const isForgotten = sequence === 1 ? acked <= originsForgotten : acked > 0;
+      if (isForgotten) {
+        return { session: id, sequence, level, status: "forgotten", replies: [originsForgotten] };
+      }
       if (sequence !== 1) return { session: id, sequence, level, status: "refused", replies: NO_REPLIES };
-      session = this.sessions.openOrigin(id, entry.index);
+      session = this.sessions.openOrigin(id, entry.index, acked);
     }
     this.sessions.useOrigin(id, session, entry.index);
     if (sequence <= session.lastSequence) {
@@ -130,7 +137,7 @@ export class PartitionMachine {
     if (session.closed || sequence !== session.lastSequence + 1) {
       return { session: id, sequence, level, status: "refused", replies: NO_REPLIES };
     }
-    forgetReplies(session, header.acked);
+    if (sequence > 1) forgetReplies(session, acked);
     session.lastSequence = sequence;
     const replies: Reply[] = [];
     const complete = this.#runCommands(entry, replies);

@@ -9,7 +9,7 @@
  *   is needed. So is one of a group that is known to have no leader, at once. One that may have been proposed is answered `OUTCOME_UNKNOWN` and sent until its fate
  *   is known.
  * - When a batch is blocked by a transaction's lock, its session is closed for good; what follows goes on, in
- *   order, in a new one.
+ *   order, in a new one. So does what certainly was not applied in a session that the partition has forgotten.
  */
 import { ByteReader } from "../codec/byte-reader.js";
 import { ByteWriter } from "../codec/byte-writer.js";
@@ -19,7 +19,7 @@ import { assert } from "../core/assert.js";
 import { type Bytes, copyBytes, EMPTY_BYTES } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import type { GroupId } from "../core/ids.js";
-import { BATCH_HEADER_BYTES, type BatchLevel, makeBatch, tagBatch } from "./batch.js";
+import { BATCH_HEADER_BYTES, type BatchLevel, makeBatch, readBatchHeader, tagBatch } from "./batch.js";
 import type { ReplySink, RequestContext } from "./database.js";
 import type { AppliedBatch } from "./partition-machine.js";
 import { answer } from "./pending.js";
@@ -29,6 +29,7 @@ import { type Refusal, refusalError, type Sending } from "./refusal.js";
 export interface WriterHost {
   readonly requestTimeoutMs: number;
   monotonicMs(): number;
+  wallMs(): number;
   newSession(): number;
   /** Hands a batch to the leader, here or over the network. */
   sendBatch(group: GroupId, batch: Bytes): Sending;
@@ -104,6 +105,8 @@ export class PartitionWriter {
   /** Applied, not answered yet, in sessions that were closed after them. */
   #lingering: Batch[] = [];
   #session = 0;
+  /** When the session was opened, in seconds: after every one that the partition is known to have forgotten. */
+  #opened = 0;
   #lastSequence = 0;
   #acked = 0;
   #lastUsedMs = 0;
@@ -213,6 +216,10 @@ export class PartitionWriter {
       batch.sentEpoch = NEVER_SENT;
       return;
     }
+    if (result.status === "forgotten") {
+      this.#onForgotten(batch, Number(result.replies[0]));
+      return;
+    }
     if (result.status === "acknowledged") {
       // So long ago that the replies are forgotten.
       batch.isDone = true;
@@ -293,7 +300,7 @@ export class PartitionWriter {
     this.#lastSequence += 1;
     batch.session = this.#session;
     batch.sequence = this.#lastSequence;
-    tagBatch(batch.data, this.#session, batch.sequence, this.#acked);
+    tagBatch(batch.data, this.#session, batch.sequence, batch.sequence === 1 ? this.#opened : this.#acked);
   }
 
   #openSession(): void {
@@ -302,6 +309,7 @@ export class PartitionWriter {
       this.#host.sessionClosed(session);
     }
     this.#session = this.#host.newSession();
+    this.#opened = Math.max(this.#opened, Math.floor(this.#host.wallMs() / 1000));
     this.#lastSequence = 0;
     this.#acked = 0;
     this.#host.sessionOpened(this.#session, this);
@@ -375,10 +383,39 @@ export class PartitionWriter {
     );
     const rest = restOf(batch, answered);
     this.#lingering.push(...this.#inFlight.slice(0, at).filter((earlier) => !earlier.isDone));
+    this.#goOnAnew([rest, ...later]);
+    this.#blockedInARow = answered > 0 ? 1 : this.#blockedInARow + 1;
+    const pauseMs = Math.min(BLOCKED_PAUSE_MS * 2 ** (this.#blockedInARow - 1), BLOCKED_PAUSE_MS_MAX);
+    this.#notBeforeMs = this.#host.monotonicMs() + pauseMs;
+    this.#host.wakeWriterAfter(this, pauseMs);
+  }
+
+  /**
+   * The partition does not know `batch`'s session, and may have forgotten it: what it has carried out of it nobody
+   * can say. But where no other copy of number 1 was ever sent, nothing of the session was or will be.
+   */
+  #onForgotten(batch: Batch, latest: number): void {
+    this.#opened = Math.max(this.#opened, latest + 1);
+    const isNew = batch.sequence === 1 && batch.uncertain <= 1;
+    const open = this.#inFlight.filter((each) => !each.isDone && each.session === batch.session);
+    if (open.length === 0) {
+      // Of an earlier session.
+      batch.isDone = true;
+      this.#expire(batch, unconfirmed());
+      this.#shiftDone();
+      return;
+    }
+    if (!isNew) for (const each of open) this.#expire(each, unconfirmed());
+    this.#goOnAnew(open.filter((each) => each.commands.length > 0));
+    this.#host.wakeWriter(this);
+  }
+
+  /** What was under way is not any more; `batches` go first in a new session. */
+  #goOnAnew(batches: readonly Batch[]): void {
     this.#inFlight = [];
     this.#inFlightBytes = 0;
     this.#openSession();
-    for (const again of [rest, ...later]) {
+    for (const again of batches) {
       // The bytes with the old number may still lie in a log or a queue.
       again.data = copyBytes(again.data);
       again.session = 0;
@@ -386,11 +423,7 @@ export class PartitionWriter {
       again.uncertain = 0;
       this.#cutBytes += again.data.length;
     }
-    this.#cut = [rest, ...later, ...this.#cut];
-    this.#blockedInARow = answered > 0 ? 1 : this.#blockedInARow + 1;
-    const pauseMs = Math.min(BLOCKED_PAUSE_MS * 2 ** (this.#blockedInARow - 1), BLOCKED_PAUSE_MS_MAX);
-    this.#notBeforeMs = this.#host.monotonicMs() + pauseMs;
-    this.#host.wakeWriterAfter(this, pauseMs);
+    this.#cut = [...batches, ...this.#cut];
   }
 
   /** One without a number waits for the lock that others met, or for those before it. */
@@ -407,8 +440,9 @@ export class PartitionWriter {
     const reply = batch.uncertain > 0 ? unconfirmed() : refusal;
     // A number that is given must be used; without one, the batch is dropped.
     if (batch.uncertain === 0 && batch.sequence !== 0) {
+      const { acked } = readBatchHeader(batch.data);
       batch.data = makeBatch(batch.level, EMPTY_BYTES, 0, 0);
-      tagBatch(batch.data, batch.session, batch.sequence, this.#acked);
+      tagBatch(batch.data, batch.session, batch.sequence, acked);
     }
     this.#pending -= commands.length;
     for (const { sink, context } of commands) answer(sink, context, reply);

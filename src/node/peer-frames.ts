@@ -42,6 +42,7 @@ const WRITE_STATUSES: readonly WriteStatus[] = [
   "acknowledged",
   "not-leader",
   "overloaded",
+  "forgotten",
 ];
 
 export type PeerFrame =

@@ -4,7 +4,12 @@
  * the replicated state: the same on every replica, in checkpoints and snapshots (dissertation §6.3).
  *
  * Bounded by count and by bytes, the least recently used first; "recently" is the order of the log, so every
- * replica forgets the same. Both maps are kept in that order.
+ * replica forgets the same. All maps are kept in that order.
+ *
+ * What is forgotten is never taken for new, or a late repeat would be applied twice. A session says when it was
+ * opened, in seconds by the clock of whoever opened it; the latest such time among the forgotten ones is remembered,
+ * and no session is opened that is not later. Clocks may be wrong: who is refused opens a session that is later,
+ * by what it is told. So the stamps order sessions, as epochs do, and no clock is trusted.
  */
 import type { ByteReader } from "../codec/byte-reader.js";
 import type { ByteWriter } from "../codec/byte-writer.js";
@@ -30,6 +35,8 @@ const REPLY_OVERHEAD_BYTES = 64;
 const ORIGIN_REPLIES_KEPT_ENTRIES = 100_000;
 
 export interface OriginSession {
+  /** In seconds, by the origin's clock. */
+  readonly opened: number;
   lastSequence: number;
   /** A command met a lock: the origin goes on in a new session, and nothing more is applied in this one. */
   closed: boolean;
@@ -48,6 +55,9 @@ export class Sessions {
   readonly #origins = new Map<number, OriginSession>();
   readonly #closed = new Map<number, OriginSession>();
   readonly #clients = new Map<string, ClientSession>();
+  /** When the latest was opened of those forgotten; −1 for none. */
+  #originsForgotten = -1;
+  #clientsForgotten = -1;
   #clientBytes = 0;
 
   /** Undefined for a session never seen, or forgotten. */
@@ -55,9 +65,21 @@ export class Sessions {
     return this.#origins.get(id) ?? this.#closed.get(id);
   }
 
-  openOrigin(id: number, position: number): OriginSession {
-    forgetOld(this.#origins, ORIGINS_MAX - 1, position);
-    const session: OriginSession = { lastSequence: 0, closed: false, lastUsed: position, replies: new Map() };
+  /** A session opened up to this second may be one that was forgotten; −1 when none was. */
+  get originsForgotten(): number {
+    return this.#originsForgotten;
+  }
+
+  /** `opened`: later than `originsForgotten`. */
+  openOrigin(id: number, position: number, opened: number): OriginSession {
+    this.#forgetOld(this.#origins, ORIGINS_MAX - 1, position);
+    const session: OriginSession = {
+      opened,
+      lastSequence: 0,
+      closed: false,
+      lastUsed: position,
+      replies: new Map(),
+    };
     this.#origins.set(id, session);
     return session;
   }
@@ -73,8 +95,26 @@ export class Sessions {
   closeOrigin(id: number, session: OriginSession): void {
     session.closed = true;
     this.#origins.delete(id);
-    forgetOld(this.#closed, CLOSED_ORIGINS_MAX - 1, session.lastUsed);
+    this.#forgetOld(this.#closed, CLOSED_ORIGINS_MAX - 1, session.lastUsed);
     this.#closed.set(id, session);
+  }
+
+  /** Forgets the replies of sessions last used long before `position`, and all of those beyond `countMax`. */
+  #forgetOld(sessions: Map<number, OriginSession>, countMax: number, position: number): void {
+    for (const [id, session] of sessions) {
+      const isOld = session.lastUsed < position - ORIGIN_REPLIES_KEPT_ENTRIES;
+      if (isOld) session.replies.clear();
+      if (sessions.size > countMax) {
+        this.#originsForgotten = Math.max(this.#originsForgotten, session.opened);
+        sessions.delete(id);
+      } else if (!isOld) break;
+    }
+  }
+
+  /** The second up to which clients' sessions were forgotten, when this may be one of them; undefined when not. */
+  forgottenWith(client: string): number | undefined {
+    if (this.#clients.has(client) || openedOf(client) > this.#clientsForgotten) return undefined;
+    return this.#clientsForgotten;
   }
 
   /** The reply given before, `forgotten` when it may have been applied but is too old to tell, or undefined. */
@@ -100,6 +140,7 @@ export class Sessions {
     }
     if (this.#clients.size > CLIENTS_MAX) {
       const [[oldest, old]] = this.#clients;
+      this.#clientsForgotten = Math.max(this.#clientsForgotten, openedOf(oldest));
       this.#count(old, -old.bytes);
       this.#clients.delete(oldest);
     }
@@ -118,9 +159,12 @@ export class Sessions {
   }
 
   encode(writer: ByteWriter): void {
+    writer.varint(this.#originsForgotten + 1);
+    writer.varint(this.#clientsForgotten + 1);
     writer.varint(this.#origins.size + this.#closed.size);
     for (const [id, session] of [...this.#origins, ...this.#closed]) {
       writer.u48(id);
+      writer.varint(session.opened);
       writer.varint(session.lastSequence);
       writer.u8(session.closed ? 1 : 0);
       writer.varint(session.lastUsed);
@@ -148,8 +192,11 @@ export class Sessions {
     this.#closed.clear();
     this.#clients.clear();
     this.#clientBytes = 0;
+    this.#originsForgotten = reader.varint() - 1;
+    this.#clientsForgotten = reader.varint() - 1;
     for (let left = reader.varint(); left > 0; left -= 1) {
       const id = reader.u48();
+      const opened = reader.varint();
       const lastSequence = reader.varint();
       const closed = reader.u8() === 1;
       const lastUsed = reader.varint();
@@ -161,7 +208,7 @@ export class Sessions {
           list.push(retainReply(decodeReplyFrom(reader)));
         replies.set(sequence, list);
       }
-      (closed ? this.#closed : this.#origins).set(id, { lastSequence, closed, lastUsed, replies });
+      (closed ? this.#closed : this.#origins).set(id, { opened, lastSequence, closed, lastUsed, replies });
     }
     for (let left = reader.varint(); left > 0; left -= 1) {
       const client = reader.latin1();
@@ -177,14 +224,9 @@ export class Sessions {
   }
 }
 
-/** Forgets the replies of sessions last used long before `position`, and all of those beyond `countMax`. */
-function forgetOld(sessions: Map<number, OriginSession>, countMax: number, position: number): void {
-  for (const [id, session] of sessions) {
-    const isOld = session.lastUsed < position - ORIGIN_REPLIES_KEPT_ENTRIES;
-    if (isOld) session.replies.clear();
-    if (sessions.size > countMax) sessions.delete(id);
-    else if (!isOld) break;
-  }
+/** When a client opened its session: the second that its name begins with (`1732100000_…`), 0 for other names. */
+function openedOf(client: string): number {
+  return Number(/^([0-9]{1,10})_/.exec(client)?.[1] ?? 0);
 }
 
 /** The same on every replica, however the reply came to be. */

@@ -117,6 +117,41 @@ test("a numbered write whose outcome a node does not know is asked again", async
   assert.equal(node.received[0], node.received[1]);
 });
 
+const FORGOTTEN =
+  "-NOSESSION session x is not known, and sessions opened up to second 4000000000 were forgotten\r\n";
+
+test("a write whose session a partition may have forgotten goes on in a new one that is later", async () => {
+  const node = await startNode((command) => (command.startsWith("ONCE 4000000001_") ? "+OK\r\n" : FORGOTTEN));
+  const client = open([node.address], { session: true });
+  assert.equal(await client.put("k", "v"), true);
+  assert.deepEqual(node.received.map(withoutSession), ["1 SET k v", "1 SET k v"]);
+  await client.put("l", "v");
+  assert.match(node.received[2], /^ONCE 4000000001_\w+ 2 SET l v$/);
+});
+
+test("not so when an earlier attempt in the forgotten session may have been carried out", async () => {
+  const first = await startNode(() => HANG_UP);
+  const second = await startNode(() => FORGOTTEN);
+  const client = open([first.address, second.address], { session: true });
+  await assert.rejects(client.put("k", "v"), { code: "OUTCOME_UNKNOWN", outcome: "unknown" });
+  assert.equal(second.received.length, 1);
+});
+
+test("a refusal does not say that nothing was done when an earlier attempt was lost: it is asked again", async () => {
+  let asked = 0;
+  const first = await startNode(() => HANG_UP);
+  const second = await startNode(() => {
+    asked += 1;
+    return asked === 1 ? "-CLUSTERDOWN no majority\r\n" : "+OK\r\n";
+  });
+  assert.equal(await open([first.address, second.address], { session: true }).put("k", "v"), true);
+  const third = await startNode(() => "-CLUSTERDOWN no majority\r\n");
+  const lost = open([first.address, third.address], { session: true, timeoutMs: 300 });
+  await assert.rejects(lost.put("k", "v"), { code: "OUTCOME_UNKNOWN", outcome: "unknown" });
+  const sure = open([third.address], { session: true });
+  await assert.rejects(sure.put("k", "v"), { code: "NO_QUORUM", outcome: "not-applied" });
+});
+
 test("an unnumbered one is not", async () => {
   const node = await startNode(() => "-TIMEOUT no answer from the leader\r\n");
   const client = open([node.address], { session: false });

@@ -16,6 +16,7 @@ function unreachableHost(clock: { nowMs: number }): WriterHost {
   return {
     requestTimeoutMs: TIMEOUT_MS,
     monotonicMs: () => clock.nowMs,
+    wallMs: () => clock.nowMs,
     newSession: () => (sessions += 1),
     sendBatch: () => "unreachable",
     isLost: () => false,

@@ -1,6 +1,7 @@
 /** What a partition does with batches: once each, in order, and nothing behind a lock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MinikeyError } from "../../../src/core/errors.js";
 import { groupId } from "../../../src/core/ids.js";
 import { encodePreparePart } from "../../../src/node/node-commands.js";
 import { recordsOf } from "../../support/records.js";
@@ -119,4 +120,41 @@ test("a client's repeat gets the first reply, by whichever node and in whichever
   assert.equal(once(OTHER, 1, "1", "INCR", "n"), 1);
   assert.equal(once(OTHER, 2, "2", "incr", "n"), 2);
   assert.equal(once(SESSION, 2, "1", "INCR", "n"), 1);
+});
+
+test("a batch of a session that was forgotten is not applied again, and its origin is told what to open instead", async () => {
+  const machine = await newMachine();
+  const append = { session: SESSION, sequence: 1, commands: [["APPEND", "a", "x"]], acked: 100 };
+  assert.equal(apply(machine, append).status, "applied");
+  for (let i = 0; i < 4_096; i += 1) {
+    apply(machine, { session: 1_000 + i, sequence: 1, commands: [], acked: 200 });
+  }
+  assert.equal(machine.sessions.origin(SESSION), undefined, "it is forgotten");
+  const repeat = apply(machine, append);
+  assert.deepEqual([repeat.status, repeat.replies], ["forgotten", [100]]);
+  assert.equal(apply(machine, { ...append, sequence: 3, acked: 2 }).status, "forgotten");
+  const early = apply(machine, { ...append, session: OTHER, sequence: 2, acked: 0 });
+  assert.equal(early.status, "refused", "number 1 may be on its way");
+  assert.equal(apply(machine, { ...append, session: OTHER, acked: 101 }).status, "applied");
+  const { args, spec } = readOf("GET", "a");
+  assert.equal(plain(machine.read(spec, args, 0)), "xx");
+});
+
+test("a client's repeat is refused when its session may be one of those forgotten, never applied twice", async () => {
+  const machine = await newMachine();
+  let sequence = 0;
+  const once = (session: string, number: string) => {
+    sequence += 1;
+    const commands = [["ONCE", session, number, "APPEND", "a", "x"]];
+    return plain(apply(machine, { session: SESSION, sequence, commands, acked: sequence - 1 }).replies[0]);
+  };
+  assert.equal(once("100_first", "1"), 1);
+  const commands = Array.from({ length: 16_384 }, (_, i) => ["ONCE", `200_${i}`, "1", "SET", "b", "v"]);
+  apply(machine, { session: OTHER, sequence: 1, commands });
+  const answer = once("100_first", "1");
+  assert(answer instanceof MinikeyError && answer.code === "SESSION_FORGOTTEN", String(answer));
+  assert.match(answer.message, /up to second 100 /);
+  assert.equal(answer.outcome, "unknown");
+  assert.equal(once("101_next", "1"), 2);
+  assert.equal(once("101_next", "1"), 2);
 });

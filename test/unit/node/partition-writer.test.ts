@@ -59,6 +59,10 @@ class ScriptedHost implements WriterHost {
     return this.nowMs;
   }
 
+  wallMs(): number {
+    return this.nowMs;
+  }
+
   newSession(): number {
     this.#sessions += 1;
     return this.#sessions;
@@ -383,4 +387,53 @@ test("a session that was not used for long is not used again", () => {
   assert.notEqual(host.sent[0].session, host.last.session);
   assert.equal(host.last.sequence, 1);
   assert.deepEqual([...host.openSessions], [host.last.session]);
+});
+
+function forgotten(host: ScriptedHost, batch: Sent, second: number): void {
+  const { session, sequence } = batch;
+  host.writer.onResult({ session, sequence, status: "forgotten", replies: [second] });
+}
+
+test("a session that a partition may have forgotten is opened anew, later, when nothing was carried out in it", () => {
+  const host = new ScriptedHost();
+  host.nowMs = 5_000;
+  const answers = [host.send("a"), host.send("b")];
+  const [first] = host.sent;
+  assert.equal(first.acked, 5, "opened in second 5");
+  forgotten(host, first, 70);
+  forgotten(host, first, 70);
+  host.writer.flush();
+  const again = host.sent.slice(2);
+  assert.deepEqual(
+    again.map(({ sequence, acked, keys }) => [sequence, acked, keys]),
+    [
+      [1, 71, ["a"]],
+      [2, 0, ["b"]],
+    ],
+  );
+  assert.notEqual(again[0].session, first.session);
+  for (const batch of again) host.result(batch);
+  assert.deepEqual(answers, [[OK], [OK]]);
+  assert(host.writer.isIdle);
+});
+
+test("what may have been carried out in a forgotten session is not sent in another", () => {
+  for (const isFirst of [true, false]) {
+    const host = new ScriptedHost();
+    if (!isFirst) {
+      host.send("earlier");
+      host.result(host.last);
+    }
+    const answers = host.send("a");
+    // Two copies of it may lie in logs.
+    host.writer.onLeaderFound();
+    forgotten(host, host.last, 0);
+    host.writer.flush();
+    assert.deepEqual(codesOf(answers), ["OUTCOME_UNKNOWN"]);
+    const later = host.send("b");
+    assert.deepEqual([host.last.sequence, host.last.acked, host.last.keys], [1, 1, ["b"]]);
+    host.result(host.last);
+    assert.deepEqual(later, [OK]);
+    assert.equal(host.writer.pending, 0);
+  }
 });

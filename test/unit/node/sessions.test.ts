@@ -29,9 +29,9 @@ function bytesReply(sizeBytes: number): Reply {
 
 test("an open session outlives any number of closed ones", () => {
   const sessions = new Sessions();
-  const open = sessions.openOrigin(1, 1);
+  const open = sessions.openOrigin(1, 1, 0);
   open.lastSequence = 3;
-  for (let id = 2; id < 20_000; id += 1) sessions.closeOrigin(id, sessions.openOrigin(id, id));
+  for (let id = 2; id < 20_000; id += 1) sessions.closeOrigin(id, sessions.openOrigin(id, id, 0));
   assert.equal(sessions.origin(1)?.lastSequence, 3, "its origin would never be heard again");
   assert.equal(sessions.origin(2), undefined, "closed ones are bounded");
   assert.notEqual(sessions.origin(19_999 - 4_000), undefined);
@@ -39,23 +39,23 @@ test("an open session outlives any number of closed ones", () => {
 
 test("of the open sessions, those used least recently are forgotten first", () => {
   const sessions = new Sessions();
-  for (let id = 1; id <= 4_096; id += 1) sessions.openOrigin(id, id);
+  for (let id = 1; id <= 4_096; id += 1) sessions.openOrigin(id, id, 0);
   const first = sessions.origin(1);
   assert(first !== undefined);
   sessions.useOrigin(1, first, 5_000);
-  sessions.openOrigin(9_999, 5_001);
+  sessions.openOrigin(9_999, 5_001, 0);
   assert.notEqual(sessions.origin(1), undefined);
   assert.equal(sessions.origin(2), undefined);
 });
 
 test("replies of an origin that was silent for long are forgotten, its last number is not", () => {
   const sessions = new Sessions();
-  const session = sessions.openOrigin(1, 1);
+  const session = sessions.openOrigin(1, 1, 0);
   session.lastSequence = 7;
   session.replies.set(7, [OK]);
-  sessions.openOrigin(2, 100_001);
+  sessions.openOrigin(2, 100_001, 0);
   assert.equal(session.replies.size, 1);
-  sessions.openOrigin(3, 100_002);
+  sessions.openOrigin(3, 100_002, 0);
   assert.equal(session.replies.size, 0);
   assert.equal(sessions.origin(1)?.lastSequence, 7);
 });
@@ -119,7 +119,7 @@ function carryOut(sessions: Sessions, step: Step, position: number): void {
     }
     return;
   }
-  const session = sessions.origin(step.id) ?? sessions.openOrigin(step.id, position);
+  const session = sessions.origin(step.id) ?? sessions.openOrigin(step.id, position, position);
   sessions.useOrigin(step.id, session, position);
   if (session.closed) return;
   session.lastSequence += 1;
@@ -141,4 +141,26 @@ test("sessions that were encoded and decoded on the way are the same in the end,
       assert.deepEqual(encoded(decoded(encoded(straight))), encoded(straight));
     }),
   );
+});
+
+test("the latest opening time of what was forgotten is remembered, of origins and of clients, also when restored", () => {
+  const before = new Sessions();
+  for (let id = 1; id <= 4_096; id += 1) before.openOrigin(id, id, 1_000 + id);
+  assert.equal(before.originsForgotten, -1);
+  for (let i = 0; i < 16_384; i += 1) before.remember(`${5_000 + i}_x`, 1, OK);
+  assert.equal(before.forgottenWith("0_new"), undefined, "nobody was forgotten");
+  const sessions = decoded(encoded(before));
+  sessions.openOrigin(5_000, 5_000, 9_000);
+  assert.equal(sessions.originsForgotten, 1_001);
+  sessions.remember("90000_x", 1, OK);
+  assert.equal(sessions.repeatOf("5000_x", 1), undefined);
+  const restored = decoded(encoded(sessions));
+  assert.equal(restored.originsForgotten, 1_001);
+  for (const each of [sessions, restored]) {
+    assert.equal(each.forgottenWith("5000_x"), 5_000, "a repeat would be applied twice");
+    assert.equal(each.forgottenWith("4999_never_seen"), 5_000);
+    assert.equal(each.forgottenWith("a name without a time"), 5_000);
+    assert.equal(each.forgottenWith("5001_x"), undefined, "it is known");
+    assert.equal(each.forgottenWith("5001_other"), undefined, "it is later than all that were forgotten");
+  }
 });
