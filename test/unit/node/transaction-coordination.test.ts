@@ -125,3 +125,20 @@ test("a transaction that one partition does not answer for is answered within 3 
   const values = [await ask(cluster, second, ["GET", a]), await ask(cluster, second, ["GET", b])];
   assert.equal(new Set(values).size, 1, String(values));
 });
+
+test("a read of one moment over a partition that answers late, and then not, is answered within 3 s", async () => {
+  const { cluster, nodes, a, b } = await startedApart(1, 2_500);
+  const [reader, , third] = nodes;
+  const { world } = cluster;
+  world.network.stall(reader.id, third.id);
+  const startMs = world.nowMs;
+  // What the first of two rounds asks arrives just in time; what the second asks does not.
+  world.schedule(2_300, () => {
+    world.network.healAll();
+    world.schedule(1, () => world.network.stall(reader.id, third.id));
+  });
+  const answer = await ask(cluster, reader, ["MGET", a, b]);
+  assert(answer instanceof MinikeyError && answer.code === "NO_QUORUM", String(answer));
+  const tookMs = world.nowMs - startMs;
+  assert(tookMs > 2_600 && tookMs <= 3_000, `after ${tookMs} ms`);
+});
