@@ -1,12 +1,16 @@
 /**
- * Values read from a tree lately, so that what is read again and again does not go through LMDB: about a third
- * of a microsecond in place of one and a half.
+ * What is in a tree, as far as it was written or read lately, so that it does not go through LMDB again: about a
+ * quarter of a microsecond in place of one and a half.
  *
- * Two generations: the younger takes what is read; when it is full it becomes the older one, and what was older
- * and not asked for meanwhile is gone. Holds only what is in the tree: emptied whenever the tree changes.
+ * The writes that the last checkpoint saved stay here until the next one has saved others. Of what is read, two
+ * generations are kept: the younger takes what is read; when it is full it becomes the older one, and what was
+ * older and not asked for meanwhile is gone.
+ *
+ * Invariant: what is read is what the tree holds, or hidden by a newer write in `#saved`.
  */
 import type { Key } from "../../core/bytes.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
+import { BELOW_ABSENT, Overlay, type OverlayParts } from "../../storage/overlay/overlay.js";
 
 /** Values of one generation of one table; with keys and bookkeeping at most about 4 MB a table. */
 const GENERATION_VALUES = 8_192;
@@ -14,31 +18,51 @@ const GENERATION_VALUES = 8_192;
 const VALUE_BYTES_MAX = 512;
 
 export class ReadCache {
-  #young = new Map<Key, StoredValue>();
-  #old = new Map<Key, StoredValue>();
+  readonly #parts: OverlayParts;
+  #saved: Overlay | undefined;
+  #young: Overlay;
+  #old: Overlay;
 
+  constructor(parts: OverlayParts) {
+    this.#parts = parts;
+    this.#young = new Overlay(parts);
+    this.#old = this.#young;
+  }
+
+  /** The value, `TOMBSTONE` when it is known that there is none, or undefined when the tree must be asked. */
   get(key: Key): StoredValue | undefined {
+    const saved = this.#saved?.get(key);
+    if (saved !== undefined) return saved;
     const value = this.#young.get(key);
-    if (value !== undefined || this.#old.size === 0) return value;
+    if (value !== undefined) return value;
     const older = this.#old.get(key);
     if (older !== undefined) this.#keep(key, older);
     return older;
   }
 
+  /** As `get`, without the value. */
+  has(key: Key): boolean | undefined {
+    return this.#saved?.has(key) ?? this.#young.has(key) ?? this.#old.has(key);
+  }
+
+  /** Takes what was read from the tree. */
   add(key: Key, value: StoredValue): void {
     if (value.end - value.start <= VALUE_BYTES_MAX) this.#keep(key, value);
   }
 
-  clear(): void {
-    if (this.#young.size > 0) this.#young = new Map();
-    if (this.#old.size > 0) this.#old = new Map();
+  /** The tree has changed by `saved`, or, when there are none, in ways that are not known. */
+  onTreeChanged(saved: Overlay | undefined): void {
+    this.#saved = saved;
+    if (this.#young.isEmpty && this.#old.isEmpty) return;
+    this.#young = new Overlay(this.#parts);
+    this.#old = this.#young;
   }
 
   #keep(key: Key, value: StoredValue): void {
     if (this.#young.size >= GENERATION_VALUES) {
       this.#old = this.#young;
-      this.#young = new Map();
+      this.#young = new Overlay(this.#parts);
     }
-    this.#young.set(key, value);
+    this.#young.add(key, value, BELOW_ABSENT);
   }
 }

@@ -2,7 +2,8 @@
  * One table of a group: the active overlay, the frozen one while a checkpoint saves it, and below them a tree
  * in LMDB.
  *
- *     get, range ──► active overlay ──► frozen overlay ──► tree
+ *     get ──► active overlay ──► frozen overlay ──► read cache ──► tree
+ *     range ──► active overlay ──► frozen overlay ──► tree
  *     put, delete ──► active overlay
  *
  * Counting is exact without reading the table: the tree's count is stored with the group, and each overlay
@@ -39,7 +40,7 @@ export class LmdbTable {
   #treeCount: number;
   #active: Overlay;
   #frozen: Overlay | undefined;
-  readonly #cache = new ReadCache();
+  readonly #cache: ReadCache;
   /** While the writer commits the frozen overlay: the tree as it was before. */
   #pinned: HeldRead | undefined;
   /**
@@ -60,6 +61,7 @@ export class LmdbTable {
     this.#reader = reader;
     this.#parts = parts;
     this.#active = new Overlay(parts);
+    this.#cache = new ReadCache(parts);
     this.#tree = state.tree;
     this.#treeCount = state.count;
   }
@@ -165,12 +167,10 @@ export class LmdbTable {
     this.#pinned = held;
   }
 
-  /** The frozen overlay is in the tree, which is now `state`. */
+  /** The frozen overlay, if any, is in the tree, which is now `state`. */
   settle(state: TreeState): void {
-    this.#frozen = undefined;
-    this.#cache.clear();
-    this.#tree = state.tree;
-    this.#treeCount = state.count;
+    if (this.#frozen !== undefined) this.#cache.onTreeChanged(this.#frozen);
+    this.#moveTo(state);
   }
 
   /** Everything is replaced by the content of another tree. */
@@ -178,7 +178,14 @@ export class LmdbTable {
     this.#active = new Overlay(this.#parts);
     this.#forgetProbe();
     this.#writes += 1;
-    this.settle(state);
+    this.#cache.onTreeChanged(undefined);
+    this.#moveTo(state);
+  }
+
+  #moveTo({ tree, count }: TreeState): void {
+    this.#frozen = undefined;
+    this.#tree = tree;
+    this.#treeCount = count;
   }
 
   #forgetProbe(): void {
@@ -198,7 +205,7 @@ export class LmdbTable {
 
   #getInTree(key: Key): StoredValue | undefined {
     const known = this.#cache.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known === TOMBSTONE ? undefined : known;
     const found = this.#reader.get(this.#tree, key, this.#pinned);
     if (found !== undefined) this.#cache.add(key, found);
     return found;
@@ -215,7 +222,8 @@ export class LmdbTable {
   }
 
   #hasInTree(key: Key): boolean {
-    return this.#treeCount > 0 && this.#reader.has(this.#tree, key, this.#pinned);
+    if (this.#treeCount === 0) return false;
+    return this.#cache.has(key) ?? this.#reader.has(this.#tree, key, this.#pinned);
   }
 
   #countBelow(): number {
