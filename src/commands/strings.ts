@@ -4,16 +4,7 @@ import { MinikeyError } from "../core/errors.js";
 import { syntaxError } from "./errors.js";
 import { type ExpiryOption, expiryOption, isSameKind, resolveExpiry } from "./expiry-options.js";
 import { OK, type Reply, Slice } from "./reply.js";
-import {
-  bytesReply,
-  command,
-  integerArg,
-  isWord,
-  numberArg,
-  ONE_KEY,
-  stringEntry,
-  valueReply,
-} from "./spec.js";
+import { bytesReply, command, isWord, numberArg, ONE_KEY, stringEntry, valueReply } from "./spec.js";
 import type { Args, CommandSpec, Entry, KeyValueView } from "./types.js";
 
 const READ = ["@read", "@string", "@fast"] as const;
@@ -203,12 +194,18 @@ function runGetRange(view: KeyValueView, args: Args): Reply {
 }
 
 function checkOffset(args: Args): void {
-  if (integerArg(args, 2) < 0) throw new MinikeyError("OUT_OF_RANGE", "offset is out of range");
+  offsetArg(args);
+}
+
+function offsetArg(args: Args): number {
+  const offset = numberArg(args, 2);
+  if (offset < 0) throw new MinikeyError("OUT_OF_RANGE", "offset is out of range");
+  return offset;
 }
 
 function runSetRange(view: KeyValueView, args: Args): Reply {
   const key = args.key(1);
-  const offset = numberArg(args, 2);
+  const offset = offsetArg(args);
   const entry = stringEntry(view.get(key));
   const oldLength = entry === undefined ? 0 : entry.end - entry.start;
   const partLength = args.lengthBytes(3);

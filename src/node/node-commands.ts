@@ -74,7 +74,9 @@ export const ONCE: NodeCommandSpec = {
     }
     const inner = innerArgs(args);
     const spec = COMMANDS.byName(inner.text(0));
-    if (spec === undefined) return new MinikeyError("UNKNOWN_COMMAND", `unknown command '${inner.text(0)}'`);
+    if (spec?.run === undefined) {
+      return new MinikeyError("UNKNOWN_COMMAND", `unknown command '${inner.text(0)}'`);
+    }
     const reply = retainReply(runCommand(spec, machine.view, inner));
     machine.sessions.remember(client, sequence, reply);
     return reply;

@@ -28,7 +28,15 @@ import { recordsOf } from "../../support/records.js";
 import { Seeded } from "../../support/seeded.js";
 import { SimDisk } from "../../support/sim-disk.js";
 import { makeTempDir } from "../../support/temp-dir.js";
-import { batchOf, commandEntry, machineOn, VALUE_BYTES_MAX, type Words } from "./partition-fixture.js";
+import {
+  apply,
+  batchOf,
+  commandEntry,
+  machineOn,
+  newMachine,
+  VALUE_BYTES_MAX,
+  type Words,
+} from "./partition-fixture.js";
 
 const BATCHES = 120;
 const COMMANDS_MAX = 8;
@@ -162,16 +170,19 @@ const WRITES = COMMANDS.specs.filter(
 const IDS = ["n1.1.a", "n1.2.b", "n1.99999999999999.c", "n2.1.d", "t", "", "..", "n.1.", "x".repeat(2000)];
 const TIMES = [0, 1, 1_000, 2_000, 1_700_000_000_000, 1_700_000_000_001, 2 ** 47, 2 ** 48 - 1];
 
-/** Commands at the edges, those that a node would take. */
+/** Commands at the edges: those that a node would take, or any. */
 class EdgeCommands {
   readonly #random: Seeded;
+  readonly #isChecked: boolean;
 
-  constructor(random: Seeded) {
+  constructor(random: Seeded, isChecked = true) {
     this.#random = random;
+    this.#isChecked = isChecked;
   }
 
   next(): Words {
     const random = this.#random;
+    if (!this.#isChecked) return this.#clientCommand();
     for (;;) {
       const words = random.chance(0.15) ? this.#nodeCommand() : this.#clientCommand();
       const spec = COMMANDS.byName(String(words[0]));
@@ -387,4 +398,19 @@ test("whatever the arguments of a write, no replica stops, and all give the same
   const memoryDisk = new SimDisk(() => 0.5);
   const memory = await openMemoryEngine({ disk: memoryDisk, directory: "memory", clock, logger });
   for (let seed = first; seed <= (last ?? first); seed += 1) await run(seed, disk, memory);
+});
+
+test("what no node should have let through does not stop a replica either", async () => {
+  const seed = 5;
+  const commands = new EdgeCommands(new Seeded(seed), false);
+  const machine = await newMachine();
+  for (let sequence = 1; sequence <= 20_000; sequence += 1) {
+    const words = commands.next();
+    try {
+      const batch = { session: 1, sequence, acked: sequence - 1, commands: [words] };
+      assert.equal(apply(machine, batch).status, "applied");
+    } catch (error) {
+      throw new Error(`${words.map(show).join(" ")}: ${String(error)}`, { cause: error });
+    }
+  }
 });
