@@ -29,8 +29,8 @@ import { type OriginSession, Sessions } from "./sessions.js";
 import { StoreView } from "./store-view.js";
 import { keyArguments, Transactions } from "./transactions.js";
 
-/** 1 was never released. */
-const STATE_FORMAT = 2;
+/** 1 and 2 were never released. */
+const STATE_FORMAT = 3;
 
 /** Finds a command by the number it has in the log. */
 export type OpcodeLookup = (opcode: number) => CommandSpec | NodeCommandSpec | undefined;

@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MinikeyError } from "../../../src/core/errors.js";
+import { groupOf, keyspaceId, partitionId } from "../../../src/core/ids.js";
 import { newContext } from "../../support/sim/client.js";
 import type { SimCluster, SimNode } from "../../support/sim/cluster.js";
 import { lockedKeys, openTransactions } from "../../support/sim/replicas.js";
+import { machineOn, newStore } from "./partition-fixture.js";
 import { ask, keysApart, partitionOfKey, pass, startedCluster, until } from "./scenario.js";
 
 /** A key in a partition that `sim` leads. */
@@ -30,6 +32,21 @@ async function startedApart(
   assert.equal(await ask(cluster, nodes[1], ["MSET", a, "old", b, "old"]), "OK");
   await until(cluster, "nothing is open", () => openTransactions(cluster).length === 0);
   return { cluster, nodes, a, b };
+}
+
+/** Has the stopped `sim`, which holds `a`, remember as many commits with the partition of `b` as there is room for. */
+async function fill(sim: SimNode, a: string, b: string): Promise<void> {
+  const [groupA, groupB] = [a, b].map((key) => groupOf(keyspaceId(0), partitionId(partitionOfKey(key, 3))));
+  const stored = sim.durable.stores.disk.get(groupA);
+  assert(stored !== undefined);
+  const machine = machineOn(await newStore(stored));
+  const { transactions } = machine;
+  for (let i = 0; !transactions.isFull; i += 1) {
+    const id = `gone.1.${i}`;
+    transactions.prepare({ id, participants: [groupA, groupB], locked: [], writes: [] });
+    transactions.commit(id);
+  }
+  sim.durable.stores.disk.set(groupA, { applied: machine.capture(), tables: stored.tables });
 }
 
 test("whenever a coordinator dies, its transaction is done everywhere or nowhere, and then forgotten", async () => {
@@ -141,4 +158,23 @@ test("a read of one moment over a partition that answers late, and then not, is 
   assert(answer instanceof MinikeyError && answer.code === "NO_QUORUM", String(answer));
   const tookMs = world.nowMs - startMs;
   assert(tookMs > 2_600 && tookMs <= 3_000, `after ${tookMs} ms`);
+});
+
+test("where too many transactions wait to be confirmed, new ones are refused until some are", async () => {
+  const { cluster, nodes, a, b } = await startedApart(1, 2_500);
+  const [coordinator, second] = nodes;
+  let isStopped = false;
+  cluster.stop(second, () => {
+    isStopped = true;
+  });
+  await until(cluster, "the second has stopped", () => isStopped);
+  await fill(second, a, b);
+  await cluster.start(second);
+  await until(cluster, "the cluster is whole again", () => cluster.isReady);
+  const refused = await ask(cluster, coordinator, ["MSET", a, "new", b, "new"]);
+  assert(refused instanceof MinikeyError && refused.code === "OVERLOADED", String(refused));
+  assert.deepEqual(await ask(cluster, coordinator, ["MGET", a, b]), ["old", "old"]);
+  await pass(cluster, 10_000);
+  assert.equal(await ask(cluster, coordinator, ["MSET", a, "new", b, "new"]), "OK");
+  assert.deepEqual(lockedKeys(cluster), []);
 });
