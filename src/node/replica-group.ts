@@ -141,8 +141,9 @@ export class ReplicaGroup {
       const index = sent ?? match;
       if (index >= durable || (sent === undefined && !recentlyActive)) continue;
       const lackedBytes = this.core.logBytesAfter(index);
-      if (lackedBytes <= (sent === undefined ? LOG_BYTES_KEPT : snapshotLogBytesMax))
-        keptFrom = logIndex(Math.min(keptFrom, index));
+      const bytesMax =
+        sent === undefined ? LOG_BYTES_KEPT : this.#sender.logBytesMax(id, snapshotLogBytesMax);
+      if (lackedBytes <= bytesMax) keptFrom = logIndex(Math.min(keptFrom, index));
       else if (sent !== undefined) this.#sender.giveUp(id, lackedBytes);
     }
     return keptFrom;

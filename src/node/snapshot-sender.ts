@@ -6,7 +6,8 @@
  *
  * Whoever has a snapshot needs the log behind it: else the next one is due before the first is installed, and so
  * on for ever, when writes go on. So the log is kept from there on (`sentTo`) until the follower has come as far
- * as the last checkpoint, within bounds that the group sets. Past them the snapshot is given up for a newer one.
+ * as the last checkpoint, within bounds that the group sets. Past them the snapshot is given up for a newer one,
+ * and the bounds are wider for that.
  */
 import { ByteWriter } from "../codec/byte-writer.js";
 import type { SnapshotMeta } from "../codec/raft-types.js";
@@ -18,7 +19,10 @@ import type { SnapshotRead } from "../raft/types.js";
 import { configurationOf } from "./partition-machine.js";
 import type { GroupHost, ReplicaGroup } from "./replica-group.js";
 
-const PIECE_BYTES = 256 * 1024;
+/** One piece is under way at a time: large, so that a busy event loop's turns do not set the pace. */
+const PIECE_BYTES = 1024 * 1024;
+/** The log kept for a member may double with each snapshot that was outrun, so often. */
+const DOUBLINGS_MAX = 2;
 
 interface Transfer {
   readonly snapshot: GroupSnapshot;
@@ -35,6 +39,8 @@ export class SnapshotSender {
   readonly #transfers = new Map<ReplicaId, Transfer>();
   /** Where the latest snapshot of each member ends that gets one, or has had one and catches up. */
   readonly #sent = new Map<ReplicaId, LogIndex>();
+  /** How many snapshots of a member in a row have been outrun by writes. */
+  readonly #outrun = new Map<ReplicaId, number>();
   readonly #busy = new Set<ReplicaId>();
   #isClosed = false;
 
@@ -74,19 +80,25 @@ export class SnapshotSender {
     const sent = this.#sent.get(to);
     if (sent === undefined) return undefined;
     if (match < durable) return logIndex(Math.max(sent, match));
-    this.#sent.delete(to);
+    this.#forget(to);
     return undefined;
+  }
+
+  /** How much of the log is kept for a member, when it is `bytesMax` for the first snapshot. */
+  logBytesMax(to: ReplicaId, bytesMax: number): number {
+    return bytesMax * 2 ** Math.min(DOUBLINGS_MAX, this.#outrun.get(to) ?? 0);
   }
 
   /** The log behind a member's snapshot has grown too long to be kept: the member gets another snapshot. */
   giveUp(to: ReplicaId, lackedBytes: number): void {
     this.#sent.delete(to);
+    this.#outrun.set(to, (this.#outrun.get(to) ?? 0) + 1);
     this.#host.logger.warn("writes have outrun a snapshot: it is sent anew", {
       group: this.#group.id,
       to,
       lackedBytes,
     });
-    // The member's next piece is refused, and the transfer begins again.
+    // There is no next piece then, and the transfer begins anew.
     if (!this.#busy.has(to)) this.#drop(to);
   }
 
@@ -99,8 +111,13 @@ export class SnapshotSender {
       if (!isWaiting && !this.#busy.has(to)) this.#drop(to);
     }
     for (const to of [...this.#sent.keys()]) {
-      if (!progress.some((member) => member.id === to)) this.#sent.delete(to);
+      if (!progress.some((member) => member.id === to)) this.#forget(to);
     }
+  }
+
+  #forget(to: ReplicaId): void {
+    this.#sent.delete(to);
+    this.#outrun.delete(to);
   }
 
   close(): void {
@@ -114,7 +131,8 @@ export class SnapshotSender {
     if (offsetBytes === 0) {
       if (transfer === undefined || transfer.offsetBytes !== 0) transfer = await this.#begin(to);
     } else if (transfer === undefined) {
-      throw new Error(`no snapshot is under way to ${to}`);
+      this.#group.core.snapshotFailed(to);
+      return;
     } else if (offsetBytes === transfer.offsetBytes + transfer.piece.length && !transfer.done) {
       const next = await transfer.snapshot.next(PIECE_BYTES);
       transfer.piece = next ?? EMPTY_BYTES;
