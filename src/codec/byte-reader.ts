@@ -72,6 +72,16 @@ export class ByteReader {
     return this.raw(this.varint());
   }
 
+  /** A varint count, then as many items, each of a byte at least: a count that cannot be is refused at once. */
+  list<T>(readItem: (reader: this) => T): T[] {
+    const start = this.#at;
+    const count = this.varint();
+    if (count > this.remaining) throw this.error(`${count} items announced`, start);
+    const items: T[] = [];
+    while (items.length < count) items.push(readItem(this));
+    return items;
+  }
+
   latin1(): string {
     const sizeBytes = this.varint();
     const start = this.#take(sizeBytes);

@@ -52,6 +52,9 @@ const ENVELOPE_BYTES = 1 + 3 * U48;
 const APPEND_FIXED_BYTES = 3 * U48;
 const SNAPSHOT_FIXED_BYTES = U48 + 1 + 4;
 
+/** Terms count elections. One near the end of 48 bits would leave no room for the next, for good. */
+const TERM_MAX = 2 ** 47;
+
 const FLAG_PRE = 1;
 const FLAG_SECOND = 2;
 
@@ -211,6 +214,7 @@ function readMessage(reader: ByteReader): Message {
   const from = replicaId(reader.u48());
   const to = replicaId(reader.u48());
   const messageTerm = term(reader.u48());
+  if (messageTerm > TERM_MAX) throw reader.error(`term ${messageTerm}`, typeAt);
   const envelope = { from, to, term: messageTerm };
   switch (type) {
     case APPEND:
@@ -276,6 +280,14 @@ function readAppend(reader: ByteReader, { from, to, term: messageTerm }: Envelop
   if (entries.length > 0 && entries[0].index !== prevIndex + 1) {
     throw reader.error(`entries start at ${entries[0].index}, not after ${prevIndex}`, entriesAt);
   }
+  let lastTerm: number = prevTerm;
+  for (const entry of entries) {
+    if (entry.term < lastTerm) throw reader.error(`term ${entry.term} after ${lastTerm}`, entriesAt);
+    lastTerm = entry.term;
+  }
+  if (lastTerm > messageTerm) {
+    throw reader.error(`entries of term ${lastTerm} in a message of ${messageTerm}`, entriesAt);
+  }
   return { type: "append", from, to, term: messageTerm, prevIndex, prevTerm, entries, commit };
 }
 
@@ -296,7 +308,11 @@ function readVote(reader: ByteReader, { from, to, term: messageTerm }: Envelope)
 function readSnapshot(reader: ByteReader, { from, to, term: messageTerm }: Envelope): Message {
   const offsetBytes = reader.u48();
   const done = readFlags(reader, 1) === 1;
+  const metaAt = reader.position;
   const meta = readSnapshotMeta(reader);
+  if (meta.index === 0 || meta.term > messageTerm || meta.configuration.voters.length === 0) {
+    throw reader.error("a snapshot that no leader can have", metaAt);
+  }
   const sizeBytes = reader.u32();
   const data = sizeBytes === 0 ? EMPTY_BYTES : reader.raw(sizeBytes);
   return { type: "snapshot", from, to, term: messageTerm, meta, offsetBytes, data, done };

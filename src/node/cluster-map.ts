@@ -145,10 +145,12 @@ export type MapChange =
 export const MAP_CHANGE: NodeCommandSpec = {
   name: "MAP.CHANGE",
   opcode: 210,
+  arity: 2,
   keys: { first: 0, last: 0, step: 0 },
   ignoresLocks: true,
   apply(machine, args): Reply {
-    const change = JSON.parse(args.text(1)) as MapChange;
+    const change = parseChange(args.text(1));
+    if (change === undefined) return new MinikeyError("BAD_REQUEST", "no change of the cluster map");
     const current = readMap(machine.view);
     if (change.do === "found") {
       if (current === undefined) writeMap(machine.view, change.map);
@@ -164,6 +166,61 @@ export const MAP_CHANGE: NodeCommandSpec = {
     return member === undefined ? null : [member.number, member.incarnation];
   },
 };
+
+/** Undefined for anything that is no change: it comes out of the log, and must not end the replicas. */
+function parseChange(text: string): MapChange | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof parsed !== "object" || parsed === null) return undefined;
+  const change = parsed as Partial<Record<string, unknown>>;
+  const shape = CHANGE_SHAPES.get(change["do"]);
+  const isChange = shape?.every(([name, type]) => typeof change[name] === type) === true;
+  return isChange && (change["do"] !== "found" || isMap(change["map"])) ? (parsed as MapChange) : undefined;
+}
+
+type Shape = readonly (readonly [string, "string" | "number" | "object"])[];
+
+const CHANGE_SHAPES: ReadonlyMap<unknown, Shape> = new Map<unknown, Shape>([
+  ["found", [["map", "object"]]],
+  [
+    "announce",
+    [
+      ["id", "string"],
+      ["incarnation", "number"],
+      ["peerAddress", "string"],
+      ["respAddress", "string"],
+      ["httpAddress", "string"],
+    ],
+  ],
+  [
+    "replace",
+    [
+      ["id", "string"],
+      ["disk", "string"],
+      ["incarnation", "number"],
+    ],
+  ],
+  [
+    "create-keyspace",
+    [
+      ["name", "string"],
+      ["consistency", "string"],
+      ["storage", "string"],
+      ["replicas", "number"],
+      ["partitions", "number"],
+    ],
+  ],
+  ["drop-keyspace", [["name", "string"]]],
+]);
+
+function isMap(value: unknown): boolean {
+  const { epoch, members, keyspaces } = (value ?? {}) as Partial<ClusterMap>;
+  return typeof epoch === "number" && Array.isArray(members) && Array.isArray(keyspaces);
+}
 
 export function readMap(view: KeyValueView): ClusterMap | undefined {
   const entry = view.get(MAP_KEY);
@@ -246,6 +303,9 @@ function createKeyspace(
   }
   if (consistency !== "strong") {
     return new MinikeyError("UNSUPPORTED", "this version has strong keyspaces only");
+  }
+  if (storage !== "disk" && storage !== "memory") {
+    return new MinikeyError("BAD_REQUEST", `storage must be disk or memory, got ${String(storage)}`);
   }
   if (!Number.isInteger(replicas) || replicas < 1 || replicas > 7) {
     return new MinikeyError("BAD_REQUEST", `replicas must be 1 to 7, got ${replicas}`);

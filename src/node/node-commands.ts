@@ -4,6 +4,7 @@
  */
 import { ByteReader } from "../codec/byte-reader.js";
 import { ByteWriter } from "../codec/byte-writer.js";
+import { checkCommand } from "../commands/check.js";
 import { OK, type Reply, Slice } from "../commands/reply.js";
 import { runCommand } from "../commands/run.js";
 import { COMMANDS } from "../commands/table.js";
@@ -19,11 +20,16 @@ export interface NodeCommandSpec {
   readonly name: string;
   /** In the log: never changed, never used again. Numbers from 200 on are these. */
   readonly opcode: number;
+  /** As Redis counts: the name included; negative for at least so many. */
+  readonly arity: number;
   readonly keys: KeyPositions;
   /** As `CommandSpec.keysInside`. */
   readonly keysInside?: (args: Args) => readonly number[];
   /** Runs whatever transactions hold. */
   readonly ignoresLocks: boolean;
+  /** Throws `MinikeyError` for arguments that `apply` takes for granted to be otherwise. */
+  readonly check?: (args: Args) => void;
+  /** What it throws as `MinikeyError` is its reply, and it has then changed nothing. */
   apply(machine: PartitionMachine, args: Args): Reply;
 }
 
@@ -33,6 +39,7 @@ const NO_KEYS: KeyPositions = { first: 0, last: 0, step: 0 };
 export const PURGE: NodeCommandSpec = {
   name: "PURGE",
   opcode: 200,
+  arity: 2,
   keys: { first: 1, last: 1, step: 1 },
   ignoresLocks: true,
   apply(machine, args) {
@@ -48,12 +55,21 @@ const ONCE_PREFIX_ARGS = 3;
 export const ONCE: NodeCommandSpec = {
   name: "ONCE",
   opcode: 201,
+  arity: -5,
   keys: { first: ONCE_PREFIX_ARGS + 1, last: ONCE_PREFIX_ARGS + 1, step: 1 },
   keysInside(args) {
     const inner = innerArgs(args);
     return COMMANDS.lookup(inner.bytes, inner.start(0), inner.end(0))?.keysInside?.(inner) ?? [];
   },
   ignoresLocks: false,
+  check(args) {
+    const inner = innerArgs(args);
+    const spec = COMMANDS.lookup(inner.bytes, inner.start(0), inner.end(0));
+    if (spec?.access !== "write" || spec.run === undefined) {
+      throw new MinikeyError("SYNTAX", "ONCE takes a session, a number and a write on one key");
+    }
+    checkCommand(spec, inner, { valueBytesMax: Number.POSITIVE_INFINITY });
+  },
   apply(machine, args) {
     const client = args.key(1);
     const sequence = Number(args.key(2));
@@ -117,12 +133,9 @@ export function encodePreparePart(part: PreparePart): Bytes {
 
 function decodePreparePart(bytes: Bytes): PreparePart {
   const reader = new ByteReader(bytes, "transaction");
-  const participants = Array.from({ length: reader.varint() }, () => groupId(reader.varint()));
-  const checks = Array.from({ length: reader.varint() }, () => ({
-    key: reader.latin1(),
-    version: reader.varint() - 1,
-  }));
-  const writes = Array.from({ length: reader.varint() }, () => decodeWrite(reader));
+  const participants = reader.list(() => groupId(reader.varint()));
+  const checks = reader.list(() => ({ key: reader.latin1(), version: reader.varint() - 1 }));
+  const writes = reader.list(decodeWrite);
   return { participants, checks, writes, wantsValues: reader.u8() === 1 };
 }
 
@@ -144,6 +157,7 @@ export type Vote =
 export const TXN_PREPARE: NodeCommandSpec = {
   name: "TXN.PREPARE",
   opcode: 202,
+  arity: 3,
   keys: NO_KEYS,
   ignoresLocks: true,
   apply(machine, args): Reply {
@@ -177,6 +191,7 @@ function entryReply(entry: Entry | undefined): Reply {
 export const TXN_COMMIT: NodeCommandSpec = {
   name: "TXN.COMMIT",
   opcode: 203,
+  arity: 2,
   keys: NO_KEYS,
   ignoresLocks: true,
   apply(machine, args) {
@@ -194,6 +209,7 @@ function applyWrite(machine: PartitionMachine, write: StagedWrite): void {
 export const TXN_ABORT: NodeCommandSpec = {
   name: "TXN.ABORT",
   opcode: 204,
+  arity: 2,
   keys: NO_KEYS,
   ignoresLocks: true,
   apply(machine, args) {
@@ -206,6 +222,7 @@ export const TXN_ABORT: NodeCommandSpec = {
 export const TXN_VOTE: NodeCommandSpec = {
   name: "TXN.VOTE",
   opcode: 205,
+  arity: 2,
   keys: NO_KEYS,
   ignoresLocks: true,
   apply(machine, args): Vote {
@@ -226,6 +243,7 @@ export const TXN_VOTE: NodeCommandSpec = {
 export const TXN_FORGET: NodeCommandSpec = {
   name: "TXN.FORGET",
   opcode: 206,
+  arity: -2,
   keys: NO_KEYS,
   ignoresLocks: true,
   apply(machine, args) {

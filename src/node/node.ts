@@ -149,6 +149,7 @@ export class MinikeyNode implements Database {
       holdersOf: (group) => this.#membership.holdersOf(group),
       nodeOf: (replica) => this.#membership.nodeOfMember(memberNumberOf(replica)),
       exists: (group) => group === META_GROUP || this.#router.keyspaceById(keyspaceOf(group)) !== undefined,
+      writeSpecOf: (opcode) => this.#nodeCommands.get(opcode) ?? COMMANDS.byOpcode(opcode),
       specOf: (opcode) => (opcode === KV_SNAPSHOT.opcode ? KV_SNAPSHOT : COMMANDS.byOpcode(opcode)),
       scheduleTurn: () => this.#scheduleTurn(),
     });

@@ -218,10 +218,19 @@ export class PartitionMachine {
   }
 
   #run(spec: CommandSpec | NodeCommandSpec, args: Args): Reply {
-    if ("apply" in spec) return spec.apply(this, args);
+    if ("apply" in spec) return this.#runOwn(spec, args);
     const reply = runCommand(spec, this.view, args);
     // A slice may lie in the engine's memory, which changes; the reply is remembered for longer.
     return reply === OK || typeof reply !== "object" ? reply : retainReply(reply);
+  }
+
+  #runOwn(spec: NodeCommandSpec, args: Args): Reply {
+    try {
+      return spec.apply(this, args);
+    } catch (error) {
+      if (error instanceof MinikeyError) return error;
+      throw error;
+    }
   }
 }
 
@@ -242,6 +251,18 @@ function replySizeBytes(reply: Reply): number {
   if (reply instanceof Slice) return reply.end - reply.start;
   if (!Array.isArray(reply)) return 0;
   return (reply as readonly Reply[]).reduce<number>((sum, item) => sum + replySizeBytes(item), 0);
+}
+
+/** The members as of a captured state, all of which is read. Throws `MinikeyError` when it is malformed. */
+export function checkState(applied: AppliedState): Configuration {
+  const reader = openState(applied);
+  reader.u48();
+  reader.u48();
+  const configuration = readConfiguration(reader);
+  new Sessions().decode(reader);
+  new Transactions().decode(reader);
+  reader.expectEnd();
+  return configuration;
 }
 
 /** The members as of a captured state. */

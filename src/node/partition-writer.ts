@@ -228,6 +228,7 @@ export class PartitionWriter {
       return;
     }
     const { commands } = batch;
+    this.#requirePossible(batch, result);
     batch.isDone = true;
     if (result.status === "blocked") {
       this.#goOnAfter(batch, result.replies.length);
@@ -241,6 +242,23 @@ export class PartitionWriter {
     this.#pending -= answered;
     for (let i = 0; i < answered; i += 1) answer(commands[i].sink, commands[i].context, result.replies[i]);
     if (this.#cut.length > 0 || this.#buildingCommands.length > 0) this.#host.wakeWriter(this);
+  }
+
+  /** Throws `PROTOCOL` for a result that no state machine gives: another node has sent it. */
+  #requirePossible(batch: Batch, { status, replies }: Pick<AppliedBatch, "status" | "replies">): void {
+    const { commands } = batch;
+    const isWhole =
+      status === "applied" ? replies.length === commands.length : replies.length <= commands.length;
+    // The commands of one that was answered already are forgotten, the replies to it are not.
+    const isCounted = commands.length === 0 || isWhole;
+    const isLast =
+      status !== "blocked" ||
+      !this.#inFlight.some((other) => other.isDone && other.sequence > batch.sequence);
+    if (isCounted && isLast) return;
+    throw new MinikeyError(
+      "PROTOCOL",
+      `impossible result of a batch: ${status}, ${replies.length} replies to ${commands.length} commands`,
+    );
   }
 
   /** Everything unanswered is answered: by `refusal` what was certainly not applied. */

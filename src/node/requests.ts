@@ -1,12 +1,10 @@
 /**
  * Carries reads and writes to the partitions, wherever they are led, and answers those that other nodes pass on.
  */
-import { ByteReader } from "../codec/byte-reader.js";
-import { decodeCommandFrom } from "../commands/encoding.js";
 import type { Reply } from "../commands/reply.js";
-import { Args, type CommandSpec } from "../commands/types.js";
+import type { Args, CommandSpec } from "../commands/types.js";
 import { assert } from "../core/assert.js";
-import { type Bytes, EMPTY_BYTES } from "../core/bytes.js";
+import type { Bytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import type { GroupId, LogIndex, NodeId, ReplicaId } from "../core/ids.js";
 import type { Clock } from "../ports/clock.js";
@@ -19,6 +17,7 @@ import { makeArgs, type NodeCommandSpec, PURGE } from "./node-commands.js";
 import type { AppliedBatch } from "./partition-machine.js";
 import { PartitionReader, type ReaderHost, type ReadGuarantee } from "./partition-reader.js";
 import { PartitionWriter, type WriterHost } from "./partition-writer.js";
+import { checkPeerBatch, decodePeerReads } from "./peer-commands.js";
 import {
   encodeReadFrame,
   encodeReadResultFrame,
@@ -45,6 +44,7 @@ export interface RequestsHost {
   holdersOf(group: GroupId): readonly NodeId[];
   nodeOf(replica: ReplicaId): NodeId | undefined;
   specOf(opcode: number): CommandSpec | undefined;
+  readonly writeSpecOf: (opcode: number) => CommandSpec | NodeCommandSpec | undefined;
   /** The replicas on this node. */
   replicas(): IterableIterator<ReplicaGroup>;
   /** False for a group of a keyspace that is not (or no longer) in the map. */
@@ -267,6 +267,7 @@ export class Requests implements WriterHost, ReaderHost {
 
   #onWrite(from: NodeId, group: GroupId, batch: Bytes): void {
     const { session, sequence } = readBatchHeader(batch);
+    checkPeerBatch(batch, this.#host.writeSpecOf);
     this.#originOfSession.delete(session);
     this.#originOfSession.set(session, from);
     if (this.#originOfSession.size > ORIGINS_MAX) {
@@ -297,17 +298,7 @@ export class Requests implements WriterHost, ReaderHost {
       send(undefined);
       return;
     }
-    const commands: { spec: CommandSpec; args: Args }[] = [];
-    const reader = new ByteReader(frame.commands, "reads of a peer");
-    while (reader.remaining > 0) {
-      const args = new Args(EMPTY_BYTES);
-      const spec = this.#host.specOf(decodeCommandFrom(reader, args));
-      if (spec === undefined) {
-        send(undefined);
-        return;
-      }
-      commands.push({ spec, args });
-    }
+    const commands = decodePeerReads(frame.commands, (opcode) => this.#host.specOf(opcode));
     const replies: Reply[] = Array.from({ length: commands.length }, () => null);
     let open = commands.length;
     commands.forEach(({ spec, args }, i) => {

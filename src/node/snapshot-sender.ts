@@ -1,8 +1,9 @@
 /**
  * Reads pieces of this replica's state for followers that are too far behind for the log.
  *
- * The first piece is the state beside the tables (`AppliedState`); the others come from the store's snapshot.
- * One snapshot a follower; a follower that asks for the last piece again gets the same bytes.
+ * The first piece is the state beside the tables (`AppliedState`), after its CRC-32C as in the others, which come
+ * from the store's snapshot. One snapshot a follower; a follower that asks for the last piece again gets the same
+ * bytes.
  *
  * Whoever has a snapshot needs the log behind it: else the next one is due before the first is installed, and so
  * on for ever, when writes go on. So the log is kept from there on (`sentTo`) until the follower has come as far
@@ -13,6 +14,7 @@ import { ByteWriter } from "../codec/byte-writer.js";
 import type { SnapshotMeta } from "../codec/raft-types.js";
 import type { Bytes } from "../core/bytes.js";
 import { EMPTY_BYTES } from "../core/bytes.js";
+import { crc32c } from "../core/crc32c.js";
 import { type LogIndex, logIndex, type ReplicaId } from "../core/ids.js";
 import type { AppliedState, GroupSnapshot } from "../ports/storage-engine.js";
 import type { SnapshotRead } from "../raft/types.js";
@@ -23,6 +25,8 @@ import type { GroupHost, ReplicaGroup } from "./replica-group.js";
 const PIECE_BYTES = 1024 * 1024;
 /** The log kept for a member may double with each snapshot that was outrun, so often. */
 const DOUBLINGS_MAX = 2;
+/** At the start of each piece. */
+export const CHECKSUM_BYTES = 4;
 
 interface Transfer {
   readonly snapshot: GroupSnapshot;
@@ -174,10 +178,14 @@ export class SnapshotSender {
   }
 }
 
-function encodeFirstPiece(applied: AppliedState): Bytes {
+/** The state beside the tables, as a snapshot begins. */
+export function encodeFirstPiece(applied: AppliedState): Bytes {
   const writer = new ByteWriter(applied.state.length + 32);
+  writer.u32(0);
   writer.varint(applied.index);
   writer.varint(applied.term);
   writer.blob(applied.state);
-  return writer.toBytes();
+  const piece = writer.toBytes();
+  piece.writeUInt32LE(crc32c(piece, CHECKSUM_BYTES), 0);
+  return piece;
 }

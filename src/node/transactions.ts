@@ -194,16 +194,16 @@ export class Transactions {
     this.#fences.clear();
     for (let left = reader.varint(); left > 0; left -= 1) {
       const id = reader.latin1();
-      const participants = Array.from({ length: reader.varint() }, () => groupId(reader.varint()));
-      const locked = Array.from({ length: reader.varint() }, () => reader.latin1());
-      const writes = Array.from({ length: reader.varint() }, () => decodeWrite(reader));
+      const participants = reader.list(() => groupId(reader.varint()));
+      const locked = reader.list(() => reader.latin1());
+      const writes = reader.list(decodeWrite);
       this.prepare({ id, participants, locked, writes });
     }
     for (let left = reader.varint(); left > 0; left -= 1) {
       const id = reader.latin1();
       this.#committed.set(
         id,
-        Array.from({ length: reader.varint() }, () => groupId(reader.varint())),
+        reader.list(() => groupId(reader.varint())),
       );
     }
     for (let left = reader.varint(); left > 0; left -= 1) {

@@ -10,6 +10,7 @@ import type { Message } from "../codec/raft-types.js";
 import { assert } from "../core/assert.js";
 import { type LogIndex, logIndex, type ReplicaId, type Term, term } from "../core/ids.js";
 import { NOBODY } from "./configuration.js";
+import { requirePossible } from "./impossible.js";
 import type { Replica } from "./replica.js";
 import { becomeFollower } from "./roles.js";
 
@@ -20,11 +21,8 @@ type Heartbeat = Extract<Message, { type: "heartbeat" }>;
 
 /** A message that only the leader of this term can have sent. */
 export function followLeader(replica: Replica, leader: ReplicaId): void {
-  assert(replica.role !== "leader", `replicas ${replica.id} and ${leader} both lead term ${replica.term}`);
-  assert(
-    replica.leader === NOBODY || replica.leader === leader,
-    `replicas ${replica.leader} and ${leader} both lead term ${replica.term}`,
-  );
+  const isOther = replica.leader !== NOBODY && replica.leader !== leader;
+  if (isOther) requirePossible(false, `${replica.leader} and ${leader} both lead term ${replica.term}`);
   if (replica.leader === leader) replica.electionElapsed = 0;
   else becomeFollower(replica, replica.term, leader);
 }
@@ -38,6 +36,10 @@ export function onAppend(replica: Replica, append: Append): void {
 }
 
 export function onHeartbeat(replica: Replica, heartbeat: Heartbeat): void {
+  const { lastIndex } = replica.log;
+  if (heartbeat.commit > lastIndex) {
+    requirePossible(false, `a heartbeat commits ${heartbeat.commit}, the log ends at ${lastIndex}`);
+  }
   followLeader(replica, heartbeat.from);
   advanceCommit(replica, heartbeat.commit);
   const { id, term } = replica;
@@ -53,8 +55,13 @@ export function onHeartbeat(replica: Replica, heartbeat: Heartbeat): void {
 /** What is committed is the same in every log (leader completeness): only what comes after it is looked at. */
 function onAppendBeforeCommit(replica: Replica, append: Append): void {
   const known = replica.commit - append.prevIndex;
-  if (append.entries.length <= known) acknowledge(replica, append.from, replica.commit);
-  else takeEntries(replica, append, known);
+  if (append.entries.length <= known) return acknowledge(replica, append.from, replica.commit);
+  const { index, term: sentTerm } = append.entries[known - 1];
+  requirePossible(
+    replica.log.termAt(index) === sentTerm,
+    `entry ${index} is committed, and of another term than ${sentTerm}`,
+  );
+  takeEntries(replica, append, known);
 }
 
 /** Takes `append.entries` from `skip` on; the log is known to match before them. */

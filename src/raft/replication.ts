@@ -11,6 +11,7 @@ import { assert } from "../core/assert.js";
 import type { Bytes } from "../core/bytes.js";
 import { type LogIndex, logIndex } from "../core/ids.js";
 import { NOBODY } from "./configuration.js";
+import { requirePossible } from "./impossible.js";
 import { onConfigurationCommitted } from "./membership.js";
 import { NOT_BEHIND, type Progress } from "./progress.js";
 import { onReadRoundConfirmed, renewLease } from "./reads.js";
@@ -73,7 +74,9 @@ export function sendHeartbeat(replica: Replica, member: Progress, readRound: num
 export function onAppendResponse(replica: Replica, member: Progress, response: AppendResponse): void {
   if (response.reject) return onRefused(replica, member, response);
   const { log } = replica;
-  assert(response.index <= log.lastIndex, `${member.id} has ${response.index}, past the log's end`);
+  if (response.index > log.lastIndex) {
+    requirePossible(false, `${member.id} has ${response.index}, the log ends at ${log.lastIndex}`);
+  }
   const isNews = member.acknowledge(response.index);
   if (member.state === "probe" && response.index === member.match) member.becomeReplicate();
   else if (member.state === "snapshot") onSnapshotAnswered(replica, member);

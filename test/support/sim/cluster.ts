@@ -273,6 +273,10 @@ export class SimCluster {
 
   #logger(id: NodeId): Logger {
     const write = (level: string) => (message: string, fields?: object) => {
+      const isPeersFault = message === "a peer sent what cannot be understood";
+      if (isPeersFault && this.world.network.tamper === undefined) {
+        this.fatal.push(`${id}: ${message}: ${JSON.stringify(fields)}`);
+      }
       this.#options.log?.(
         `${this.world.nowMs.toFixed(1)} ${id} ${level} ${message} ${fields === undefined ? "" : JSON.stringify(fields)}`,
       );

@@ -18,6 +18,8 @@ interface Endpoint {
 }
 
 export class Network {
+  /** What becomes of each frame on its way; undefined: what was sent. */
+  tamper: ((from: NodeId, to: NodeId, frame: Bytes) => Bytes) | undefined;
   readonly #world: World;
   readonly #endpoints = new Map<NodeId, Endpoint>();
   /** Pairs that cannot talk. */
@@ -141,7 +143,8 @@ export class Network {
 
   #send(from: NodeId, to: NodeId, parts: readonly Uint8Array[]): boolean {
     if (!this.#isUp(from, to)) return false;
-    const frame: Bytes = concatBytes(parts);
+    const sent: Bytes = concatBytes(parts);
+    const frame = this.tamper?.(from, to, sent) ?? sent;
     this.#deliver(from, to, (events) => events.onFrame(from, frame));
     return true;
   }

@@ -60,8 +60,42 @@ export function entriesFrom(first: number): fc.Arbitrary<Entry[]> {
 const envelope = {
   from: u48.map(replicaId),
   to: u48.map(replicaId),
-  term: u48.map(term),
+  term: u48.map((number) => term(Math.min(number, 2 ** 47))),
 };
+
+/** Terms never fall in a log, and none is of an election to come. */
+function inOrder(append: Extract<Message, { type: "append" }>): Message {
+  const { prevTerm, entries } = append;
+  const terms = [prevTerm, ...entries.map((entry) => entry.term), append.term].sort((a, b) => a - b);
+  const highest = term(Math.min(terms[terms.length - 1], 2 ** 47));
+  const at = (i: number) => term(Math.min(terms[i], highest));
+  return {
+    ...append,
+    term: highest,
+    prevTerm: at(0),
+    entries: entries.map(({ index, kind, data: bytes }, i) => ({
+      index,
+      term: at(i + 1),
+      kind,
+      data: bytes,
+    })),
+  };
+}
+
+/** Of a later term than what it holds, which is something. */
+function possible(snapshot: Extract<Message, { type: "snapshot" }>): Message {
+  const { meta } = snapshot;
+  const { configuration } = meta;
+  const voters = configuration.voters.length === 0 ? [replicaId(1)] : configuration.voters;
+  return {
+    ...snapshot,
+    meta: {
+      index: logIndex(Math.max(meta.index, 1)),
+      term: term(Math.min(meta.term, snapshot.term)),
+      configuration: { ...configuration, voters },
+    },
+  };
+}
 
 const appends = fc.integer({ min: 0, max: 2 ** 47 }).chain((prevIndex) =>
   record<Extract<Message, { type: "append" }>>({
@@ -71,10 +105,10 @@ const appends = fc.integer({ min: 0, max: 2 ** 47 }).chain((prevIndex) =>
     prevTerm: u48.map(term),
     entries: entriesFrom(prevIndex + 1),
     commit: u48.map(logIndex),
-  }),
+  }).map(inOrder),
 );
 
-/** Messages of every type. */
+/** Messages of every type, as a replica could send them. */
 export const messages: fc.Arbitrary<Message> = fc.oneof(
   appends,
   record<Extract<Message, { type: "append-response" }>>({
@@ -117,7 +151,7 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
     offsetBytes: u48,
     data,
     done: fc.boolean(),
-  }),
+  }).map(possible),
   record<Extract<Message, { type: "snapshot-response" }>>({
     type: fc.constant("snapshot-response" as const),
     ...envelope,

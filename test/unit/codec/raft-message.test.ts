@@ -7,8 +7,10 @@ import {
   messageHeaderLength,
   messageLength,
 } from "../../../src/codec/raft-message.js";
-import { type Bytes, concatBytes } from "../../../src/core/bytes.js";
+import type { Message } from "../../../src/codec/raft-types.js";
+import { type Bytes, concatBytes, EMPTY_BYTES } from "../../../src/core/bytes.js";
 import { MinikeyError } from "../../../src/core/errors.js";
+import { logIndex, replicaId, term } from "../../../src/core/ids.js";
 import { messages } from "./raft-generators.js";
 
 const isProtocolError = (error: unknown): boolean =>
@@ -90,4 +92,42 @@ test("a message with changed bytes either decodes or is refused, within bounds",
     }),
     { numRuns: 2_000 },
   );
+});
+
+test("what no replica that keeps the rules would send is refused", () => {
+  const envelope = { from: replicaId(1), to: replicaId(2), term: term(5) };
+  const entry = { index: logIndex(8), term: term(4), kind: "noop" as const, data: EMPTY_BYTES };
+  const append = { type: "append" as const, ...envelope, prevIndex: logIndex(7), prevTerm: term(4) };
+  const commit = logIndex(7);
+  const meta = {
+    index: logIndex(3),
+    term: term(2),
+    configuration: { voters: [replicaId(1)], votersOutgoing: [], learners: [] },
+  };
+  const snapshot = {
+    type: "snapshot" as const,
+    ...envelope,
+    meta,
+    offsetBytes: 0,
+    data: EMPTY_BYTES,
+    done: false,
+  };
+  const impossible: readonly [Message, RegExp][] = [
+    [{ ...append, term: term(2 ** 47 + 1), entries: [entry], commit }, /: term 140737488355329 at/],
+    [{ ...append, prevTerm: term(5), entries: [entry], commit }, /term 4 after 5/],
+    [{ ...append, entries: [{ ...entry, term: term(6) }], commit }, /of term 6 in a message of 5/],
+    [{ ...append, term: term(3), entries: [], commit }, /of term 4 in a message of 3/],
+    [{ ...snapshot, meta: { ...meta, index: logIndex(0) } }, /no leader can have/],
+    [{ ...snapshot, meta: { ...meta, term: term(6) } }, /no leader can have/],
+    [
+      { ...snapshot, meta: { ...meta, configuration: { ...meta.configuration, voters: [] } } },
+      /no leader can have/,
+    ],
+  ];
+  for (const [message, problem] of impossible) {
+    assert.throws(() => decodeMessage(concatBytes(encodeMessage(message))), problem);
+  }
+  for (const message of [{ ...append, entries: [entry], commit }, snapshot]) {
+    assert.deepEqual(decodeMessage(concatBytes(encodeMessage(message))), message);
+  }
 });

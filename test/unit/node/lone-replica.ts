@@ -1,11 +1,12 @@
 /** One real replica on a simulated disk; the test is the rest of its group and tells it what a leader would. */
-import { ByteWriter } from "../../../src/codec/byte-writer.js";
+
 import type { Configuration, Entry, Message, SnapshotMeta } from "../../../src/codec/raft-types.js";
 import type { Bytes } from "../../../src/core/bytes.js";
 import { logIndex, replicaId, term } from "../../../src/core/ids.js";
 import { restore } from "../../../src/node/keeper.js";
 import { PartitionMachine } from "../../../src/node/partition-machine.js";
 import { type GroupHost, ReplicaGroup } from "../../../src/node/replica-group.js";
+import { encodeFirstPiece } from "../../../src/node/snapshot-sender.js";
 import { Raft } from "../../../src/raft/raft.js";
 import type { RaftOptions } from "../../../src/raft/types.js";
 import { DurableState, SimEngine, SimLog } from "../../support/sim/durable.js";
@@ -169,17 +170,13 @@ export async function snapshotAt(index: number): Promise<SnapshotPieces> {
   for (let i = 1; i <= index; i += 1) machine.apply(writeEntry(i));
   const meta: SnapshotMeta = { index: logIndex(index), term: term(1), configuration: CONFIGURATION };
   const snapshot = await store.snapshot();
-  const writer = new ByteWriter();
-  writer.varint(snapshot.applied.index);
-  writer.varint(snapshot.applied.term);
-  writer.blob(snapshot.applied.state);
   const rest: Bytes[] = [];
   for (;;) {
     const piece = await snapshot.next(100);
     if (piece === undefined) break;
     rest.push(piece);
   }
-  return { meta, first: writer.toBytes(), rest };
+  return { meta, first: encodeFirstPiece(snapshot.applied), rest };
 }
 
 function ignore(): void {
