@@ -6,7 +6,8 @@
  */
 import "./lib/node-version.mjs";
 import { setMaxListeners } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkLayers } from "./checks/layers.mjs";
 import { checkTidy } from "./checks/tidy.mjs";
@@ -87,6 +88,10 @@ await runMain(async () => {
 
   const seedModule = new URL("./lib/property-seed.mjs", import.meta.url).href;
   process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ""} --import=${seedModule}`.trim();
+  // Temporary files of all tests: none of them leaves any behind.
+  const scratch = mkdtempSync(join(tmpdir(), "minikey-test-"));
+  process.once("exit", () => rmSync(scratch, { recursive: true, force: true, maxRetries: 3 }));
+  process.env.TMPDIR = scratch;
   for (const suite of SUITES) {
     const files = testFiles(suite, words);
     if (files.length === 0) continue;
@@ -104,6 +109,10 @@ await runMain(async () => {
     line(suite.name, `${result.passed} passed, ${result.failed} failed`, startMs);
     for (const note of result.notes) write(`  ${note}\n`);
   }
+
+  const left = readdirSync(scratch);
+  totals[left.length === 0 ? "passed" : "failed"] += 1;
+  if (left.length > 0) write(`tests have left files behind in the temporary directory: ${left.join(", ")}\n`);
 
   for (const skipped of totals.skipped) write(`skipped: ${skipped}\n`);
   const tail = totals.skipped.length > 0 ? `, ${totals.skipped.length} skipped` : "";

@@ -8,7 +8,7 @@
  */
 import type { Entry, HardState, SnapshotMeta } from "../../codec/raft-types.js";
 import { assert } from "../../core/assert.js";
-import { type GroupId, type LogIndex, logIndex, replicaId, term } from "../../core/ids.js";
+import { type GroupId, logIndex, replicaId, term } from "../../core/ids.js";
 
 export interface Run {
   readonly segment: number;
@@ -126,18 +126,6 @@ export class Ledger {
     return this.#runsIn.has(segment);
   }
 
-  /** The group with entries in the oldest segment before `before`, and the last of those entries. */
-  oldestNeeded(before: number): { readonly group: GroupId; readonly index: LogIndex } | undefined {
-    let oldest = before;
-    let found: { group: GroupId; index: LogIndex } | undefined;
-    for (const [group, { runs }] of this.#groups) {
-      if (runs.length === 0 || runs[0].segment >= oldest) continue;
-      oldest = runs[0].segment;
-      found = { group, index: logIndex(lastIn(runs, oldest)) };
-    }
-    return found;
-  }
-
   #group(group: GroupId): GroupRecord {
     const known = this.#groups.get(group);
     if (known !== undefined) return known;
@@ -197,14 +185,4 @@ export class Ledger {
 function termAt(record: GroupRecord, index: number): number | undefined {
   if (index === record.snapshot.index) return record.snapshot.term;
   return record.runs.find((run) => run.first <= index && index <= run.last)?.term;
-}
-
-/** The last entry in the segment of the first run. Runs are in the order of their segments. */
-function lastIn(runs: readonly Run[], segment: number): number {
-  let last = 0;
-  for (const run of runs) {
-    if (run.segment !== segment) break;
-    last = run.last;
-  }
-  return last;
 }

@@ -18,17 +18,11 @@ import type { SnapshotMeta } from "../../codec/raft-types.js";
 import { assert } from "../../core/assert.js";
 import { allocBytes } from "../../core/bytes.js";
 import type { MinikeyError } from "../../core/errors.js";
-import type { GroupId, LogIndex } from "../../core/ids.js";
+import type { GroupId } from "../../core/ids.js";
 import type { CancelTimer } from "../../ports/clock.js";
 import type { Disk, DiskFile } from "../../ports/disk.js";
 import { diskFailed, onDisk } from "./failures.js";
-import {
-  BLOCK_BYTES,
-  FORMAT_VERSION,
-  roundUpToBlock,
-  UNIT_HEADER_BYTES,
-  writeSegmentHeader,
-} from "./format.js";
+import { BLOCK_BYTES, FORMAT_VERSION, roundUpToBlock, writeSegmentHeader } from "./format.js";
 import type { Ledger } from "./ledger.js";
 import { SpareSegment } from "./spare-segment.js";
 import type { LogAppend, LogOptions, WriteAheadLog } from "./types.js";
@@ -96,7 +90,6 @@ export class SegmentedLog implements WriteAheadLog {
   #standby: Batch;
   #spare: SpareSegment;
   #file: DiskFile | undefined;
-  #writingBytes = 0;
   #writing: Promise<void> | undefined;
   #removing: Promise<void> | undefined;
   #firstNeeded = 0;
@@ -185,14 +178,6 @@ export class SegmentedLog implements WriteAheadLog {
     return size;
   }
 
-  pendingBytes(): number {
-    return this.#writingBytes + this.#filling.unit.lengthBytes - UNIT_HEADER_BYTES;
-  }
-
-  oldestNeeded(): { readonly group: GroupId; readonly index: LogIndex } | undefined {
-    return this.#ledger.oldestNeeded(this.#filling.segment);
-  }
-
   async close(): Promise<void> {
     this.#closing = true;
     this.#stopIdleTimer();
@@ -255,7 +240,6 @@ export class SegmentedLog implements WriteAheadLog {
     this.#filling = this.#standby;
     this.#standby = batch;
     this.#sealDue = false;
-    this.#writingBytes = batch.unit.lengthBytes - UNIT_HEADER_BYTES;
     batch.firstNeeded = this.#findFirstNeeded(batch.segment);
     const sizeBytes = roundUpToBlock(batch.unit.lengthBytes);
     const end = batch.offsetBytes + sizeBytes;
@@ -336,7 +320,6 @@ export class SegmentedLog implements WriteAheadLog {
   #onDurable(batch: Batch): void {
     const current = this.#segments[this.#segments.length - 1];
     current.usedBytes = batch.offsetBytes + roundUpToBlock(batch.unit.lengthBytes);
-    this.#writingBytes = 0;
     this.#unsealed = batch.unit.records > 0;
     this.#wroteLately = true;
     this.#removeNeedless(batch.firstNeeded);

@@ -4,7 +4,7 @@
 
 import type { Entry, HardState, SnapshotMeta } from "../../codec/raft-types.js";
 import type { MinikeyError } from "../../core/errors.js";
-import type { GroupId, LogIndex } from "../../core/ids.js";
+import type { GroupId } from "../../core/ids.js";
 import type { Clock } from "../../ports/clock.js";
 import type { Random } from "../../ports/random.js";
 
@@ -68,10 +68,6 @@ export interface WriteAheadLog {
   dropGroup(group: GroupId): void;
   /** Bytes a restart would have to read. */
   sizeBytes(): number;
-  /** Bytes queued or under way. */
-  pendingBytes(): number;
-  /** The group that keeps the oldest segment alive, and up to which index it must be checkpointed to free it. */
-  oldestNeeded(): { readonly group: GroupId; readonly index: LogIndex } | undefined;
   /** Writes what is queued and a seal, then closes. After a failure it closes only. */
   close(): Promise<void>;
 }

@@ -120,14 +120,6 @@ export class SimLog implements WriteAheadLog {
     return 0;
   }
 
-  pendingBytes(): number {
-    return 0;
-  }
-
-  oldestNeeded(): undefined {
-    return undefined;
-  }
-
   async close(): Promise<void> {
     this.#isClosed = true;
     this.flush();
