@@ -19,6 +19,8 @@ export interface NodeOptions {
   readonly valueBytesMax: number;
   readonly readMode: "quorum" | "lease";
   readonly requestTimeoutMs: number;
+  /** Bytes of all groups' logs kept in memory for followers that come back soon. */
+  readonly logBytesKept: number;
   readonly version: string;
 }
 

@@ -54,6 +54,7 @@ import {
   handOverLeadership,
   Members,
   spreadLeaders,
+  trimLogs,
 } from "./upkeep.js";
 
 const TICK_MS = 50;
@@ -291,6 +292,7 @@ export class MinikeyNode implements Database {
     this.#abandoned.run();
     this.#firstElections.run();
     for (const group of this.#groups.all()) group.sweep();
+    trimLogs(this.#groups, this.#options.logBytesKept);
     if (this.#state !== "running") return;
     this.#members.run((group) => this.#membership.wantedReplicas(group.id));
     this.#membership.run();

@@ -40,7 +40,7 @@ export interface GroupHost {
 /** Told once whether a read may be carried out: everything committed before it was asked for is applied here. */
 export type ReadReady = (confirmed: boolean) => void;
 
-/** Entry bytes kept in memory for a follower that is behind; past it, it gets a snapshot. */
+/** Entry bytes kept in memory for a follower that can be heard but is behind; past it, it gets a snapshot. */
 const LOG_BYTES_KEPT = 4 * 1024 * 1024;
 
 export class ReplicaGroup {
@@ -57,6 +57,7 @@ export class ReplicaGroup {
   readonly #receiver: SnapshotReceiver;
   /** What the latest checkpoint was asked to hold. */
   #checkpointed: SnapshotMeta | undefined;
+  #trimmedTo: LogIndex = logIndex(0);
   #nextRead = 1;
   /** Confirmation asked for, by context. */
   readonly #unconfirmed = new Map<number, ReadReady>();
@@ -120,29 +121,33 @@ export class ReplicaGroup {
     return this.#sender.isNeeded;
   }
 
-  /**
-   * A checkpoint has made the store durable: drops what no one needs of the log. `snapshotLogBytesMax`: how much
-   * of it a follower may need behind a snapshot.
-   */
-  onCheckpointed(snapshotLogBytesMax: number): void {
+  /** A checkpoint has made the store durable: a restart needs nothing that comes before it in the log. */
+  onCheckpointed(): void {
     const durable = this.store.durableIndex();
-    if (durable === 0) return;
     const covered = this.#checkpointed;
-    if (covered === undefined || covered.index !== durable) return;
-    this.#host.log.compact(this.id, covered);
-    this.core.compact(this.isLeader ? this.#keptFrom(durable, snapshotLogBytesMax) : durable);
+    if (durable > 0 && covered?.index === durable) this.#host.log.compact(this.id, covered);
+  }
+
+  /**
+   * Lets go of what was applied, but for the newest `bytesKept` of the log, and what followers will soon need:
+   * up to `snapshotBytesMax` for each of those to whom a snapshot is under way.
+   */
+  trimLog(bytesKept: number, snapshotBytesMax: number): void {
+    const upTo = logIndex(Math.min(this.machine.appliedIndex, this.core.indexBefore(bytesKept)));
+    if (upTo <= this.#trimmedTo) return;
+    this.#trimmedTo = upTo;
+    this.core.compact(this.isLeader ? this.#keptFrom(upTo, snapshotBytesMax) : upTo);
   }
 
   /** Followers that are a little behind get the rest from the log, and so do those with a snapshot under way. */
-  #keptFrom(durable: LogIndex, snapshotLogBytesMax: number): LogIndex {
-    let keptFrom = durable;
+  #keptFrom(upTo: LogIndex, snapshotBytesMax: number): LogIndex {
+    let keptFrom = upTo;
     for (const { id, match, recentlyActive } of this.core.status().progress) {
-      const sent = this.#sender.sentTo(id, match, durable);
+      const sent = this.#sender.sentTo(id, match, upTo);
       const index = sent ?? match;
-      if (index >= durable || (sent === undefined && !recentlyActive)) continue;
+      if (index >= upTo || (sent === undefined && !recentlyActive)) continue;
       const lackedBytes = this.core.logBytesAfter(index);
-      const bytesMax =
-        sent === undefined ? LOG_BYTES_KEPT : this.#sender.logBytesMax(id, snapshotLogBytesMax);
+      const bytesMax = sent === undefined ? LOG_BYTES_KEPT : this.#sender.logBytesMax(id, snapshotBytesMax);
       if (lackedBytes <= bytesMax) keptFrom = logIndex(Math.min(keptFrom, index));
       else if (sent !== undefined) this.#sender.giveUp(id, lackedBytes);
     }

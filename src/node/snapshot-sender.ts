@@ -7,8 +7,8 @@
  *
  * Whoever has a snapshot needs the log behind it: else the next one is due before the first is installed, and so
  * on for ever, when writes go on. So the log is kept from there on (`sentTo`) until the follower has come as far
- * as the last checkpoint, within bounds that the group sets. Past them the snapshot is given up for a newer one,
- * and the bounds are wider for that.
+ * as others are served from the log, within bounds that the group sets. Past them the snapshot is given up for a
+ * newer one.
  */
 import { ByteWriter } from "../codec/byte-writer.js";
 import type { SnapshotMeta } from "../codec/raft-types.js";
@@ -78,12 +78,12 @@ export class SnapshotSender {
 
   /**
    * Behind which entry a member that gets a snapshot needs the log, when it has acknowledged `match`; undefined
-   * for one that gets none, or has come as far as `durable`.
+   * for one that gets none, or has come as far as `upTo`.
    */
-  sentTo(to: ReplicaId, match: LogIndex, durable: LogIndex): LogIndex | undefined {
+  sentTo(to: ReplicaId, match: LogIndex, upTo: LogIndex): LogIndex | undefined {
     const sent = this.#sent.get(to);
     if (sent === undefined) return undefined;
-    if (match < durable) return logIndex(Math.max(sent, match));
+    if (match < upTo) return logIndex(Math.max(sent, match));
     this.#forget(to);
     return undefined;
   }
@@ -152,6 +152,8 @@ export class SnapshotSender {
 
   async #begin(to: ReplicaId): Promise<Transfer> {
     this.#drop(to);
+    // The snapshot will be of this moment or later.
+    this.#sent.set(to, this.#group.machine.appliedIndex);
     const snapshot = await this.#group.store.snapshot();
     const { applied } = snapshot;
     const transfer: Transfer = {

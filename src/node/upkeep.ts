@@ -20,9 +20,7 @@ import type { TransactionId } from "./transactions.js";
 
 /** Checkpoint when so much would have to be read or written again after a crash. */
 const UNCHECKPOINTED_BYTES_MAX = 48 * 1024 * 1024;
-const LOG_BYTES_MAX = 96 * 1024 * 1024;
-/** Of the log in memory, for members of all groups that get a snapshot and will need what follows it. */
-const SNAPSHOT_LOG_BYTES_MAX = 128 * 1024 * 1024;
+const LOG_BYTES_MAX = 192 * 1024 * 1024;
 /** … and when nothing else asks for one. */
 const CHECKPOINT_PERIOD_MS = 60_000;
 
@@ -74,14 +72,31 @@ export class Checkpoints {
     this.#lastMs = this.#clock.monotonicMs();
     try {
       await Promise.all(this.#engines.map(async (engine) => await engine.checkpoint()));
-      const groups = [...this.#groups.all()];
-      const sending = groups.filter((group) => group.sendsSnapshots).length;
-      for (const group of groups) group.onCheckpointed(SNAPSHOT_LOG_BYTES_MAX / Math.max(1, sending));
+      for (const group of this.#groups.all()) group.onCheckpointed();
       this.#groups.log.flush();
       this.#logBytesLeft = Math.min(this.#groups.log.sizeBytes(), LOG_BYTES_MAX);
     } catch (error) {
       this.#onFailure(error);
     }
+  }
+}
+
+/** Of the log in memory, for members of all groups that get a snapshot and will need what follows it. */
+const SNAPSHOT_KEPT_BYTES_MAX = 128 * 1024 * 1024;
+
+/**
+ * Keeps the log short in memory: `bytesKept` in all groups, and what followers need. On disk it is kept from the
+ * last checkpoint on, which is what a restart needs.
+ */
+export function trimLogs(groups: Groups, bytesKept: number): void {
+  let count = 0;
+  let sending = 0;
+  for (const group of groups.all()) {
+    count += 1;
+    if (group.sendsSnapshots) sending += 1;
+  }
+  for (const group of groups.all()) {
+    group.trimLog(bytesKept / count, SNAPSHOT_KEPT_BYTES_MAX / Math.max(1, sending));
   }
 }
 

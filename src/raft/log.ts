@@ -20,6 +20,8 @@ export class RaftLog {
   #startIndex: LogIndex;
   #startTerm: Term;
   readonly #entries: Entry[] = [];
+  /** Of the data of all entries held. */
+  #bytes = 0;
 
   /** A log that starts after `start.index`, with these consecutive entries. */
   constructor(start: SnapshotMeta, entries: readonly Entry[]) {
@@ -64,11 +66,13 @@ export class RaftLog {
     assert(entry.index === this.lastIndex + 1, `entry ${entry.index} does not follow ${this.lastIndex}`);
     assert(entry.term >= this.lastTerm, `term ${entry.term} at ${entry.index} is below ${this.lastTerm}`);
     this.#entries.push(entry);
+    this.#bytes += entry.data.length;
   }
 
   /** Removes `index` and everything after it. */
   truncateFrom(index: LogIndex): void {
     assert(index > this.#startIndex, `truncation at ${index}, before the log's start`);
+    this.#bytes -= this.bytesBetween(index, this.lastIndex);
     this.#entries.length = index - this.#startIndex - 1;
   }
 
@@ -98,6 +102,17 @@ export class RaftLog {
     return bytes;
   }
 
+  /** The last index after which at least `bytes` of data are held; the log's start when there is none. */
+  indexBefore(bytes: number): LogIndex {
+    let after = this.#bytes;
+    let offset = 0;
+    while (offset < this.#entries.length && after - this.#entries[offset].data.length >= bytes) {
+      after -= this.#entries[offset].data.length;
+      offset += 1;
+    }
+    return logIndex(this.#startIndex + offset);
+  }
+
   /** Is a log that ends thus at least as complete as this one? (§3.6.1) */
   isUpToDate(lastIndex: LogIndex, lastTerm: Term): boolean {
     return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex);
@@ -120,6 +135,7 @@ export class RaftLog {
     if (index <= this.#startIndex) return;
     const newStartTerm = this.termAt(index);
     assert(newStartTerm !== undefined, `compaction at ${index}, past the end ${this.lastIndex}`);
+    this.#bytes -= this.bytesBetween(this.firstIndex, index);
     this.#entries.splice(0, index - this.#startIndex);
     this.#startIndex = index;
     this.#startTerm = newStartTerm;
@@ -128,6 +144,7 @@ export class RaftLog {
   /** Replaces everything by a snapshot: the log is then empty and starts after it. */
   restore(meta: SnapshotMeta): void {
     this.#entries.length = 0;
+    this.#bytes = 0;
     this.#startIndex = meta.index;
     this.#startTerm = meta.term;
   }

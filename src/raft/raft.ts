@@ -208,6 +208,10 @@ export class Raft implements RaftCore {
     history.compact(index);
   }
 
+  indexBefore(bytes: number): LogIndex {
+    return this.#replica.log.indexBefore(bytes);
+  }
+
   logBytesAfter(index: LogIndex): number {
     const { log } = this.#replica;
     if (index < log.startIndex) return Number.POSITIVE_INFINITY;

@@ -161,8 +161,10 @@ export interface RaftCore {
   snapshotFailed(to: ReplicaId): void;
   snapshotStored(meta: SnapshotMeta, offsetBytes: number, done: boolean): void;
   snapshotRejected(meta: SnapshotMeta): void;
-  /** Drops entries up to `index` (applied, and covered by a checkpoint) from memory. */
+  /** Drops entries up to `index`, which must have been applied, from memory. */
   compact(index: LogIndex): void;
+  /** The last index after which at least `bytes` of data are held; the log's start when there is none. */
+  indexBefore(bytes: number): LogIndex;
   /** Bytes of the data of the entries held in memory after `index`; infinite when some of them are not held. */
   logBytesAfter(index: LogIndex): number;
   /** Match index of every voter and learner, on a leader. */

@@ -53,6 +53,9 @@ export interface NodeSettings {
   readonly onFatal: (error: unknown) => void;
 }
 
+/** A follower that lacks no more than its partition's share of this gets it from the log, else a snapshot. */
+const LOG_BYTES_KEPT = 32 * 1024 * 1024;
+
 export interface OpenNode {
   readonly node: MinikeyNode;
   readonly clock: Clock;
@@ -113,6 +116,7 @@ async function assemble(
       valueBytesMax: settings.valueBytesMax,
       readMode: settings.readMode,
       requestTimeoutMs: settings.requestTimeoutMs,
+      logBytesKept: LOG_BYTES_KEPT,
       version: settings.version,
     },
     { clock, random, disk, logger, transport, log, recovery: report, diskEngine, memoryEngine, onFatal },

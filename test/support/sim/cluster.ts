@@ -24,6 +24,8 @@ export interface SimClusterOptions {
   /** Wall clocks are off by up to so much, each its own way, and another after each start. */
   readonly skewMs?: number;
   readonly requestTimeoutMs?: number;
+  /** Little unless given, so that snapshots are sent often. */
+  readonly logBytesKept?: number;
   /** `model`: a log and engines that are simulated themselves. `files`: the real ones on a simulated disk. */
   readonly storage?: "model" | "files";
   readonly log?: (line: string) => void;
@@ -56,6 +58,8 @@ interface NodeStorage {
 
 /** Small, so that there are many. */
 const SEGMENT_BYTES = 64 * 1024;
+
+const LOG_BYTES_KEPT = 4 * 1024;
 
 export const REQUEST_TIMEOUT_MS = 2_500;
 
@@ -127,6 +131,7 @@ export class SimCluster {
         valueBytesMax: 1 << 20,
         readMode: "quorum",
         requestTimeoutMs: this.requestTimeoutMs,
+        logBytesKept: this.#options.logBytesKept ?? LOG_BYTES_KEPT,
         version: "test",
       },
       {
