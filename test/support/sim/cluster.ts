@@ -24,7 +24,7 @@ export interface SimClusterOptions {
   /** Wall clocks are off by up to so much, each its own way, and another after each start. */
   readonly skewMs?: number;
   readonly requestTimeoutMs?: number;
-  /** Little unless given, so that snapshots are sent often. */
+  /** Nothing or little unless given, so that snapshots are sent often. */
   readonly logBytesKept?: number;
   /** `model`: a log and engines that are simulated themselves. `files`: the real ones on a simulated disk. */
   readonly storage?: "model" | "files";
@@ -131,7 +131,7 @@ export class SimCluster {
         valueBytesMax: 1 << 20,
         readMode: "quorum",
         requestTimeoutMs: this.requestTimeoutMs,
-        logBytesKept: this.#options.logBytesKept ?? LOG_BYTES_KEPT,
+        logBytesKept: this.#options.logBytesKept ?? (this.#options.seed % 2) * LOG_BYTES_KEPT,
         version: "test",
       },
       {

@@ -13,7 +13,12 @@ interface Story {
 
 async function started(seed: number): Promise<Story> {
   const lines: string[] = [];
-  const cluster = new SimCluster({ seed, partitions: 1, log: (line) => lines.push(line) });
+  const cluster = new SimCluster({
+    seed,
+    partitions: 1,
+    logBytesKept: 4_096,
+    log: (line) => lines.push(line),
+  });
   await cluster.startAll();
   await until(cluster, "the cluster is ready", () => cluster.isReady);
   return { cluster, lines };
