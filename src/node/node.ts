@@ -221,11 +221,15 @@ export class MinikeyNode implements Database {
     this.#formation.stop();
     // Whoever started the node is told why that failed.
     await this.#starting?.catch(() => undefined);
-    const { clock, transport, log, diskEngine, memoryEngine } = this.#parts;
+    const { clock, logger, transport, log, diskEngine, memoryEngine } = this.#parts;
     const giveUpMs = clock.monotonicMs() + HAND_OVER_MS;
     const isUp = (replica: ReplicaId) => this.#isReplicaUp(replica);
+    const countLed = () => [...this.#groups.all()].filter((group) => group.isLeader).length;
+    const ledBefore = countLed();
     const isBusy = () => handOverLeadership(this.#groups, isUp) > 0 || !this.#requests.isIdle;
     while (isBusy() && clock.monotonicMs() < giveUpMs) await this.#after(20);
+    const led = countLed();
+    logger.info("stopping", { handedOver: ledBefore - led, led });
     for (const cancel of this.#timers) cancel();
     this.#requests.close();
     if (this.#isOpen) await this.#checkpoints.now();
