@@ -165,7 +165,13 @@ async function openStorage(
 ): Promise<Storage> {
   const opened: { close(): Promise<void> }[] = [];
   try {
-    const { log, report } = await openLog(disk, LOG_DIRECTORY, { random, clock, onFailure });
+    const { log, report } = await openLog(disk, LOG_DIRECTORY, {
+      random,
+      clock,
+      onFailure,
+      onFull: (file) =>
+        logger.warn("the disk is full: writes go on while the log's current segment has room", { file }),
+    });
     opened.push(log);
     const diskEngine = await openLmdbEngine({ path: join(dataDir, DISK_DIRECTORY), clock, logger });
     opened.push(diskEngine);

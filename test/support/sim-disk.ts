@@ -55,6 +55,8 @@ export class SimDisk implements Disk {
   stopAt = Number.POSITIVE_INFINITY;
   /** The operation with this number is refused with an error of this code. */
   failAt: { operation: number; code: string } | undefined;
+  /** There is no space: what would make a file longer is refused. */
+  isFull = false;
   /** Names of the operations so far, for the messages of failing tests. */
   readonly history: string[] = [];
   /** Resolves when the machine stops. */
@@ -204,14 +206,17 @@ export class SimDisk implements Disk {
     position: number,
     durable: boolean,
   ): Promise<void> {
-    return this.#run(`write ${path} at ${position}`, (ending) => {
+    const end = parts.reduce((sum, part) => sum + part.length, position);
+    const isRefused = this.isFull && end > inode.cache.length;
+    const effect = (ending: Ending): void => {
       const whole = Buffer.concat(parts);
       const bytes = ending === "done" ? whole : whole.subarray(0, this.#below(whole.length + 1));
       this.#change(inode, { kind: "write", position, bytes });
       if (!durable) return;
       if (ending === "done") settle(inode);
       else if (ending === "failed") this.#failSync(inode);
-    });
+    };
+    return this.#run(`write ${path} at ${position}`, effect, isRefused ? "ENOSPC" : undefined);
   }
 
   /** For `SimFile`. */
@@ -230,7 +235,7 @@ export class SimDisk implements Disk {
     });
   }
 
-  async #run<T>(name: string, effect: (ending: Ending) => T): Promise<T> {
+  async #run<T>(name: string, effect: (ending: Ending) => T, refusal?: string): Promise<T> {
     if (this.stopped) return never();
     this.operations += 1;
     const operation: Operation = { number: this.operations, effect };
@@ -240,9 +245,10 @@ export class SimDisk implements Disk {
     if (operation.number >= this.stopAt) this.stop();
     if (this.stopped) return never();
     this.#underWay.delete(operation);
-    if (operation.number !== this.failAt?.operation) return effect("done");
+    const code = operation.number === this.failAt?.operation ? this.failAt.code : refusal;
+    if (code === undefined) return effect("done");
     effect("failed");
-    throw errno(this.failAt.code, name);
+    throw errno(code, name);
   }
 
   #find(path: string): Inode {

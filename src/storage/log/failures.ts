@@ -5,9 +5,16 @@ import { MinikeyError } from "../../core/errors.js";
 export function diskFailed(action: string, path: string, error: unknown): MinikeyError {
   if (error instanceof MinikeyError) return error;
   const code = codeOf(error);
-  const reason =
-    code === "ENOSPC" || code === "EDQUOT" ? `the disk is full (${code})` : describe(error, code);
+  const reason = code !== undefined && FULL.has(code) ? `the disk is full (${code})` : describe(error, code);
   return new MinikeyError("DISK_FAILED", `cannot ${action} ${path}: ${reason}`, { cause: error });
+}
+
+const FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
+
+/** What `onDisk` rejects with when there was no space. */
+export function isDiskFull(error: unknown): boolean {
+  const code = error instanceof MinikeyError ? codeOf(error.cause) : codeOf(error);
+  return code !== undefined && FULL.has(code);
 }
 
 /** Bytes that were durable are not what was written. */

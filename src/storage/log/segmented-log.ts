@@ -282,7 +282,14 @@ export class SegmentedLog implements WriteAheadLog {
   #newSpare(segment: number, targetBytes: number, before: SpareSegment | undefined): SpareSegment {
     const onError = (error: unknown): void => this.#fail(error);
     return new SpareSegment(
-      { disk: this.#disk, directory: this.#directory, segment, targetBytes, onError },
+      {
+        disk: this.#disk,
+        directory: this.#directory,
+        segment,
+        targetBytes,
+        onError,
+        onFull: before === undefined ? undefined : (path) => this.#options.onFull?.(path),
+      },
       before,
     );
   }

@@ -3,11 +3,13 @@
  * over them changes no metadata and its write is one trip to the disk.
  *
  * The work is paced by the appends (`advance`), twice as fast as they go, and never waited for: a spare that
- * is needed before it is complete is used as far as it has come.
+ * is needed before it is complete is used as far as it has come. When the disk is full it comes no further for
+ * now: the segment in use has room left, and space may be freed before that is used up. What failed to be made is
+ * written over as a whole when it is tried again.
  */
 import { allocBytes, type Bytes } from "../../core/bytes.js";
 import type { Disk, DiskFile } from "../../ports/disk.js";
-import { onDisk } from "./failures.js";
+import { isDiskFull, onDisk } from "./failures.js";
 import { segmentName } from "./format.js";
 
 const PIECE_BYTES = 1024 * 1024;
@@ -20,6 +22,8 @@ export interface SparePlan {
   /** How large it is to become. */
   readonly targetBytes: number;
   readonly onError: (error: unknown) => void;
+  /** The disk is full; the making goes on later. Undefined for a segment that is needed now: then it is an error. */
+  readonly onFull: ((path: string) => void) | undefined;
 }
 
 export class SpareSegment {
@@ -27,9 +31,12 @@ export class SpareSegment {
   readonly path: string;
   readonly targetBytes: number;
   readonly #onError: (error: unknown) => void;
+  readonly #onFull: SparePlan["onFull"];
   readonly #created: Promise<DiskFile>;
   readonly #zeros: Bytes;
   #wantedBytes = 0;
+  /** After the disk was full: not tried again before so much is wanted. */
+  #pausedBelowBytes = 0;
   /** Zeros written, and being written. */
   #madeBytes = 0;
   #frozen = false;
@@ -44,6 +51,7 @@ export class SpareSegment {
     this.path = `${plan.directory}/${segmentName(plan.segment)}`;
     this.targetBytes = plan.targetBytes;
     this.#onError = plan.onError;
+    this.#onFull = plan.onFull;
     this.#zeros = allocBytes(Math.min(ZEROS_BYTES, plan.targetBytes));
     this.#created = onDisk(
       "make",
@@ -56,6 +64,7 @@ export class SpareSegment {
   /** Zeros are to reach `bytes` at least, as far as `targetBytes`. */
   advance(bytes: number): void {
     this.#wantedBytes = Math.max(this.#wantedBytes, Math.min(bytes, this.targetBytes));
+    if (this.#wantedBytes < this.#pausedBelowBytes) return;
     if (this.#filling !== undefined || this.#frozen || this.#madeBytes >= this.#wantedBytes) return;
     this.#filling = this.#fill();
     this.#filling.catch(this.#onError);
@@ -63,6 +72,7 @@ export class SpareSegment {
 
   /** Ends the making, after the piece under way; returns the size that the file then has. */
   freeze(): number {
+    this.#pausedBelowBytes = 0;
     if (this.#madeBytes === 0) this.advance(1);
     this.#frozen = true;
     return this.#madeBytes;
@@ -86,7 +96,16 @@ export class SpareSegment {
     let piece = this.#takePiece();
     const file = await this.#created;
     while (piece !== undefined) {
-      await onDisk("make", this.path, file.write(piece.parts, piece.positionBytes));
+      try {
+        await onDisk("make", this.path, file.write(piece.parts, piece.positionBytes));
+      } catch (error) {
+        // What `freeze` has counted must be there.
+        if (this.#frozen || this.#onFull === undefined || !isDiskFull(error)) throw error;
+        this.#madeBytes = piece.positionBytes;
+        this.#pausedBelowBytes = this.#wantedBytes + PIECE_BYTES;
+        this.#onFull(this.path);
+        break;
+      }
       piece = this.#frozen ? undefined : this.#takePiece();
     }
     this.#filling = undefined;

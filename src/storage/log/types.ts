@@ -43,6 +43,11 @@ export interface LogOptions {
    * cause): nothing more is written or acknowledged, and the process must stop. Never retried.
    */
   readonly onFailure: (error: MinikeyError) => void;
+  /**
+   * The disk has no room for the next segment, made ahead of need: the log goes on while the current one has. Called
+   * each time that it is tried.
+   */
+  readonly onFull?: (path: string) => void;
   /** With a clock, a log that has been idle for a second proves its last unit durable by a seal. */
   readonly clock?: Clock;
   /** A segment's size at most; a log begins with smaller ones. Default 64 MiB. */

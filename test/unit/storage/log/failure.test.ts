@@ -43,6 +43,13 @@ async function liveWithFailure(seed: number, operation: number, code: string): P
     failure = error;
   }
   if (run.disk.operations < operation) return false;
+  if (run.fullAt.length > 0) {
+    // Ahead of need: it went on, and has all of it.
+    assert.deepEqual([failure, code, run.allAcknowledged], [undefined, "ENOSPC", true], where());
+    run.restart("power loss");
+    await run.open();
+    return true;
+  }
   assert(failure instanceof MinikeyError, `${where()}: a MinikeyError, not ${String(failure)}`);
   assert.equal(failure.code, "DISK_FAILED", where());
   assert.match(failure.message, code === "ENOSPC" ? /the disk is full \(ENOSPC\)/ : /EIO/, where());
@@ -104,5 +111,24 @@ describe("the log, when the disk refuses", () => {
     assert.equal(run.allAcknowledged, false);
     await run.log?.close();
     assert.equal(run.failures.length, 1);
+  });
+
+  it("goes on while the current segment has room when the disk is full, and ends when that is used up", async () => {
+    const run = new LogRun(seededChance(1), 64 * 1024);
+    await run.open();
+    run.disk.isFull = true;
+    let answered = 0;
+    for (let i = 1; run.failures.length === 0 && i <= 200; i += 1) {
+      run.give({ kind: "append", append: appendTo(1, [entry(i, 1, "x".repeat(1_000))]) });
+      await run.settle();
+      if (run.allAcknowledged) answered = i;
+    }
+    assert(run.fullAt.length > 0);
+    assert.match(String(run.failures[0]), /the disk is full \(ENOSPC\)/);
+    // Each takes two blocks of 512 bytes or so: most of the segment.
+    assert(answered > 30, `${answered} were answered`);
+    run.disk.isFull = false;
+    run.restart("power loss");
+    await run.open();
   });
 });

@@ -18,6 +18,8 @@ export class LogRun {
   disk: SimDisk;
   log: WriteAheadLog | undefined;
   failures: MinikeyError[] = [];
+  /** Segments for which there was no room ahead of need. */
+  fullAt: string[] = [];
   reports: RecoveryReport[] = [];
   /** `#states[i]`: the model after `i` of the operations given to the log since the last restart. */
   #states: ModelState[] = [new Map()];
@@ -97,6 +99,7 @@ export class LogRun {
       },
       segmentBytes: this.segmentBytes,
       onFailure: (error) => this.failures.push(error),
+      onFull: (path) => this.fullAt.push(path),
     });
   }
 
