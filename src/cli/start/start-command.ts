@@ -5,6 +5,7 @@
 import { loadConfig } from "../../server/config/load-config.js";
 import type { RunningServer } from "../../server/start.js";
 import { reportFailure } from "../failure.js";
+import { tuneCollector } from "./collector.js";
 
 export interface StartFlags {
   readonly stopWithParent?: boolean;
@@ -25,6 +26,7 @@ export async function runStart(flags: StartFlags): Promise<void> {
     otherVariables: OTHER_VARIABLES,
   });
   for (const warning of warnings) note(warning);
+  tuneCollector();
   const { startServer } = await import("../../server/start.js");
   const lifetime = new Lifetime(flags.stopWithParent === true);
   try {
