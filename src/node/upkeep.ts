@@ -19,7 +19,7 @@ import type { TransactionRunner } from "./transaction-runner.js";
 import type { TransactionId } from "./transactions.js";
 
 /** Checkpoint when so much would have to be read or written again after a crash. */
-const UNCHECKPOINTED_BYTES_MAX = 48 * 1024 * 1024;
+const UNCHECKPOINTED_BYTES_MAX = 32 * 1024 * 1024;
 const LOG_BYTES_MAX = 192 * 1024 * 1024;
 /** … and when nothing else asks for one. */
 const CHECKPOINT_PERIOD_MS = 60_000;

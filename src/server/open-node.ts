@@ -54,7 +54,7 @@ export interface NodeSettings {
 }
 
 /** A follower that lacks no more than its partition's share of this gets it from the log, else a snapshot. */
-const LOG_BYTES_KEPT = 32 * 1024 * 1024;
+const LOG_BYTES_KEPT = 16 * 1024 * 1024;
 
 export interface OpenNode {
   readonly node: MinikeyNode;

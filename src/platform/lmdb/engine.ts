@@ -30,6 +30,7 @@ import type {
 } from "../../ports/storage-engine.js";
 import type { GroupHost } from "../../storage/engine-group.js";
 import { Exclusive } from "../../storage/exclusive.js";
+import { BlockPool } from "../../storage/overlay/block-pool.js";
 import { KeyHash } from "../../storage/overlay/key-hash.js";
 import type { OverlayParts } from "../../storage/overlay/overlay.js";
 import { ValueCopies } from "../../storage/overlay/value-copies.js";
@@ -79,7 +80,11 @@ export async function openLmdbEngine(options: LmdbEngineOptions): Promise<Storag
     throw wrongVersion(path, version);
   }
   const secret = randomBytes(8);
-  const overlayParts = { hash: new KeyHash(secret.readInt32LE(0), secret.readInt32LE(4)), copies };
+  const overlayParts = {
+    hash: new KeyHash(secret.readInt32LE(0), secret.readInt32LE(4)),
+    copies,
+    pool: new BlockPool(clock),
+  };
   return new LmdbEngine(options, overlayParts, reader, new Writer(path, mapBytes));
 }
 
@@ -171,7 +176,7 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
         this.#exclusive.run(() => this.#commitInstall(store, applied, trees, marked)),
       abandonTrees: (trees: readonly TreeState[]) => this.#addGarbage(trees.map(({ tree }) => tree)),
     };
-    return new LmdbInstall(host, this.#writer, this.#clock, this.#newTrees());
+    return new LmdbInstall(host, this.#writer, this.#clock, this.#overlayParts.pool, this.#newTrees());
   }
 
   closeGroup(store: LmdbGroupStore): Promise<void> {

@@ -6,6 +6,7 @@ import { assert } from "../../core/assert.js";
 import type { Bytes } from "../../core/bytes.js";
 import type { Clock } from "../../ports/clock.js";
 import type { AppliedState, GroupInstall } from "../../ports/storage-engine.js";
+import type { BlockPool } from "../../storage/overlay/block-pool.js";
 import { Records } from "../../storage/overlay/records.js";
 import { PieceReader } from "../../storage/pieces.js";
 import { TurnSlices } from "../../storage/turn-slices.js";
@@ -26,12 +27,20 @@ export class LmdbInstall implements GroupInstall {
   readonly #host: InstallHost;
   readonly #writer: Writer;
   readonly #clock: Clock;
+  readonly #pool: BlockPool;
   #trees: readonly TreeState[];
   #marked = false;
   #ended = false;
 
-  constructor(host: InstallHost, writer: Writer, clock: Clock, emptyTrees: readonly TreeState[]) {
+  constructor(
+    host: InstallHost,
+    writer: Writer,
+    clock: Clock,
+    pool: BlockPool,
+    emptyTrees: readonly TreeState[],
+  ) {
     this.#host = host;
+    this.#pool = pool;
     this.#writer = writer;
     this.#clock = clock;
     this.#trees = emptyTrees;
@@ -49,6 +58,7 @@ export class LmdbInstall implements GroupInstall {
       discarded: this.#marked ? [] : this.#trees.map(({ tree }) => tree),
       adopted: [],
     });
+    for (const table of tables) table.release();
     this.#marked = true;
     this.#trees = this.#trees.map(({ tree, count }) => ({ tree, count: count + (deltas.get(tree) ?? 0) }));
   }
@@ -68,7 +78,7 @@ export class LmdbInstall implements GroupInstall {
   /** The whole piece is looked at before anything of it is sent. */
   async #readPiece(piece: Bytes): Promise<Records[]> {
     const slices = new TurnSlices(this.#clock);
-    const tables = this.#trees.map(() => new Records());
+    const tables = this.#trees.map(() => new Records(this.#pool));
     const reader = new PieceReader(piece);
     let records = 0;
     while (reader.advance()) {

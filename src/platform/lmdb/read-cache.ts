@@ -18,15 +18,13 @@ const GENERATION_VALUES = 8_192;
 const VALUE_BYTES_MAX = 512;
 
 export class ReadCache {
-  readonly #parts: OverlayParts;
   #saved: Overlay | undefined;
   #young: Overlay;
   #old: Overlay;
 
   constructor(parts: OverlayParts) {
-    this.#parts = parts;
     this.#young = new Overlay(parts);
-    this.#old = this.#young;
+    this.#old = new Overlay(parts);
   }
 
   /** The value, `TOMBSTONE` when it is known that there is none, or undefined when the tree must be asked. */
@@ -50,18 +48,26 @@ export class ReadCache {
     if (value.end - value.start <= VALUE_BYTES_MAX) this.#keep(key, value);
   }
 
-  /** The tree has changed by `saved`, or, when there are none, in ways that are not known. */
+  /** Nothing of what the last checkpoint saved is kept: the next one begins, and needs the memory. */
+  dropSaved(): void {
+    this.#saved?.release();
+    this.#saved = undefined;
+  }
+
+  /** The tree has changed by `saved`, which is kept, or, without it, in ways that are not known. */
   onTreeChanged(saved: Overlay | undefined): void {
+    this.dropSaved();
     this.#saved = saved;
-    if (this.#young.isEmpty && this.#old.isEmpty) return;
-    this.#young = new Overlay(this.#parts);
-    this.#old = this.#young;
+    this.#young.release();
+    this.#old.release();
   }
 
   #keep(key: Key, value: StoredValue): void {
     if (this.#young.size >= GENERATION_VALUES) {
+      const oldest = this.#old;
+      oldest.release();
       this.#old = this.#young;
-      this.#young = new Overlay(this.#parts);
+      this.#young = oldest;
     }
     this.#young.add(key, value, BELOW_ABSENT);
   }

@@ -151,6 +151,7 @@ export class LmdbTable {
     assert(this.#frozen === undefined, "one checkpoint at a time");
     if (this.#active.isEmpty) return 0;
     const writes = this.#active.size;
+    this.#cache.dropSaved();
     this.#frozen = this.#active;
     this.#active = new Overlay(this.#parts);
     this.#forgetProbe();
@@ -175,6 +176,7 @@ export class LmdbTable {
 
   /** Everything is replaced by the content of another tree. */
   replaceContent(state: TreeState): void {
+    this.#active.release();
     this.#active = new Overlay(this.#parts);
     this.#forgetProbe();
     this.#writes += 1;

@@ -25,6 +25,7 @@
  */
 import { EMPTY_BYTES, type Key } from "../../core/bytes.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
+import type { BlockPool } from "./block-pool.js";
 import type { KeyHash } from "./key-hash.js";
 import { AGAIN, DELETED, OUTDATED, type RecordBlock, Records, RecordWalk } from "./records.js";
 import { SortedKeys, type SortedKeysCursor } from "./sorted-keys.js";
@@ -56,6 +57,7 @@ export interface LevelsBelow {
 export interface OverlayParts {
   readonly hash: KeyHash;
   readonly copies: ValueCopies;
+  readonly pool: BlockPool;
 }
 
 export class Overlay {
@@ -64,7 +66,7 @@ export class Overlay {
   #places = new Int32Array(2 * FIRST_PLACES);
   /** Number of places − 1. */
   #mask = FIRST_PLACES - 1;
-  #records = new Records();
+  readonly #records: Records;
   #size = 0;
   /** Of the key that was looked for last. */
   #lastKey: Key | undefined;
@@ -78,9 +80,10 @@ export class Overlay {
   #live = 0;
   #cleared = false;
 
-  constructor({ hash, copies }: OverlayParts) {
+  constructor({ hash, copies, pool }: OverlayParts) {
     this.#hash = hash;
     this.#copies = copies;
+    this.#records = new Records(pool);
   }
 
   /** Whether the levels below are hidden. */
@@ -146,16 +149,21 @@ export class Overlay {
 
   /** Hides everything below and forgets what was written. */
   clear(): void {
+    this.release();
+    this.#cleared = true;
+  }
+
+  /** Forgets what was written, and gives the memory back. */
+  release(): void {
     this.#places = new Int32Array(2 * FIRST_PLACES);
     this.#mask = FIRST_PLACES - 1;
-    this.#records = new Records();
+    this.#records.release();
     this.#size = 0;
     this.#sorted.clear();
     this.#sortedEnd = 0;
     this.#inDoubt = [];
     this.#below = 0;
     this.#live = 0;
-    this.#cleared = true;
   }
 
   /** Entries seen through this overlay, when the levels below have `countBelow` of them. */

@@ -1,6 +1,6 @@
 /**
  * Writes laid out one after the other in blocks of memory: no object for each, and a thread that saves them
- * reads them where they lie, as the blocks are shared memory.
+ * reads them where they lie, as the blocks are shared memory (but for those with a single large record).
  *
  *     0          2       3         4            8             12
  *     ┌──────────┬───────┬─────────┬────────────┬─────────────┬───────┬─────────────────────┐
@@ -12,8 +12,9 @@
  * offset in units of 8 bytes. Blocks double in size up to 256 KiB; a record that is larger has one of its own.
  */
 import { assert } from "../../core/assert.js";
-import { allocSharedBytes, asBytes, type Bytes, copyInto, EMPTY_BYTES, type Key } from "../../core/bytes.js";
+import { allocOwnBytes, asBytes, type Bytes, copyInto, EMPTY_BYTES, type Key } from "../../core/bytes.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
+import type { BlockPool } from "./block-pool.js";
 
 /** Deletes the key. */
 export const DELETED = 1;
@@ -41,13 +42,18 @@ export interface RecordBlock {
 }
 
 export class Records {
-  readonly #bytes: Bytes[] = [];
+  readonly #pool: BlockPool;
+  #bytes: Bytes[] = [];
   /** The same memory as 32-bit words. */
-  readonly #words: Int32Array[] = [];
-  readonly #lengths: number[] = [];
+  #words: Int32Array[] = [];
+  #lengths: number[] = [];
   #nextBlockBytes = FIRST_BLOCK_BYTES;
   /** Memory taken. */
   sizeBytes = 0;
+
+  constructor(pool: BlockPool) {
+    this.#pool = pool;
+  }
 
   /** Appends a record with room for a value of `room` bytes, none yet; returns its position. */
   add(key: Key, room: number, flags: number): number {
@@ -126,13 +132,25 @@ export class Records {
     return this.#bytes.map((bytes, i) => ({ bytes, length: this.#lengths[i] }));
   }
 
+  /** Gives the memory back: there are no records any more. */
+  release(): void {
+    this.#pool.give(this.#bytes.filter((bytes) => bytes.length <= BLOCK_BYTES_MAX));
+    this.#bytes = [];
+    this.#words = [];
+    this.#lengths = [];
+    this.#nextBlockBytes = FIRST_BLOCK_BYTES;
+    this.sizeBytes = 0;
+  }
+
   #blockFor(sizeBytes: number): number {
     const last = this.#bytes.length - 1;
     if (last >= 0 && this.#lengths[last] + sizeBytes <= this.#bytes[last].length) return last;
     assert(last + 1 < BLOCKS_MAX, "the writes of one table between two checkpoints take at most 16 GiB");
-    const blockBytes = Math.max(this.#nextBlockBytes, sizeBytes);
+    while (this.#nextBlockBytes < Math.min(sizeBytes, BLOCK_BYTES_MAX)) this.#nextBlockBytes *= 2;
+    const isLarge = sizeBytes > BLOCK_BYTES_MAX;
+    const bytes = isLarge ? allocOwnBytes(sizeBytes) : this.#pool.take(this.#nextBlockBytes);
+    const blockBytes = bytes.length;
     this.#nextBlockBytes = Math.min(2 * this.#nextBlockBytes, BLOCK_BYTES_MAX);
-    const bytes = allocSharedBytes(blockBytes);
     this.#bytes.push(bytes);
     this.#words.push(new Int32Array(bytes.buffer, 0, blockBytes >>> 2));
     this.#lengths.push(0);

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { systemClock } from "../../../src/platform/clock.js";
 import { sortByKey } from "../../../src/platform/lmdb/key-order.js";
+import { BlockPool } from "../../../src/storage/overlay/block-pool.js";
 import { Records, RecordWalk } from "../../../src/storage/overlay/records.js";
 
 /** The keys in the order that `sortByKey` gives their records. */
 function sorted(keys: readonly string[]): string[] {
-  const records = new Records();
+  const records = new Records(new BlockPool(systemClock()));
   const positions = Int32Array.from(keys, (key) => records.add(key, 3, 0));
   sortByKey(records.blocks, positions);
   const walk = new RecordWalk(records.blocks);

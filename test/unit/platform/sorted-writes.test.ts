@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Key } from "../../../src/core/bytes.js";
+import { systemClock } from "../../../src/platform/clock.js";
 import { visitSorted } from "../../../src/platform/lmdb/sorted-writes.js";
+import { BlockPool } from "../../../src/storage/overlay/block-pool.js";
 import { DELETED, OUTDATED, Records } from "../../../src/storage/overlay/records.js";
 import { storedValue } from "../../support/engine-model.js";
 
 test("writes are visited in the order of their keys, each key's newest alone", () => {
-  const records = new Records();
+  const records = new Records(new BlockPool(systemClock()));
   const add = (key: Key, text: string, flags: number): void => {
     const value = storedValue(text);
     records.setValue(records.add(key, value.end - value.start, flags), value);

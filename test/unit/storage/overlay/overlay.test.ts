@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import type { Key } from "../../../../src/core/bytes.js";
+import { systemClock } from "../../../../src/platform/clock.js";
+import { BlockPool } from "../../../../src/storage/overlay/block-pool.js";
 import { KeyHash } from "../../../../src/storage/overlay/key-hash.js";
 import {
   BELOW_ABSENT,
@@ -37,7 +39,8 @@ const calls = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("clear") }) },
 ) as fc.Arbitrary<Call>;
 
-const newOverlay = (): Overlay => new Overlay({ hash: new KeyHash(1, 2), copies: new ValueCopies() });
+const newOverlay = (): Overlay =>
+  new Overlay({ hash: new KeyHash(1, 2), copies: new ValueCopies(), pool: new BlockPool(systemClock()) });
 
 const textOf = ({ key, sizeBytes }: { key: Key; sizeBytes: number }): string => key.padEnd(sizeBytes, "·");
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Key } from "../../../../src/core/bytes.js";
+import { systemClock } from "../../../../src/platform/clock.js";
+import { BlockPool } from "../../../../src/storage/overlay/block-pool.js";
 import { DELETED, OUTDATED, Records, RecordWalk } from "../../../../src/storage/overlay/records.js";
 import { storedValue, valueText } from "../../../support/engine-model.js";
 
@@ -19,7 +21,7 @@ function walked(walk: RecordWalk): [Key, string][] {
 
 describe("records", () => {
   it("know their key from one that is longer, shorter or other", () => {
-    const records = new Records();
+    const records = new Records(new BlockPool(systemClock()));
     const position = add(records, "key 12", "34");
     assert.equal(records.hasKey(position, "key 12"), true);
     for (const other of ["key 1", "key 123", "key 1234", "ey 12", "key 13", ""]) {
@@ -28,7 +30,7 @@ describe("records", () => {
   });
 
   it("are walked through in the order they came in, also by parts, over blocks of any size", () => {
-    const records = new Records();
+    const records = new Records(new BlockPool(systemClock()));
     const expected: [Key, string][] = [];
     let end = 0;
     for (const size of [0, 1, 4000, 4096, 70_000, 262_132, 262_144, 1_000_000, 3, 500_000, 7]) {
@@ -45,7 +47,7 @@ describe("records", () => {
   });
 
   it("keep their key, their flags and their neighbours when their value changes", () => {
-    const records = new Records();
+    const records = new Records(new BlockPool(systemClock()));
     const [before, position, after] = ["a", "b", "c"].map((key) =>
       add(records, key, key.repeat(9), OUTDATED),
     );

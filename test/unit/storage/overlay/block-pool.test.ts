@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { systemClock } from "../../../../src/platform/clock.js";
+import { BlockPool } from "../../../../src/storage/overlay/block-pool.js";
+import { Records } from "../../../../src/storage/overlay/records.js";
+import { storedValue } from "../../../support/engine-model.js";
+
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1) await turn();
+}
+
+test("a block is used again, for the same size, once the turn after the one that gave it back has ended", async () => {
+  const pool = new BlockPool(systemClock());
+  const [small, large] = [pool.take(4096), pool.take(8192)];
+  pool.give([small, large]);
+  const other = pool.take(4096);
+  assert.notEqual(other, small);
+  await turns(5);
+  assert.equal(pool.take(8192), large);
+  assert.equal(pool.take(4096), small);
+  assert.notEqual(pool.take(4096), small, "nobody else has it");
+});
+
+test("records released in one turn are not written over before the next has ended", async () => {
+  const pool = new BlockPool(systemClock());
+  const records = new Records(pool);
+  const add = (text: string): number => {
+    const value = storedValue(text);
+    const position = records.add("key", value.end - value.start, 0);
+    records.setValue(position, value);
+    return position;
+  };
+  const { bytes, start, end } = records.value(add("before"));
+  records.release();
+  for (let i = 0; i < 3; i += 1) add("after!");
+  assert.equal(bytes.latin1Slice(start, end), "before");
+  await turns(5);
+  records.release();
+  await turns(5);
+  const { bytes: again } = records.value(add("again!"));
+  assert.equal(again.buffer.byteLength, bytes.buffer.byteLength);
+});
