@@ -85,7 +85,7 @@ function etcdRows(figures: Figures, plan: Plan): Row[] {
       ratio,
       bound: `≥ ${timesWanted}${p99Counts ? ", lower p99" : ""}`,
       kept: ratio >= timesWanted && (!p99Counts || best.p99Ms < theirs.p99Ms),
-      command: `${benchmarkCommand(plan.minikey[name])} [--cluster]; ${loadCommand(plan.etcd[other])}`,
+      command: `${benchmarkCommand(plan.minikey[name])} [-r 33333 --cluster]; ${loadCommand(plan.etcd[other])}`,
     });
   };
   addRate("writes, 256 clients", "set", "put", WRITES_TIMES_ETCD, true);
@@ -99,7 +99,7 @@ function etcdRows(figures: Figures, plan: Plan): Row[] {
     ratio: best.meanMs / theirs.meanMs,
     bound: "≤ 1",
     kept: best.meanMs <= theirs.meanMs,
-    command: `${benchmarkCommand(plan.minikey.setAlone)} [--cluster]; ${loadCommand(plan.etcd.putAlone)}`,
+    command: `${benchmarkCommand(plan.minikey.setAlone)} [-r 33333 --cluster]; ${loadCommand(plan.etcd.putAlone)}`,
   });
   return rows;
 }
@@ -124,7 +124,7 @@ function redisRows(figures: Figures, plan: Plan): Row[] {
       ratio,
       bound: `≥ ${PIPELINED_TIMES_REDIS}`,
       kept: ratio >= PIPELINED_TIMES_REDIS,
-      command: `${benchmarkCommand(plan.minikey[name])} [--cluster]`,
+      command: `${benchmarkCommand(plan.minikey[name])} [-r 33333 --cluster]`,
     };
   });
 }
