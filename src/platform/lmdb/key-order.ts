@@ -9,6 +9,9 @@
  *     depth 4:  key:0017  key:0042  key:0042x     pivot "0042"
  *               below     equal, the one that ends here first, the rest at depth 8
  *
+ * The pivot is the middle one of three taken at random: from fixed places there are orders of writing, as simple as
+ * down and then up, in which it is always nearly the smallest, and the time would grow with the square of the keys.
+ *
  * Bytes behind a key's end count as 0. Keys that end within the four bytes differ from each other, and from those
  * that go on with zeros, in length alone: they come first, the shortest before.
  */
@@ -52,7 +55,7 @@ class KeySort {
     let from = start;
     let to = end;
     while (to - from > SMALL_GROUP) {
-      const pivot = this.#medianOf(from, (from + to) >>> 1, to - 1);
+      const pivot = this.#medianOf(this.#anyOf(from, to), this.#anyOf(from, to), this.#anyOf(from, to));
       const next = this.#next;
       let below = from;
       let above = to;
@@ -131,6 +134,10 @@ class KeySort {
   #at(position: number): RecordWalk {
     this.#a.moveTo(position);
     return this.#a;
+  }
+
+  #anyOf(start: number, end: number): number {
+    return start + Math.floor(Math.random() * (end - start));
   }
 
   #medianOf(i: number, j: number, k: number): number {

@@ -41,6 +41,22 @@ test("many keys of one form are sorted, from any order", () => {
   }
 });
 
+test("no order of writing takes long, not even down and then up", () => {
+  const numbers = Array.from({ length: 200_000 }, (_, i) => i);
+  const keys = numbers.map((i) => String.fromCharCode(i >> 24, (i >> 16) & 255, (i >> 8) & 255, i & 255));
+  const down = keys.filter((_, i) => i % 2 === 1).toReversed();
+  const up = keys.filter((_, i) => i % 2 === 0);
+  const startMs = performance.now();
+  for (const order of [
+    [...down, ...up],
+    [...up, ...down],
+  ]) {
+    assert.deepEqual(sorted(order), keys);
+  }
+  // A fraction of a second, or with the square of the keys half a minute.
+  assert(performance.now() - startMs < 10_000);
+});
+
 test("keys that agree for long are sorted without going deep into the stack", () => {
   const long = Array.from(
     { length: 2_000 },
