@@ -135,8 +135,8 @@ export class ReplicaGroup {
   trimLog(bytesKept: number, snapshotBytesMax: number): void {
     const upTo = logIndex(Math.min(this.machine.appliedIndex, this.core.indexBefore(bytesKept)));
     if (upTo <= this.#trimmedTo) return;
-    this.#trimmedTo = upTo;
-    this.core.compact(this.isLeader ? this.#keptFrom(upTo, snapshotBytesMax) : upTo);
+    this.#trimmedTo = this.isLeader ? this.#keptFrom(upTo, snapshotBytesMax) : upTo;
+    this.core.compact(this.#trimmedTo);
   }
 
   /** Followers that are a little behind get the rest from the log, and so do those with a snapshot under way. */

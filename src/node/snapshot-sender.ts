@@ -102,7 +102,7 @@ export class SnapshotSender {
       to,
       lackedBytes,
     });
-    // There is no next piece then, and the transfer begins anew.
+    // There is no next piece then, and the transfer begins anew. A piece that is being read is dropped when it is there.
     if (!this.#busy.has(to)) this.#drop(to);
   }
 
@@ -146,6 +146,12 @@ export class SnapshotSender {
       throw new Error(`piece at ${offsetBytes} asked for, piece at ${transfer.offsetBytes} sent last`);
     }
     if (this.#isClosed) return;
+    if (!this.#sent.has(to)) {
+      // Given up while the piece was read.
+      this.#drop(to);
+      this.#group.core.snapshotFailed(to);
+      return;
+    }
     this.#group.core.snapshotPiece(to, transfer.meta, transfer.offsetBytes, transfer.piece, transfer.done);
     if (transfer.done) this.#drop(to);
   }
