@@ -4,7 +4,8 @@
  *
  *   identity.json          without --rebuild        with --rebuild
  *   ──────────────────     ──────────────────       ──────────────────────────────────────────────────
- *   missing                a new node               the same: there is nothing to rebuild
+ *   missing, no data       a new node               the same: there is nothing to rebuild
+ *   missing, with data     refused                  as damaged: it was written before any data was
  *   fresh, forming         goes on; no data yet     the same
  *   formed                 goes on                  rebuilt, once the cluster can do without it
  *   formed, rebuilt        goes on, as formed       goes on: it was done, and the option was only left there
@@ -29,6 +30,7 @@ import type { Transport } from "../ports/transport.js";
 export const LOG_DIRECTORY = "wal";
 export const DISK_DIRECTORY = "disk";
 export const MEMORY_DIRECTORY = "memory";
+const DATA_DIRECTORIES = [LOG_DIRECTORY, DISK_DIRECTORY, MEMORY_DIRECTORY];
 
 export interface DirectorySettings {
   readonly id: NodeId;
@@ -77,6 +79,7 @@ async function readOwnIdentity(settings: DirectorySettings): Promise<Identity | 
   let found: Identity | undefined;
   try {
     found = await readIdentity(disk);
+    if (found === undefined) await requireNoData(disk);
   } catch (error) {
     if (rebuild && error instanceof MinikeyError && error.code === "DATA_CORRUPT") return "damaged";
     throw error;
@@ -88,6 +91,14 @@ async function readOwnIdentity(settings: DirectorySettings): Promise<Identity | 
     );
   }
   return found;
+}
+
+/** What has no identity any more may be all that there is of a cluster: it is not taken for a new node's. */
+async function requireNoData(disk: Disk): Promise<void> {
+  for (const directory of DATA_DIRECTORIES) {
+    if ((await disk.list(directory)).length === 0) continue;
+    throw new MinikeyError("DATA_CORRUPT", `identity.json is missing, but there is data in ${directory}`);
+  }
 }
 
 function requirePeers({ founders }: DirectorySettings): void {
@@ -127,7 +138,7 @@ async function emptyDirectory({ disk }: DirectorySettings, identity: Identity): 
 }
 
 async function removeData(disk: Disk): Promise<void> {
-  for (const directory of [LOG_DIRECTORY, DISK_DIRECTORY, MEMORY_DIRECTORY]) await disk.removeTree(directory);
+  for (const directory of DATA_DIRECTORIES) await disk.removeTree(directory);
   await disk.syncDirectory("");
 }
 

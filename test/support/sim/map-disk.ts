@@ -26,9 +26,11 @@ export class MapDisk implements Disk {
     return new MapFile(this.files, path);
   }
 
-  async list(): Promise<string[]> {
+  async list(directory: string): Promise<string[]> {
     await this.#pause();
-    return [...this.files.keys()].sort();
+    const prefix = directory === "" ? "" : `${directory}/`;
+    const within = [...this.files.keys()].filter((path) => path.startsWith(prefix));
+    return [...new Set(within.map((path) => path.slice(prefix.length).split("/")[0]))].sort();
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -44,8 +46,9 @@ export class MapDisk implements Disk {
     this.files.delete(path);
   }
 
-  async removeTree(): Promise<void> {
+  async removeTree(directory: string): Promise<void> {
     await this.#pause();
+    for (const path of [...this.files.keys()]) if (path.startsWith(`${directory}/`)) this.files.delete(path);
   }
 
   async syncDirectory(): Promise<void> {
