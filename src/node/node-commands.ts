@@ -68,11 +68,12 @@ export const ONCE: NodeCommandSpec = {
     if (spec?.access !== "write" || spec.run === undefined) {
       throw new MinikeyError("SYNTAX", "ONCE takes a session, a number and a write on one key");
     }
+    onceNumber(args);
     checkCommand(spec, inner, { valueBytesMax: Number.POSITIVE_INFINITY });
   },
   apply(machine, args) {
     const client = args.key(1);
-    const sequence = Number(args.key(2));
+    const sequence = onceNumber(args);
     const repeat = machine.sessions.repeatOf(client, sequence);
     if (repeat === "forgotten") {
       return new MinikeyError(
@@ -98,6 +99,13 @@ export const ONCE: NodeCommandSpec = {
     return reply;
   },
 };
+
+/** Throws `SYNTAX` for what the sessions could not keep. */
+function onceNumber(args: Args): number {
+  const sequence = Number(args.key(2));
+  if (Number.isSafeInteger(sequence) && sequence >= 0) return sequence;
+  throw new MinikeyError("SYNTAX", "ONCE: the number is none");
+}
 
 /** The command inside a `ONCE`. */
 export function innerArgs(args: Args): Args {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { groupId } from "../../../src/core/ids.js";
 import { encodePreparePart } from "../../../src/node/node-commands.js";
+import { checkState } from "../../../src/node/partition-machine.js";
 import { recordsOf } from "../../support/records.js";
 import { plain } from "../../support/sim/client.js";
 import { apply, newMachine, readOf } from "./partition-fixture.js";
@@ -157,4 +158,14 @@ test("a client's repeat is refused when its session may be one of those forgotte
   assert.equal(answer.outcome, "unknown");
   assert.equal(once("101_next", "1"), 2);
   assert.equal(once("101_next", "1"), 2);
+});
+
+test("no number of a repeat-proof command, whoever let it through, makes a state that cannot be read again", async () => {
+  for (const number of ["-1", "-129", "x", "1.5", "1e400"]) {
+    const machine = await newMachine();
+    const commands = [["ONCE", "client", number, "APPEND", "a", "x"]];
+    const [answer] = apply(machine, { session: SESSION, sequence: 1, commands }).replies;
+    assert(answer instanceof MinikeyError && answer.code === "SYNTAX", `of number ${number}`);
+    checkState(machine.capture());
+  }
 });
