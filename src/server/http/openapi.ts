@@ -45,6 +45,9 @@ export function registerOpenApi(app: App, documented: Documented): void {
   app.addHook("onClose", async () => (await described)?.close());
 }
 
+const isServed = (route: string | undefined): boolean =>
+  route === DOCUMENT || route === PAGE || route?.startsWith(`${PAGE}/`) === true;
+
 /** The application that describes the routes. */
 async function describe({ version, makeApp, declareRoutes }: Documented): Promise<App> {
   const [app, { default: swagger }, { default: swaggerUi }] = await Promise.all([
@@ -52,6 +55,11 @@ async function describe({ version, makeApp, declareRoutes }: Documented): Promis
     import("@fastify/swagger"),
     import("@fastify/swagger-ui"),
   ]);
+  // The other routes are there to be described: a path such as `/docs/../kv` leads to them, past every check.
+  app.addHook("onRequest", (request, reply, done) => {
+    if (isServed(request.routeOptions.url)) done();
+    else void reply.code(NOT_FOUND).send();
+  });
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema);
   await app.register(swagger, {
     openapi: {

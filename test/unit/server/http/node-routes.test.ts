@@ -345,4 +345,14 @@ describe("OpenAPI", () => {
       String(outside.status),
     );
   });
+
+  it("is no way around the routes that it describes", async (t) => {
+    const { send } = await startHarness(t);
+    await send("PUT", "/kv/x", { body: { value: "v" } });
+    for (const path of ["/docs/../kv", "/docs/%2e%2e/kv/x", "/docs/static/../../kv/none", "/docs/../health"]) {
+      const answer = await send("GET", path);
+      assert.equal(answer.status, 404, path);
+      assert.equal((answer.json() as { code: string }).code, "NOT_FOUND", path);
+    }
+  });
 });
