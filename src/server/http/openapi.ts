@@ -23,7 +23,11 @@ export interface Documented {
 export function registerOpenApi(app: App, documented: Documented): void {
   let described: Promise<App> | undefined;
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    described ??= describe(documented);
+    described ??= describe(documented).catch((error: unknown) => {
+      // The next request tries again, and the end of the server does not fail for it.
+      described = undefined;
+      throw error;
+    });
     const { statusCode, headers, rawPayload } = await (await described).inject({
       method: "GET",
       url: urlOf(request),

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { describe, it } from "node:test";
+import { fastify } from "fastify";
 import { ERROR_CLASSES, type ErrorCode } from "../../../../src/core/errors.js";
 import { keyspaceId, nodeId } from "../../../../src/core/ids.js";
 import type { PartitionInfo } from "../../../../src/node/database.js";
+import { registerOpenApi } from "../../../../src/server/http/openapi.js";
 import { startHarness } from "./harness.js";
 
 const JSON_BODY = { "content-type": "application/json" };
@@ -349,10 +351,35 @@ describe("OpenAPI", () => {
   it("is no way around the routes that it describes", async (t) => {
     const { send } = await startHarness(t);
     await send("PUT", "/kv/x", { body: { value: "v" } });
-    for (const path of ["/docs/../kv", "/docs/%2e%2e/kv/x", "/docs/static/../../kv/none", "/docs/../health"]) {
+    for (const path of [
+      "/docs/../kv",
+      "/docs/%2e%2e/kv/x",
+      "/docs/static/../../kv/none",
+      "/docs/../health",
+    ]) {
       const answer = await send("GET", path);
       assert.equal(answer.status, 404, path);
       assert.equal((answer.json() as { code: string }).code, "NOT_FOUND", path);
     }
+  });
+
+  it("tries again after its libraries could not be loaded, and ends with the server all the same", async () => {
+    const app = fastify();
+    let tries = 0;
+    const makeApp = async () => {
+      tries += 1;
+      await Promise.resolve();
+      if (tries < 3) throw new Error("EMFILE");
+      return fastify();
+    };
+    registerOpenApi(app, { version: "0", makeApp, declareRoutes: () => undefined });
+    const status = async () => (await app.inject("/openapi.json")).statusCode;
+    assert.deepEqual([await status(), await status(), await status()], [500, 500, 200]);
+    await app.close();
+    const failing = fastify();
+    tries = 0;
+    registerOpenApi(failing, { version: "0", makeApp, declareRoutes: () => undefined });
+    await failing.inject("/openapi.json");
+    await failing.close();
   });
 });
