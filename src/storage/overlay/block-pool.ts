@@ -2,10 +2,15 @@
  * Blocks of shared memory that are used again and again. V8 does not count shared memory, so it would collect
  * what is no longer used late, or never.
  *
- * A block that is given back rests until the next turn has ended: somebody may still be reading a value in it.
+ * A block that is given back rests until this turn ends, and while all that has been asked for by then runs at its
+ * end: somebody may still be reading a value in it. What a rush has needed beyond `FREE_BYTES_MAX` is left to the
+ * collector after all, so that it is not held for good.
  */
 import { allocSharedBytes, type Bytes } from "../../core/bytes.js";
 import type { Clock } from "../../ports/clock.js";
+
+/** Four times what is written between two checkpoints when the disk keeps up. */
+const FREE_BYTES_MAX = 128 * 1024 * 1024;
 
 export class BlockPool {
   readonly #clock: Clock;
@@ -14,14 +19,20 @@ export class BlockPool {
   #given: Bytes[] = [];
   #resting: Bytes[] = [];
   #isScheduled = false;
+  #freeBytes = 0;
+  readonly #freeBytesMax: number;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, freeBytesMax = FREE_BYTES_MAX) {
     this.#clock = clock;
+    this.#freeBytesMax = freeBytesMax;
   }
 
   /** A block of this size, with any content. */
   take(sizeBytes: number): Bytes {
-    return this.#free.get(sizeBytes)?.pop() ?? allocSharedBytes(sizeBytes);
+    const block = this.#free.get(sizeBytes)?.pop();
+    if (block === undefined) return allocSharedBytes(sizeBytes);
+    this.#freeBytes -= sizeBytes;
+    return block;
   }
 
   /** Takes blocks back that came from here. */
@@ -43,6 +54,8 @@ export class BlockPool {
   }
 
   #putBack(block: Bytes): void {
+    if (this.#freeBytes + block.length > this.#freeBytesMax) return;
+    this.#freeBytes += block.length;
     const free = this.#free.get(block.length);
     if (free === undefined) this.#free.set(block.length, [block]);
     else free.push(block);

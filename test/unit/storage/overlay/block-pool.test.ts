@@ -10,7 +10,7 @@ async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) await turn();
 }
 
-test("a block is used again, for the same size, once the turn after the one that gave it back has ended", async () => {
+test("a block is used again, for the same size, some turns after it was given back", async () => {
   const pool = new BlockPool(systemClock());
   const [small, large] = [pool.take(4096), pool.take(8192)];
   pool.give([small, large]);
@@ -22,8 +22,9 @@ test("a block is used again, for the same size, once the turn after the one that
   assert.notEqual(pool.take(4096), small, "nobody else has it");
 });
 
-test("records released in one turn are not written over before the next has ended", async () => {
-  const pool = new BlockPool(systemClock());
+test("records released in one turn are not written over before all has run that its end was asked for", async () => {
+  const clock = systemClock();
+  const pool = new BlockPool(clock);
   const records = new Records(pool);
   const add = (text: string): number => {
     const value = storedValue(text);
@@ -35,9 +36,29 @@ test("records released in one turn are not written over before the next has ende
   records.release();
   for (let i = 0; i < 3; i += 1) add("after!");
   assert.equal(bytes.latin1Slice(start, end), "before");
+  let atTurnEnd = "";
+  clock.atTurnEnd(() => {
+    const others = new Records(pool);
+    others.setValue(others.add("key", 6, 0), storedValue("after!"));
+    atTurnEnd = bytes.latin1Slice(start, end);
+  });
   await turns(5);
+  assert.equal(atTurnEnd, "before");
   records.release();
   await turns(5);
   const { bytes: again } = records.value(add("again!"));
   assert.equal(again.buffer.byteLength, bytes.buffer.byteLength);
+});
+
+test("no more than so much is kept for use again", async () => {
+  const pool = new BlockPool(systemClock(), 3 * 4096);
+  const take = () => Array.from({ length: 5 }, () => pool.take(4096));
+  const given = take();
+  pool.give(given);
+  await turns(5);
+  const again = take().filter((block) => given.includes(block));
+  assert.equal(again.length, 3);
+  pool.give(again);
+  await turns(5);
+  assert.equal(take().filter((block) => again.includes(block)).length, 3, "what was taken has room again");
 });
