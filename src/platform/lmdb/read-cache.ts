@@ -12,8 +12,9 @@ import type { Key } from "../../core/bytes.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
 import { BELOW_ABSENT, Overlay, type OverlayParts } from "../../storage/overlay/overlay.js";
 
-/** Values of one generation of one table; with keys and bookkeeping at most about 4 MB a table. */
+/** One generation of one table: so many values, or so much memory with their keys. */
 const GENERATION_VALUES = 8_192;
+const GENERATION_BYTES = 2 * 1024 * 1024;
 /** Larger values cost more to copy than to find. */
 const VALUE_BYTES_MAX = 512;
 
@@ -63,7 +64,7 @@ export class ReadCache {
   }
 
   #keep(key: Key, value: StoredValue): void {
-    if (this.#young.size >= GENERATION_VALUES) {
+    if (this.#young.size >= GENERATION_VALUES || this.#young.sizeBytes >= GENERATION_BYTES) {
       const oldest = this.#old;
       oldest.release();
       this.#old = this.#young;
