@@ -128,9 +128,16 @@ export type MapChange =
     }
   /**
    * The member comes with another disk: it gets the incarnation after `incarnation`, unless it has another one
-   * meanwhile. Replies `[number, incarnation]` when the disk is the member's now, else null.
+   * meanwhile. Replies `[number, incarnation]` when the disk is the member's now, else null. With `epoch` only while
+   * the map is the one of that epoch: whoever asks has looked at what it says.
    */
-  | { readonly do: "replace"; readonly id: NodeId; readonly disk: string; readonly incarnation: number }
+  | {
+      readonly do: "replace";
+      readonly id: NodeId;
+      readonly disk: string;
+      readonly incarnation: number;
+      readonly epoch?: number;
+    }
   | {
       readonly do: "create-keyspace";
       readonly name: string;
@@ -261,6 +268,9 @@ function changeMap(map: ClusterMap, change: Exclude<MapChange, { do: "found" }>)
         disk !== change.disk &&
         !lostDisks.includes(change.disk);
       if (!map.members.some(isMeant)) return map;
+      if (change.epoch !== undefined && change.epoch !== map.epoch) {
+        return new MinikeyError("CONFLICT", `the cluster map is at ${map.epoch}, not at ${change.epoch}`);
+      }
       return {
         ...map,
         members: map.members.map((member) => (isMeant(member) ? withDisk(member, change.disk) : member)),

@@ -48,7 +48,9 @@ export class Readmission {
       return;
     }
     const { incarnation: before } = known;
-    this.#membership.change({ do: "replace", id: from, disk, incarnation: before }).then(
+    // This node may be behind: what it has found to be there without that node must be all that there is.
+    const asOf = rebuild === true ? { epoch: this.#membership.map.epoch } : {};
+    this.#membership.change({ do: "replace", id: from, disk, incarnation: before, ...asOf }).then(
       (reply) => {
         if (!Array.isArray(reply)) {
           const reason = `the cluster has given the place of ${from} to another disk: empty the directory`;
