@@ -45,11 +45,14 @@ function oneVersion(header: string): number {
 }
 
 /**
- * True when `header`, a list of entity tags or `*`, names `version` (weak comparison, §8.8.3.2). A tag that
- * is none of ours names no version.
+ * True when `header`, a list of entity tags or `*`, names `version`: with `If-None-Match` also by a weak tag, with
+ * `If-Match` not (§8.8.3.2, §13.1). A tag that is none of ours names no version.
  */
-export function namesVersion(header: string, version: number): boolean {
+export function namesVersion(header: string, version: number, weak: boolean): boolean {
   if (header.trim() === "*") return true;
   const tag = entityTag(version);
-  return header.split(",").some((one) => one.trim().replace(/^W\//, "") === tag);
+  return header.split(",").some((one) => {
+    const given = one.trim();
+    return given === tag || (weak && given === `W/${tag}`);
+  });
 }

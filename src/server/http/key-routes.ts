@@ -58,8 +58,8 @@ class KeyRoutes {
 
     reply.header("etag", entityTag(version)).header("cache-control", "no-cache").header("vary", "accept");
     const { "if-none-match": ifNoneMatch, "if-match": ifMatch, accept } = request.headers;
-    if (ifMatch !== undefined && !namesVersion(ifMatch, version)) throw versionMismatch(version);
-    if (ifNoneMatch !== undefined && namesVersion(ifNoneMatch, version)) return reply.code(304).send();
+    if (ifMatch !== undefined && !namesVersion(ifMatch, version, false)) throw versionMismatch(version);
+    if (ifNoneMatch !== undefined && namesVersion(ifNoneMatch, version, true)) return reply.code(304).send();
 
     const ttlSeconds =
       expiresAtMs === 0 ? undefined : Math.max(0, expiresAtMs - this.#services.clock.wallMs()) / 1000;

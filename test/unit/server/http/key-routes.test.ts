@@ -450,6 +450,8 @@ describe("conditions", () => {
     }
     assert.equal((await send("GET", "/kv/k", { headers: { "if-match": '"1"' } })).status, 200);
     assert.equal((await send("GET", "/kv/k", { headers: { "if-match": '"2"' } })).status, 412);
+    // A weak tag is not known to be the same bytes (RFC 9110 §13.1.1).
+    assert.equal((await send("GET", "/kv/k", { headers: { "if-match": 'W/"1"' } })).status, 412);
   });
 
   it("refuses conditions that it cannot keep, by name", async (t) => {
