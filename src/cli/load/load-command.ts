@@ -70,7 +70,7 @@ async function checkAll(source: Source, flags: LoadFlags): Promise<void> {
   for await (const line of linesByChunk(source)) {
     while (line.next()) {
       format ??= formatOf(line);
-      if (format !== undefined && parser.parse(line, format) === "bad") badLines.report(parser.bad);
+      if (parseLine(parser, line, format) === "bad") badLines.report(parser.bad);
     }
   }
   badLines.summarize();
@@ -149,6 +149,8 @@ class LoadRun {
     for await (const line of linesByChunk(this.#source)) {
       while (line.next()) {
         if (this.#isInterrupted || this.#loader.failure !== undefined) return;
+        // Lines that are left out count for the format, too: `--from-line` may name a bad one.
+        this.#format ??= formatOf(line);
         if (line.number >= this.#flags.fromLine) this.#take(line);
         this.#lastLine = line.number;
         if (!this.#loader.hasRoom) await this.#loader.room();
@@ -157,9 +159,7 @@ class LoadRun {
   }
 
   #take(line: Line): void {
-    this.#format ??= formatOf(line);
-    if (this.#format === undefined) return;
-    const found = this.#parser.parse(line, this.#format);
+    const found = parseLine(this.#parser, line, this.#format);
     if (found === "record") this.#loader.add(this.#parser);
     else if (found === "bad") this.#badLines.report(this.#parser.bad);
   }
@@ -220,6 +220,10 @@ function summaryOf(result: LoadResult): string {
 function formatOf(line: Line): RecordFormat | undefined {
   return line.isTooLong || isBlank(line) ? undefined : detectFormat(line);
 }
+
+/** Before there is a format, lines are blank, or too long in either. */
+const parseLine = (parser: RecordParser, line: Line, format: RecordFormat | undefined) =>
+  parser.parse(line, format ?? "lines");
 
 /** The cursor over a source's lines, once for every chunk: go on with `next` until it is false. */
 async function* linesByChunk(source: Source): AsyncGenerator<LineSplitter, void, undefined> {

@@ -91,6 +91,30 @@ test("bad lines are named and do not stop the rest", async () => {
   );
 });
 
+test("a load that goes on at a bad line keeps the file's format", async () => {
+  const server = await startServer();
+  const { status, out, err } = await load(
+    ["-", "--from-line", "2", "--connect", server.address],
+    '{"key":"a","value":1}\nx:1\n{"key":"b","value":2}\n',
+  );
+  assert.equal(status, 1);
+  assert.match(out, /^loaded 1 records? \(0 replaced, 1 failed\)/);
+  assert.equal(err, "standard input:2:1: not JSON from here on\n");
+  const client = connect(server.address);
+  cleanups.push(() => client.close());
+  assert.equal(await client.get("b"), 2);
+});
+
+test("a line that is too long is named, even the first", async () => {
+  const server = await startServer();
+  const tooLong = Buffer.alloc(64 * 1024 * 1024 + 1, "x");
+  const input = Buffer.concat([tooLong, Buffer.from("\na:1\n")]);
+  const { status, out, err } = await load(["-", "--connect", server.address], input);
+  assert.equal(err, "standard input:1:1: the line is too long for a record\n");
+  assert.equal(status, 1);
+  assert.match(out, /^loaded 1 records? \(0 replaced, 1 failed\)/);
+});
+
 test("--strict writes nothing when any line is bad, from a file or a pipe", async (t) => {
   const server = await startServer();
   const path = join(makeTempDir(t), "records");
