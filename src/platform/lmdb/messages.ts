@@ -5,6 +5,8 @@ import type { RecordBlock } from "../../storage/overlay/records.js";
 export interface WriterData {
   readonly path: string;
   readonly mapBytes: number | undefined;
+  /** See gate.ts. */
+  readonly gate: Int32Array;
 }
 
 /** Writes of a job to one tree, before its `commit`: shared memory, which nobody changes any more. */

@@ -9,6 +9,8 @@ import { allocOwnBytes, asBytes, type Bytes, copyBytes, EMPTY_BYTES } from "../.
 import { groupId } from "../../core/ids.js";
 import type { RecordBlock } from "../../storage/overlay/records.js";
 import { type LmdbModule, type LmdbStore, openStore } from "./binding.js";
+import { describeFailure, freeBytesAt } from "./full-disk.js";
+import { passGate } from "./gate.js";
 import { addToCounts, garbageKey, groupKey, treeEnd, treeKey } from "./layout.js";
 import type {
   BlocksMessage,
@@ -103,17 +105,18 @@ class WriterThread {
 function main(): void {
   const port = parentPort;
   assert(port !== null, "the writer runs in a worker thread");
+  const { path, gate } = workerData as WriterData;
   const writer = new WriterThread(workerData as WriterData);
 
-  const answer = (job: number, work: () => WriterReply): void => {
-    let reply: WriterReply;
+  const run = (job: number, work: () => WriterReply): WriterReply => {
     try {
-      reply = work();
+      return work();
     } catch (error) {
-      reply = { job, deltas: EMPTY_DELTAS, done: false, error: String(error) };
+      return { job, deltas: EMPTY_DELTAS, done: false, error: describeFailure(error, freeBytesAt(path)) };
     }
-    port.postMessage(reply);
   };
+  const answer = (job: number, work: () => WriterReply): void =>
+    passGate(gate, () => port.postMessage(run(job, work)));
 
   port.on("message", (message: WriterMessage) => {
     switch (message.kind) {

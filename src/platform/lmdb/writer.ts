@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { assert } from "../../core/assert.js";
 import { MinikeyError } from "../../core/errors.js";
 import type { RecordBlock } from "../../storage/overlay/records.js";
+import { guardExit, newGate } from "./gate.js";
 import type { CommitMessage, WriterData, WriterMessage, WriterReply } from "./messages.js";
 
 /** The thread makes much that lives for one job only; collected often, it takes little. Measured: saves 25 MB. */
@@ -25,7 +26,9 @@ export class Writer {
   /** `mapBytes` as for `openStore`. */
   constructor(path: string, mapBytes: number | undefined) {
     this.#path = path;
-    const workerData: WriterData = { path, mapBytes };
+    const gate = newGate();
+    const releaseExit = guardExit(gate);
+    const workerData: WriterData = { path, mapBytes, gate };
     this.#worker = new Worker(new URL("./writer-thread.js", import.meta.url), {
       workerData,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
@@ -34,6 +37,7 @@ export class Writer {
     this.#worker.on("error", (error) => this.#fail(String(error)));
     this.#exited = new Promise((resolve) => {
       this.#worker.on("exit", () => {
+        releaseExit();
         this.#fail("the writer thread has ended");
         resolve();
       });

@@ -13,6 +13,8 @@ const DISK_MIB = 400;
 const LEFT_MIB = 24;
 const VALUE_BYTES = 100_000;
 const FILLED_WITHIN_MS = 30_000;
+/** A process waits for what its threads have asked of the disk. */
+const ENDS_WITHIN_MS = 30_000;
 
 /** Runs `run` with a small disk, or skips the test with the reason why there is none. */
 async function withSmallDisk(t: TestContext, run: (disk: SmallDisk) => Promise<void>): Promise<void> {
@@ -46,7 +48,7 @@ async function fillUntilEnd(cluster: Cluster, viaId: string, victim: string): Pr
     }
   }
   await waitFor(`${victim} ends, its disk being full`, () => !cluster.node(victim).isRunning, {
-    timeoutMs: 5000,
+    timeoutMs: ENDS_WITHIN_MS,
   });
   return history;
 }
