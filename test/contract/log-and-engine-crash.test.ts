@@ -1,6 +1,6 @@
 /** The log and the disk engine together, as a node uses them: what is left when the process is killed. */
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { contentOf } from "../support/engine-model.js";
 import { applyEntry, effectOf, GROUPS, openStorage } from "../support/log-crash-child.js";
+import { skipWithoutStrace } from "../support/strace.js";
 import { makeTempDir } from "../support/temp-dir.js";
 
 const KILLS = 12;
@@ -77,15 +78,6 @@ describe("the log and the disk engine, killed with SIGKILL", () => {
   });
 });
 
-function hasStrace(): boolean {
-  try {
-    execFileSync("strace", ["-V"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** One system call or line said, in their order. */
 type Step = "pages" | "sync" | "meta" | "checkpoint" | "cut";
 
@@ -112,7 +104,7 @@ function stepsOf(trace: string): Step[] {
 }
 
 describe("power loss", () => {
-  const skip = hasStrace() ? false : "strace is not installed: it shows in what order the disk is written";
+  const skip = skipWithoutStrace("it shows in what order the disk is written");
 
   it("finds a checkpoint on the disk before the log that it replaces goes", { skip }, async (t) => {
     const directory = makeTempDir(t);

@@ -7,16 +7,15 @@ import { test } from "node:test";
 import { DEFAULT_VALUE_BYTES_MAX } from "../../src/commands/check.js";
 import { withCluster } from "../support/cluster.js";
 import { compareServers } from "../support/differential.js";
-import { startRedis, whyNoRedis } from "../support/redis-server.js";
+import { skipWithoutRedis, startRedis } from "../support/redis-server.js";
 import { waitFor } from "../support/wait.js";
-
-const reason = whyNoRedis();
-if (reason !== undefined) console.log(`\n*** ${reason} ***\n`);
 
 const SEED = Number(process.env["DIFFERENTIAL_SEED"] ?? Date.now() % 2 ** 32);
 const COMMANDS = Number(process.env["DIFFERENTIAL_COMMANDS"] ?? 400);
 
-test(`a cluster's nodes answer as redis-server does (seed ${SEED})`, { skip: reason ?? false }, async (t) => {
+test(`a cluster's nodes answer as redis-server does (seed ${SEED})`, {
+  skip: skipWithoutRedis(),
+}, async (t) => {
   const redis = await startRedis(DEFAULT_VALUE_BYTES_MAX);
   t.after(async () => await redis.stop());
   await withCluster({}, async (cluster) => {

@@ -16,15 +16,12 @@ import { becomeAlike, compareServers } from "../support/differential.js";
 import { LogRecorder } from "../support/log-recorder.js";
 import { MemoryDatabase } from "../support/memory-database.js";
 import { RawConnection } from "../support/raw-replies.js";
-import { type RedisServer, startRedis, whyNoRedis } from "../support/redis-server.js";
-
-const reason = whyNoRedis();
-if (reason !== undefined) console.log(`\n*** ${reason} ***\n`);
+import { type RedisServer, skipWithoutRedis, startRedis } from "../support/redis-server.js";
 
 const SEED = Number(process.env["DIFFERENTIAL_SEED"] ?? Date.now() % 2 ** 32);
 const COMMAND_COUNT = Number(process.env["DIFFERENTIAL_COMMANDS"] ?? 2_000);
 
-describe("replies, compared with those of redis-server", { skip: reason ?? false }, () => {
+describe("replies, compared with those of redis-server", { skip: skipWithoutRedis() }, () => {
   const servers: RespServer[] = [];
   let redis: RedisServer;
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type Cluster, withCluster } from "../support/cluster.js";
 import { minikeyPath, repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirement.js";
 import { waitFor } from "../support/wait.js";
 
 interface Step {
@@ -50,13 +51,20 @@ function shapeOf(printed: string): string {
     .replace(/ +/g, " ");
 }
 
-test("the README's sessions print what it says, word by word", async (t) => {
-  for (const program of ["redis-cli", "curl"]) {
-    if (spawnSync(program, ["--version"]).status !== 0) {
-      t.skip(`${program}, which the README uses, is not installed`);
-      return;
-    }
+/** For `skip`: false when all programs are there that the README uses. */
+function skipWithoutPrograms(): string | false {
+  for (const [need, program] of [
+    ["redis", "redis-cli"],
+    ["curl", "curl"],
+  ] as const) {
+    const isThere = spawnSync(program, ["--version"]).status === 0;
+    const reason = skipWithout(need, isThere ? undefined : `${program} is missing: the README uses it`);
+    if (reason !== false) return reason;
   }
+  return false;
+}
+
+test("the README's sessions print what it says, word by word", { skip: skipWithoutPrograms() }, async () => {
   const steps = readSteps();
   assert.ok(steps.length >= 5, "the README has its sessions");
   await withCluster({}, async (cluster) => {

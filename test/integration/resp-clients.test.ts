@@ -10,19 +10,15 @@ import { systemClock } from "../../src/platform/clock.js";
 import { type RespServer, startRespServer } from "../../src/server/resp/server.js";
 import { LogRecorder } from "../support/log-recorder.js";
 import { MemoryDatabase } from "../support/memory-database.js";
+import { skipWithout } from "../support/requirement.js";
 
 const run = promisify(execFile);
 
-function whyMissing(program: string): string | undefined {
+/** For `it`: runs, or says why not. */
+function unlessMissing(program: "redis-cli" | "redis-benchmark"): { skip: string | false } {
   const { error } = spawnSync(program, ["--version"]);
-  return error === undefined ? undefined : `${program} is missing: not tested with it`;
-}
-
-/** For `it`: runs, or says why not, also to people. */
-function unlessMissing(program: string): { skip: string | false } {
-  const reason = whyMissing(program);
-  if (reason !== undefined) console.log(`\n*** ${reason} ***\n`);
-  return { skip: reason ?? false };
+  const missing = error === undefined ? undefined : `${program} is missing: not tested with it`;
+  return { skip: skipWithout("redis", missing) };
 }
 
 describe("clients", () => {

@@ -3,12 +3,17 @@ import { spawn, spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePorts } from "./ports.js";
 import { RawConnection } from "./raw-replies.js";
+import { skipWithout } from "./requirement.js";
 
 /** The release line whose replies are the reference. */
 const WANTED = /v=7\.0\./;
 
-/** Why there is nothing to compare with; undefined when there is. */
-export function whyNoRedis(): string | undefined {
+/** For `skip` of a test that compares with redis-server. */
+export function skipWithoutRedis(): string | false {
+  return skipWithout("redis", whyNoRedis());
+}
+
+function whyNoRedis(): string | undefined {
   const { stdout, error } = spawnSync("redis-server", ["--version"], { encoding: "utf8" });
   if (error !== undefined) return "redis-server is missing: differential test not run";
   if (!WANTED.test(stdout))

@@ -47,11 +47,12 @@ async function runFile(file, { root, timeoutMs, signal, write, result }) {
       onFileEnd(data, passed);
       return;
     }
-    if (data.details.type === "suite" && passed) return;
+    // Of a suite that is skipped, its tests are never heard of.
+    if (data.details.type === "suite" && passed && !isSkipped(data)) return;
     // A test that failed only because one inside it did has been told of already.
     if (!passed && data.details.error?.failureType === "subtestsFailed") return;
     state.tests += 1;
-    if (data.skip !== undefined) {
+    if (isSkipped(data)) {
       const reason = typeof data.skip === "string" && data.skip !== "" ? data.skip : "NO REASON GIVEN";
       result.skipped.push(`${title(data)}: ${reason}`);
     } else if (passed && data.todo === undefined) {
@@ -101,6 +102,11 @@ async function runFile(file, { root, timeoutMs, signal, write, result }) {
 /** The runner reports a file as a test of its own when its process failed, or held no test. */
 function isWholeFile(data, file) {
   return data.nesting === 0 && resolve(data.name) === resolve(file);
+}
+
+/** `skip` is `true` or the reason; some releases of Node.js name it, unset, where nothing is skipped. */
+function isSkipped({ skip }) {
+  return skip !== undefined && skip !== false;
 }
 
 function describeError(error) {

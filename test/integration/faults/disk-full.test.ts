@@ -4,6 +4,7 @@ import { type TestContext, test } from "node:test";
 import { type Cluster, withCluster } from "../../support/cluster.js";
 import { assertKept, History } from "../../support/history.js";
 import { assertReplicaKeeps } from "../../support/partitions.js";
+import { skipWithout } from "../../support/requirement.js";
 import { ConnectionLost, RespError } from "../../support/resp-client.js";
 import { SmallDisk } from "../../support/small-disk.js";
 import { waitFor } from "../../support/wait.js";
@@ -20,7 +21,8 @@ const ENDS_WITHIN_MS = 30_000;
 async function withSmallDisk(t: TestContext, run: (disk: SmallDisk) => Promise<void>): Promise<void> {
   const disk = SmallDisk.mount(DISK_MIB);
   if (!(disk instanceof SmallDisk)) {
-    t.skip(disk.reason);
+    const reason = skipWithout("mount", disk.reason);
+    if (reason !== false) t.skip(reason);
     return;
   }
   try {

@@ -69,6 +69,26 @@ describe("the runner of npm test", () => {
     assert.deepEqual(skipped, ["a.test.mjs > a: no disk", "a.test.mjs > b: NO REASON GIVEN"]);
   });
 
+  it("counts a skipped suite, with its reason, and goes on with what stands beside it", (t) => {
+    const body = `
+      describe("a", { skip: "no redis-server" }, () => { it("b", () => {}); it("c", () => {}); });
+      describe("d", () => { describe.skip("e", () => { it("f", () => {}); }); it("g", () => {}); });`;
+    const { passed, failed, skipped } = runFile(t, body);
+    assert.deepEqual({ passed, failed }, { passed: 1, failed: 0 });
+    assert.deepEqual(skipped, ["a.test.mjs > a: no redis-server", "a.test.mjs > d > e: NO REASON GIVEN"]);
+  });
+
+  it("takes a file whose only suite is skipped for one that has tests", (t) => {
+    const { failed, skipped, output } = runFile(
+      t,
+      'describe("a", { skip: "no disk" }, () => { it("b", () => {}); });',
+    );
+    assert.deepEqual(
+      { failed, skipped, output },
+      { failed: 0, skipped: ["a.test.mjs > a: no disk"], output: "" },
+    );
+  });
+
   it("collects the figures that tests report", (t) => {
     const { notes } = runFile(t, 'test("a", (t) => { t.diagnostic("median 3 ms"); });');
     assert.deepEqual(notes, ["median 3 ms"]);
