@@ -2,11 +2,11 @@
  * What can be checked of a command before it goes anywhere: its number of arguments, the sizes of keys and
  * values, and its own rules. Done once, by the node that received it; nothing refused here is replicated.
  */
+import { KEY_BYTES_MAX } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { valueTooLarge, wrongArity } from "./errors.js";
 import type { Args, CommandSpec } from "./types.js";
 
-export const KEY_BYTES_MAX = 1024;
 export const DEFAULT_VALUE_BYTES_MAX = 8 * 1024 * 1024;
 
 export interface Limits {

@@ -49,6 +49,9 @@ declare const Buffer: BufferFactory;
 /** Any byte sequence as a string of one character (0–255) a byte. */
 export type Key = string;
 
+/** Keys have 1 to this many bytes. */
+export const KEY_BYTES_MAX = 1024;
+
 export const EMPTY_BYTES: Bytes = Buffer.alloc(0);
 
 /** Zeroed memory. */

@@ -10,12 +10,16 @@ export interface FoundValue {
   readonly end: number;
 }
 
+export type JsonKind = "object" | "array" | "text" | "number" | "boolean" | "null";
+
 /** The first `depth` segments of the path were found, the next was not. */
 export interface MissingPart {
   readonly kind: "missing";
   readonly depth: number;
   /** What was found last and lacks the next segment: an object without that field, a list without that position, or neither. */
-  readonly at: "object" | "array" | "scalar";
+  readonly at: JsonKind;
+  /** How many elements a list has that lacks the position; 0 for anything else. */
+  readonly elements: number;
 }
 
 export type Found = FoundValue | MissingPart;

@@ -13,8 +13,14 @@
 import { isUtf8 } from "node:buffer";
 import { compactJson, JSON_DEPTH_MAX, JsonTextScanner, skipJsonSpace } from "../../codec/json-text.js";
 import { RECORD_JSON, RECORD_STRING, type RecordType } from "../../codec/record-batch.js";
-import { KEY_BYTES_MAX } from "../../commands/check.js";
-import { allocUnsafeBytes, type Bytes, EMPTY_BYTES, latin1ToBytes, utf8ToBytes } from "../../core/bytes.js";
+import {
+  allocUnsafeBytes,
+  type Bytes,
+  EMPTY_BYTES,
+  KEY_BYTES_MAX,
+  latin1ToBytes,
+  utf8ToBytes,
+} from "../../core/bytes.js";
 import { jsonErrorColumn } from "./json-column.js";
 import type { Line } from "./line-splitter.js";
 

@@ -8,8 +8,9 @@
 import type { ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyServerOptions } from "fastify";
-import { DEFAULT_VALUE_BYTES_MAX, KEY_BYTES_MAX } from "../../commands/check.js";
+import { DEFAULT_VALUE_BYTES_MAX } from "../../commands/check.js";
 import { AssertionFailure } from "../../core/assert.js";
+import { KEY_BYTES_MAX } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
 import type { Database } from "../../node/database.js";
 import type { Clock } from "../../ports/clock.js";
