@@ -36,6 +36,7 @@ export const ERROR_CLASSES = {
   KEY_TOO_LARGE: row("ERR", 400, 1, false, "not-applied"),
   VALUE_TOO_LARGE: row("ERR", 413, 1, false, "not-applied"),
   NOT_FOUND: row("ERR", 404, 1, false, "not-applied"),
+  COMPUTE_ERROR: row("COMPUTE", 422, 1, false, "not-applied"),
   PATH_NOT_FOUND: row("NOTFOUND", 404, 1, false, "not-applied"),
   KEY_EXISTS: row("ERR", 409, 1, false, "not-applied"),
   VERSION_MISMATCH: row("ERR", 412, 1, false, "not-applied"),

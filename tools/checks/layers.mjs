@@ -90,7 +90,7 @@ function checkOuterProjects(root, layers) {
 /** Problems of one source file of a layer. */
 function checkSource(path, text, name, layers, dependencies) {
   const problems = [];
-  const { pure, uses } = layers[name];
+  const { pure, uses, packages = [] } = layers[name];
   const report = (line, message) => problems.push(`${path}:${line}: ${message}`);
   for (const { specifier, line } of importsOf(text)) {
     if (specifier.startsWith(".")) {
@@ -98,7 +98,7 @@ function checkSource(path, text, name, layers, dependencies) {
       if (top !== "src") report(line, `imports ${specifier}, which is outside src`);
       else if (target !== name && !uses.includes(target))
         report(line, `${name} may not import ${target} (${specifier})`);
-    } else if (pure) report(line, `${name} is pure and may not import ${specifier}`);
+    } else if (pure && !packages.includes(specifier)) report(line, `${name} is pure and may not import ${specifier}`);
     else if (!specifier.startsWith("node:") && !dependencies.has(packageOf(specifier))) {
       report(line, `imports ${specifier}, which is not among "dependencies" in package.json`);
     }

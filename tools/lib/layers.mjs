@@ -5,7 +5,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** `{ [layer]: { pure, uses } }`, in the order of the file: a layer uses only layers above it. */
+/**
+ * `{ [layer]: { pure, uses, packages? } }`, in the order of the file: a layer uses only layers above it, and a pure
+ * one of all packages only those named, which are pure themselves.
+ */
 export function readLayers(root) {
   return JSON.parse(readFileSync(join(root, "tools/layers.json"), "utf8"));
 }

@@ -63,6 +63,20 @@ describe("the check of the layers", () => {
     refuses(t, "src/storage/x.ts", 'import { open } from "lmdb";', "storage is pure and may not import lmdb");
   });
 
+  it("lets a pure layer use the packages of its row, and no other layer these", (t) => {
+    const fixture = new Fixture(t);
+    const layers = {
+      core: { pure: true, uses: [] },
+      storage: { pure: true, uses: ["core"], packages: ["lmdb"] },
+    };
+    const platform = { pure: false, uses: ["core"] };
+    fixture.write("tools/layers.json", JSON.stringify({ ...layers, platform }));
+    fixture.write("src/storage/x.ts", 'import { open } from "lmdb";\n');
+    assert.deepEqual(fixture.check("layers"), { status: 0, output: "" });
+    fixture.write("src/core/x.ts", 'import { open } from "lmdb";\n');
+    assert.match(fixture.check("layers").output, /core is pure and may not import lmdb/);
+  });
+
   it("refuses a package that users of the product do not get", (t) => {
     refuses(t, "src/platform/x.ts", 'import { createClient } from "redis";', 'not among "dependencies"');
     accepts(t, "src/platform/x.ts", 'import { open } from "lmdb";\nimport { join } from "node:path";\n');
