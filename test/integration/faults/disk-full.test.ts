@@ -1,21 +1,17 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type Cluster, withCluster } from "../../support/cluster.js";
-import { assertKept, History } from "../../support/history.js";
+import { withCluster } from "../../support/cluster.js";
+import { assertKept } from "../../support/history.js";
 import { assertReplicaKeeps } from "../../support/partitions.js";
 import { skipWithout } from "../../support/requirement.js";
-import { ConnectionLost, RespError } from "../../support/resp-client.js";
 import { SmallDisk } from "../../support/small-disk.js";
-import { waitFor } from "../../support/wait.js";
 import { Workload } from "../../support/workload.js";
+import { assertEndedWithMessage, writeUntilEnd } from "../../support/write-until-end.js";
 
 const DISK_MIB = 400;
 const LEFT_MIB = 24;
-const VALUE_BYTES = 100_000;
-const FILLED_WITHIN_MS = 30_000;
-/** A process waits for what its threads have asked of the disk. */
-const ENDS_WITHIN_MS = 30_000;
+const FULL = /ENOSPC|no space left/i;
 
 /** Runs `run` with a small disk, or skips the test with the reason why there is none. */
 async function withSmallDisk(t: TestContext, run: (disk: SmallDisk) => Promise<void>): Promise<void> {
@@ -32,41 +28,12 @@ async function withSmallDisk(t: TestContext, run: (disk: SmallDisk) => Promise<v
   }
 }
 
-/** Writes large values through `viaId` until the node `victim` has ended, which it does soon. */
-async function fillUntilEnd(cluster: Cluster, viaId: string, victim: string): Promise<History> {
-  const history = new History();
-  const client = await cluster.resp(viaId);
-  const untilMs = performance.now() + FILLED_WITHIN_MS;
-  for (let n = 0; cluster.node(victim).isRunning && performance.now() < untilMs; n += 1) {
-    const value = `${n} `.padEnd(VALUE_BYTES, "x");
-    const operation = history.begin("set", `large:${n}`, value, viaId);
-    try {
-      await client.call("SET", operation.key, value);
-      operation.outcome = "answered";
-    } catch (error) {
-      operation.answer = String(error);
-      if (error instanceof ConnectionLost) break;
-      if (!(error instanceof RespError)) throw error;
-    }
-  }
-  await waitFor(`${victim} ends, its disk being full`, () => !cluster.node(victim).isRunning, {
-    timeoutMs: ENDS_WITHIN_MS,
-  });
-  return history;
-}
-
-async function assertEndedWithMessage(cluster: Cluster, id: string): Promise<void> {
-  const exit = await cluster.node(id).exited;
-  assert.deepEqual(exit, { code: 1, signal: null }, `${id} ends by itself, with status 1`);
-  assert.match(cluster.node(id).log, /ENOSPC|no space left/i, "its message names the cause");
-}
-
 test("a node whose disk is full stops with a message, and has all that it answered once there is space again", async (t) => {
   await withSmallDisk(t, (disk) =>
     withCluster({ nodes: 1, dataDirOf: () => join(disk.directory, "data") }, async (cluster) => {
       disk.leave(LEFT_MIB);
-      const history = await fillUntilEnd(cluster, "n1", "n1");
-      await assertEndedWithMessage(cluster, "n1");
+      const history = await writeUntilEnd(cluster, "n1", "n1");
+      await assertEndedWithMessage(cluster, "n1", FULL);
 
       disk.free();
       await cluster.restart("n1");
@@ -85,8 +52,8 @@ test("when the disk of one of three nodes is full, the others go on, and the nod
     return withCluster({ dataDirOf }, async (cluster) => {
       const workload = new Workload(cluster, { clients: 2, nodes: ["n1", "n2"] });
       disk.leave(LEFT_MIB);
-      const large = await fillUntilEnd(cluster, "n1", "n3");
-      await assertEndedWithMessage(cluster, "n3");
+      const large = await writeUntilEnd(cluster, "n1", "n3");
+      await assertEndedWithMessage(cluster, "n3", FULL);
       await workload.progress(50, ["n1", "n2"]);
 
       disk.free();
