@@ -105,6 +105,17 @@ function addShell(program: Command): void {
     .command("shell")
     .description("the interactive shell; also commands from a pipe, one a line")
     .addOption(connectOption())
+    .option(
+      "--servers <file>",
+      'a list of nodes to talk to and to watch, "ip port" a line, instead of --connect',
+    )
+    .option("--load <file>", "load this file first, as minikey load does")
+    .addOption(
+      countOption(
+        "-k <n>",
+        "warn when so many replicas of what is asked for are down (default: as many as make a majority impossible)",
+      ),
+    )
     .option("-c, --command <command>", "carry out one command and exit")
     .option("-v, --verbose", "show what each replica answers")
     .addOption(

@@ -85,7 +85,7 @@ test("one command runs a cluster that shell, load, status and keyspace work on, 
   assert.equal(loaded.status, 1);
   assert.equal((JSON.parse(loaded.out) as { loaded: number }).loaded, 1);
   const lines = await run(t, ["shell", "--connect", connect], "GET doc\nTYPE doc\nDBSIZE\n");
-  assert.equal(lines.out, '{"a":[1]}\njson\n2\n');
+  assert.equal(lines.out, "doc -> [ a -> [ 1 ] ]\njson\n2\n");
 
   assert.equal((await run(t, ["keyspace", "create", "cart", "--connect", connect])).status, 0);
   assert.match((await run(t, ["keyspace", "list", "--connect", connect])).out, /│ cart +│ 1 +│ strong/);

@@ -3,7 +3,7 @@ import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { openReadyChannel, splitAddresses } from "../connection.js";
 import { ExitError } from "../failure.js";
@@ -24,6 +24,8 @@ export interface LoadFlags {
   readonly fromLine: number;
   /** How long one record may take: longer than an election, or a node's restart. */
   readonly timeout: number;
+  /** Where the summary goes; stdout unless said otherwise. */
+  readonly summaryTo?: Writable;
 }
 
 /** A value of 8 MiB, all of it escapes, and its key. */
@@ -180,8 +182,8 @@ class LoadRun {
       seconds: Math.round(seconds * 1_000) / 1_000,
       recordsPerSecond: Math.round(loaded / Math.max(seconds, 0.001)),
     };
-    if (this.#flags.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
-    else process.stdout.write(`${summaryOf(result)}\n`);
+    const { json, summaryTo = process.stdout } = this.#flags;
+    summaryTo.write(`${json === true ? JSON.stringify(result) : summaryOf(result)}\n`);
     if (failed > 0) process.exitCode = 1;
     if (failure !== undefined) {
       throw new ExitError(

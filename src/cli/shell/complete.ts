@@ -1,5 +1,4 @@
 /** Tab: command names for the first word, key names for the others. */
-import { globOfPrefix } from "../../client/client.js";
 import { commandNames } from "./help.js";
 import type { Shell } from "./shell.js";
 import { quoteWord } from "./words.js";
@@ -9,7 +8,7 @@ const KEYS_MAX = 100;
 /** readline's form: the candidates, and the part of the line that they replace. */
 export type Completion = [candidates: string[], replaced: string];
 
-export async function complete(shell: Pick<Shell, "keysMatching">, line: string): Promise<Completion> {
+export async function complete(shell: Pick<Shell, "keysWithPrefix">, line: string): Promise<Completion> {
   const first = /^\s*(\S*)$/.exec(line);
   if (first !== null) return [completeCommand(first[1]), first[1]];
   if (/^\s*(help|\?)\s+\S*$/i.test(line)) {
@@ -18,7 +17,7 @@ export async function complete(shell: Pick<Shell, "keysMatching">, line: string)
   }
   const word = lastWord(line);
   const typed = word.replace(/^["']/, "");
-  const keys = await shell.keysMatching(globOfPrefix(typed), KEYS_MAX);
+  const keys = await shell.keysWithPrefix(typed, KEYS_MAX);
   return [keys.map((key) => (word.startsWith('"') ? `"${key}"` : quoteWord(key))), word];
 }
 

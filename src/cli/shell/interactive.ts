@@ -6,9 +6,9 @@ import { createInterface, type Interface } from "node:readline/promises";
 import type { Readable, Writable } from "node:stream";
 import { MinikeyError } from "../../core/errors.js";
 import { complete } from "./complete.js";
-import { formatHuman, formatJson } from "./format.js";
 import type { History } from "./history.js";
-import type { Shell, ShellResult } from "./shell.js";
+import { print, type ShellResult } from "./result.js";
+import type { Shell } from "./shell.js";
 
 export interface InteractiveOptions {
   readonly input: Readable;
@@ -111,21 +111,12 @@ class LineLoop {
   }
 
   #show(result: ShellResult): void {
-    switch (result.kind) {
-      case "exit":
-        this.#waiting.length = 0;
-        this.#isClosed = true;
-        this.#terminal.close();
-        break;
-      case "text":
-        this.#print(result.text);
-        break;
-      case "reply":
-        this.#print(this.#options.json ? formatJson(result.reply) : formatHuman(result.reply));
-        break;
-      case "nothing":
-        break;
-    }
+    const { out } = print(result, { to: "terminal", json: this.#options.json });
+    if (out !== undefined) this.#print(out.toString());
+    if (result.kind !== "exit") return;
+    this.#waiting.length = 0;
+    this.#isClosed = true;
+    this.#terminal.close();
   }
 
   #onInterrupt(): void {

@@ -13,21 +13,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openChannel } from "../../client/connect.js";
 import type { FailoverChannel } from "../../client/failover-channel.js";
 import { requestOf } from "../../client/request.js";
-import { expectArray, expectNumber, expectText } from "../../client/values.js";
+import { expectArray, expectBytes, expectNumber, expectText } from "../../client/values.js";
 import type { Argument, Channel, WireReply } from "../../client/wire.js";
-import { WireMap } from "../../client/wire.js";
 import { asBytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
+import { printDocument } from "../../document/record-printer.js";
 import { slotOfBytes } from "../../sharding/slots.js";
-import { formatHuman, formatRaw } from "./format.js";
+import { type Holder, slotRows } from "./cluster-replies.js";
+import { formatHuman } from "./format.js";
 
 const REPLICA_WAIT_MS = 1_000;
 const POLL_EVERY_MS = 20;
-
-interface Replica {
-  readonly name: string;
-  readonly address: string;
-}
 
 export class ReplicaReport {
   readonly #keyspace: string | number | undefined;
@@ -49,10 +45,11 @@ export class ReplicaReport {
   /** The answer of each replica of `key` to a read. */
   async ofRead(channel: Channel, key: Buffer, args: readonly Argument[]): Promise<string[]> {
     const replicas = await findReplicas(channel, key);
+    const isGet = String(args[0]).toUpperCase() === "GET";
     return Promise.all(
       replicas.map(async (replica) => {
-        const reply = await this.#ask(replica, args);
-        return `[${replica.name}] ${describeRead(String(args[0]), reply)}`;
+        const reply = await this.#ask(replica, isGet ? ["KV.GET", key] : args);
+        return `[${replica.name}] ${describeRead(reply, isGet)}`;
       }),
     );
   }
@@ -61,7 +58,7 @@ export class ReplicaReport {
     await Promise.all([...this.#channels.values()].map((channel) => channel.close()));
   }
 
-  async #awaitVersion(replica: Replica, key: Buffer, wanted: number): Promise<string> {
+  async #awaitVersion(replica: Holder, key: Buffer, wanted: number): Promise<string> {
     const deadlineMs = performance.now() + REPLICA_WAIT_MS;
     for (;;) {
       const reply = await this.#ask(replica, ["KV.GET", key]);
@@ -74,7 +71,7 @@ export class ReplicaReport {
   }
 
   /** One stale read; an error is a reply. */
-  async #ask(replica: Replica, args: readonly Argument[]): Promise<WireReply> {
+  async #ask(replica: Holder, args: readonly Argument[]): Promise<WireReply> {
     let channel = this.#channels.get(replica.address);
     if (channel === undefined) {
       const keyspace = this.#keyspace === undefined ? {} : { keyspace: this.#keyspace };
@@ -95,10 +92,14 @@ export class ReplicaReport {
   }
 }
 
-function describeRead(command: string, reply: WireReply): string {
+function describeRead(reply: WireReply, isGet: boolean): string {
   if (reply instanceof MinikeyError) return describeError(reply);
   if (reply === null) return "NOT FOUND";
-  return command.toUpperCase() === "GET" ? `VALUE ${formatRaw(reply).toString()}` : formatHuman(reply);
+  if (!isGet) return formatHuman(reply);
+  const [type, , , value] = expectArray(reply);
+  const bytes = asBytes(expectBytes(value) ?? Buffer.alloc(0));
+  const isDocument = expectText(type) === "json";
+  return `VALUE ${isDocument ? printDocument(bytes, 0, bytes.length, "display") : bytes.utf8Slice()}`;
 }
 
 function describeError(error: MinikeyError): string {
@@ -109,30 +110,15 @@ function describeError(error: MinikeyError): string {
 const versionOf = (reply: WireReply): number => (reply === null ? 0 : expectNumber(expectArray(reply)[1]));
 
 /** The nodes that hold `key`, by name; none when the node asked does not know them in time. */
-async function findReplicas(channel: Channel, key: Buffer): Promise<Replica[]> {
+async function findReplicas(channel: Channel, key: Buffer): Promise<readonly Holder[]> {
   const slot = slotOfBytes(asBytes(key), 0, key.length);
   const deadlineMs = performance.now() + REPLICA_WAIT_MS;
   for (;;) {
-    const table = expectArray(await requestOf(channel, ["CLUSTER", "SLOTS"]));
-    for (const row of table) {
-      const [first, last, ...nodes] = expectArray(row);
-      if (slot < expectNumber(first) || slot > expectNumber(last)) continue;
-      return nodes.map(toReplica).sort((a, b) => (a.name < b.name ? -1 : 1));
-    }
+    const rows = slotRows(await requestOf(channel, ["CLUSTER", "SLOTS"]));
+    const row = rows.find(({ first, last }) => first <= slot && slot <= last);
+    if (row !== undefined) return row.holders.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     // A cluster that has just started, or is electing a leader.
     if (performance.now() >= deadlineMs) return [];
     await sleep(POLL_EVERY_MS);
   }
-}
-
-/** `[ip, port, id, metadata]`; the metadata's `name` is what people call the node. */
-function toReplica(node: WireReply): Replica {
-  const [ip, port, id, metadata] = expectArray(node);
-  const pairs = metadata instanceof WireMap ? metadata.entries.flat() : expectArray(metadata ?? []);
-  const texts = pairs.map((item) => expectText(item));
-  const nameAt = texts.indexOf("name");
-  return {
-    name: nameAt < 0 ? expectText(id) : texts[nameAt + 1],
-    address: `${expectText(ip)}:${expectNumber(port)}`,
-  };
 }

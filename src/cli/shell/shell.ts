@@ -8,29 +8,29 @@
 import { openChannel } from "../../client/connect.js";
 import { requestOf } from "../../client/request.js";
 import { expectArray, expectText } from "../../client/values.js";
-import type { Channel, ReadLevel, WireReply, WriteLevel } from "../../client/wire.js";
+import type { Argument, Channel, ReadLevel, WireReply, WriteLevel } from "../../client/wire.js";
 import { OK } from "../../commands/reply.js";
 import { MinikeyError } from "../../core/errors.js";
 import { openReadyChannel, splitAddresses } from "../connection.js";
+import { type Asked, askedBy } from "./asked-keys.js";
+import { type GuardedReply, guardedRequest } from "./guarded-requests.js";
 import { helpText } from "./help.js";
+import { runGet, runQuery } from "./lookups.js";
 import { ReplicaReport } from "./replica-report.js";
+import type { ShellResult } from "./result.js";
+import { ServerWatch } from "./server-watch.js";
 import { singleKeyOf } from "./single-key.js";
-import { splitWords } from "./words.js";
+import { splitName, splitWords } from "./words.js";
 
 export interface ShellOptions {
   readonly connect: string;
   /** One line a replica for commands with one key. */
   readonly verbose: boolean;
   readonly timeoutMs: number;
+  /** Watch the servers, and say when answers are in doubt; `k` undefined for what the keyspace can lose. */
+  readonly watch?: { readonly k: number | undefined };
 }
 
-export type ShellResult =
-  | { readonly kind: "nothing" }
-  | { readonly kind: "exit" }
-  | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "reply"; readonly reply: WireReply };
-
-const COMPLETION_PAGES_MAX = 10;
 const COMPLETION_TIMEOUT_MS = 1_000;
 const NOTHING: ShellResult = { kind: "nothing" };
 const READ_LEVELS: ReadonlySet<string> = new Set(["linearizable", "stale", "one", "quorum", "all"]);
@@ -42,17 +42,25 @@ export class Shell {
   #keyspace: string | undefined;
   #readLevel: ReadLevel | undefined;
   #writeLevel: WriteLevel | undefined;
-  #replicas: ReplicaReport;
+  #replicas = new ReplicaReport(undefined);
+  #watch: ServerWatch | undefined;
 
   private constructor(options: ShellOptions, channel: Channel) {
     this.#options = options;
     this.#channel = channel;
-    this.#replicas = new ReplicaReport(undefined);
   }
 
   /** Fails with one line when no node answers. */
   static async open(options: ShellOptions): Promise<Shell> {
-    return new Shell(options, await openReadyChannel(options.connect, { timeoutMs: options.timeoutMs }));
+    const channel = await openReadyChannel(options.connect, { timeoutMs: options.timeoutMs });
+    const shell = new Shell(options, channel);
+    shell.#watch = await shell.#openWatch(undefined);
+    return shell;
+  }
+
+  /** The servers that are watched; undefined when none are. */
+  get watch(): ServerWatch | undefined {
+    return this.#watch;
   }
 
   /** The keyspace selected, for the prompt; undefined for the default. */
@@ -62,50 +70,53 @@ export class Shell {
 
   /** Carries one line out. Errors of commands are replies; nothing is thrown for what a user may type. */
   async execute(line: string): Promise<ShellResult> {
-    const split = splitWords(line);
-    if (split.kind === "unbalanced") {
-      const where = `unbalanced quotes in the word at column ${split.column}`;
-      return { kind: "reply", reply: new MinikeyError("SYNTAX", where) };
-    }
-    const { words } = split;
-    if (words.length === 0) return NOTHING;
-    const name = words[0].toString().toUpperCase();
     try {
-      switch (name) {
-        case "EXIT":
-        case "QUIT":
-          return { kind: "exit" };
-        case "HELP":
-        case "?":
-          return { kind: "text", text: helpText(words[1]?.toString()) };
-        case "SELECT":
-          return { kind: "reply", reply: await this.#select(words) };
-        default:
-          return await this.#send(name, words);
-      }
+      const { name, rest } = splitName(line);
+      if (name === "QUERY") return await runQuery(this.#ask, rest);
+      return await this.#executeWords(name, line);
     } catch (error) {
       if (error instanceof MinikeyError) return { kind: "reply", reply: error };
       throw error;
     }
   }
 
-  /** Up to `limit` key names that match a glob pattern; not more pages than a person waits for. */
-  async keysMatching(pattern: string, limit: number): Promise<string[]> {
-    const found: string[] = [];
-    let cursor = "0";
-    for (let page = 0; page < COMPLETION_PAGES_MAX && found.length < limit; page += 1) {
-      const args = ["SCAN", cursor, "MATCH", pattern, "COUNT", limit];
-      const reply = await requestOf(this.#channel, args, { timeoutMs: COMPLETION_TIMEOUT_MS });
-      const [next, keys] = expectArray(reply);
-      for (const key of expectArray(keys)) found.push(expectText(key));
-      cursor = expectText(next);
-      if (cursor === "0") break;
-    }
-    return found.slice(0, limit);
+  /** Up to `limit` key names with this prefix, in order. */
+  async keysWithPrefix(prefix: string, limit: number): Promise<string[]> {
+    const args = ["KV.LIST", prefix, "", limit];
+    const [keys] = expectArray(await requestOf(this.#channel, args, { timeoutMs: COMPLETION_TIMEOUT_MS }));
+    return expectArray(keys).map((key) => expectText(key));
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#channel.close(), this.#replicas.close()]);
+    await Promise.all([this.#channel.close(), this.#replicas.close(), this.#watch?.close()]);
+  }
+
+  readonly #ask = (words: readonly Argument[], asked: Asked): Promise<GuardedReply> =>
+    guardedRequest(this.#channel, this.#watch, words, asked, {
+      readLevel: this.#readLevel,
+      writeLevel: this.#writeLevel,
+    });
+
+  async #executeWords(name: string, line: string): Promise<ShellResult> {
+    const split = splitWords(line);
+    if (split.kind === "unbalanced") {
+      throw new MinikeyError("SYNTAX", `unbalanced quotes in the word at column ${split.column}`);
+    }
+    const { words } = split;
+    switch (name) {
+      case "":
+        return NOTHING;
+      case "EXIT":
+      case "QUIT":
+        return { kind: "exit" };
+      case "HELP":
+      case "?":
+        return { kind: "text", text: helpText(words[1]?.toString()) };
+      case "SELECT":
+        return { kind: "reply", reply: await this.#select(words) };
+      default:
+        return await this.#send(name, words);
+    }
   }
 
   async #send(name: string, words: readonly Buffer[]): Promise<ShellResult> {
@@ -114,11 +125,12 @@ export class Shell {
       const lines = await this.#replicas.ofRead(this.#channel, key.key, words);
       if (lines.length > 0) return { kind: "text", text: lines.join("\n") };
     }
-    const levels = { readLevel: this.#readLevel, writeLevel: this.#writeLevel };
-    const reply = await requestOf(this.#channel, words, levels);
+    if (name === "GET" && words.length === 2) return await runGet(this.#ask, words[1]);
+    const { reply, warning } = await this.#ask(words, askedBy(words));
+    if (reply instanceof MinikeyError) return { kind: "reply", reply, warning };
     if (name === "CONSISTENCY") this.#noteLevel(words);
     if (name === "RESET") await this.#reset();
-    if (key?.access !== "write") return { kind: "reply", reply };
+    if (key?.access !== "write") return { kind: "reply", reply, warning };
     const lines = await this.#replicas.afterWrite(this.#channel, key.key);
     return lines.length > 0 ? { kind: "text", text: lines.join("\n") } : { kind: "reply", reply };
   }
@@ -160,9 +172,17 @@ export class Shell {
       await channel.close();
       throw error;
     }
+    const watch = await this.#openWatch(keyspace);
     await this.close();
     this.#channel = channel;
     this.#replicas = new ReplicaReport(keyspace);
+    this.#watch = watch;
     this.#keyspace = keyspace === "0" || keyspace === "default" ? undefined : keyspace;
+  }
+
+  async #openWatch(keyspace: string | undefined): Promise<ServerWatch | undefined> {
+    const { connect, watch } = this.#options;
+    if (watch === undefined) return undefined;
+    return await ServerWatch.open({ addresses: splitAddresses(connect), keyspace, k: watch.k });
   }
 }

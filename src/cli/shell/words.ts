@@ -2,6 +2,9 @@
  * A line of the shell as words, by the rules of redis-cli: white space separates; `"…"` knows `\n` `\r` `\t`
  * `\b` `\a` `\xHH` and a backslash before any other character; `'…'` knows only `\'`. A closing quote ends
  * its word.
+ *
+ * `QUERY` and `COMPUTE` have a language of their own, with quotes of their own: what follows them is taken as it
+ * was typed.
  */
 
 const ESCAPES: Readonly<Record<string, number | undefined>> = { n: 10, r: 13, t: 9, b: 8, a: 7 };
@@ -22,6 +25,12 @@ export function splitWords(line: string): SplitLine {
     words.push(Buffer.concat(word.parts));
     at = word.end;
   }
+}
+
+/** A line's first word in upper case, and what follows it as it was typed, without the space around it. */
+export function splitName(line: string): { readonly name: string; readonly rest: string } {
+  const [, word, rest] = /^\s*(\S*)\s*(.*?)\s*$/s.exec(line) as unknown as [string, string, string];
+  return { name: word.toUpperCase(), rest };
 }
 
 interface Word {

@@ -3,7 +3,7 @@ import { PassThrough, Readable } from "node:stream";
 import { afterEach, test } from "node:test";
 import { runLines, runOnce } from "../../../../src/cli/shell/batch.js";
 import { complete } from "../../../../src/cli/shell/complete.js";
-import { formatHuman } from "../../../../src/cli/shell/format.js";
+import { print } from "../../../../src/cli/shell/result.js";
 import { Shell, type ShellOptions } from "../../../../src/cli/shell/shell.js";
 import { type MemoryServer, startMemoryServer } from "../../../support/memory-server.js";
 
@@ -27,8 +27,7 @@ async function openShell(addresses: string, options: Partial<ShellOptions> = {})
 /** What a terminal would show. */
 async function run(shell: Shell, line: string): Promise<string> {
   const result = await shell.execute(line);
-  if (result.kind === "reply") return formatHuman(result.reply);
-  return result.kind === "text" ? result.text : `<${result.kind}>`;
+  return String(print(result, { to: "terminal", json: false }).out ?? `<${result.kind}>`);
 }
 
 test("commands are answered in any case, with quoted arguments", async () => {
@@ -36,7 +35,8 @@ test("commands are answered in any case, with quoted arguments", async () => {
   assert.equal(await run(shell, 'put mykey "my value"'), "OK");
   assert.equal(await run(shell, "GET mykey"), '"my value"');
   assert.equal(await run(shell, "Delete mykey"), "(integer) 1");
-  assert.equal(await run(shell, "get mykey"), "(nil)");
+  assert.equal(await run(shell, "get mykey"), "NOT FOUND");
+  assert.equal(await run(shell, "getdel mykey"), "(nil)");
   assert.match(await run(shell, "gte mykey"), /^\(error\) ERR unknown command 'gte'/);
   assert.match(await run(shell, "get"), /^\(error\) ERR wrong number of arguments/);
   assert.match(await run(shell, 'get "k'), /^\(error\) ERR unbalanced quotes/);
@@ -66,7 +66,7 @@ test("a keyspace is selected by name or number, and one that does not exist chan
   assert.equal(await run(shell, "get k"), '"in-cart"');
   assert.equal(await run(shell, "select 0"), "OK");
   assert.equal(shell.keyspace, undefined);
-  assert.equal(await run(shell, "get k"), "(nil)");
+  assert.equal(await run(shell, "get k"), "NOT FOUND");
 });
 
 test("keyspace and consistency outlive the node that the shell was connected to", async () => {
@@ -127,13 +127,46 @@ test("-c prints the value alone; an error goes to stderr with status 1", async (
   await run(shell, "KV.PUT doc json any 0 0 '{\"a\":1}'");
   const printed = capture();
   assert.equal(await runOnce(shell, "GET doc", { ...printed, json: false }), 0);
+  assert.deepEqual(printed.texts(), { out: "doc -> [ a -> 1 ]\n", err: "" });
+  assert.equal(await runOnce(shell, "GET doc", { ...printed, json: true }), 0);
   assert.deepEqual(printed.texts(), { out: '{"a":1}\n', err: "" });
+  await run(shell, "SET hello world");
+  assert.equal(await runOnce(shell, "GET hello", { ...printed, json: false }), 0);
+  assert.deepEqual(printed.texts(), { out: "world\n", err: "" });
   assert.equal(await runOnce(shell, "INCR doc", { ...printed, json: false }), 1);
   const { out, err } = printed.texts();
   assert.equal(out, "");
   assert.match(err, /^minikey: .*wrong kind of value\n$/);
   assert.equal(await runOnce(shell, "INCR doc", { ...printed, json: true }), 1);
   assert.equal(JSON.parse(printed.texts().out).code, "WRONG_TYPE");
+});
+
+test("a document is shown in the notation of records, bytes that look like one as they are", async () => {
+  const shell = await openShell((await startServer()).address);
+  await run(shell, 'KV.PUT person1 json any 0 0 \'{"name":"John","age":22,"tags":["a",{"b":null}]}\'');
+  assert.equal(
+    await run(shell, "get person1"),
+    "person1 -> [ name -> John | age -> 22 | tags -> [ a, [ b -> null ] ] ]",
+  );
+  await run(shell, 'KV.PUT "a key" json any 0 0 1.50');
+  assert.equal(await run(shell, 'GET "a key"'), "a key -> 1.50");
+  await run(shell, "SET text '{\"a\":1}'");
+  assert.equal(await run(shell, "GET text"), '"{\\"a\\":1}"');
+  const verbose = await openShell((await startServer()).address, { verbose: true });
+  await run(verbose, 'KV.PUT doc json any 0 0 \'{"a":"b"}\'');
+  assert.equal(await run(verbose, "GET doc"), "[n1] VALUE [ a -> b ]");
+});
+
+test("a key that is not there is NOT FOUND with status 1, null as JSON", async () => {
+  const shell = await openShell((await startServer()).address);
+  const printed = capture();
+  assert.equal(await runOnce(shell, "GET nokey", { ...printed, json: false }), 1);
+  assert.deepEqual(printed.texts(), { out: "NOT FOUND\n", err: "" });
+  assert.equal(await runOnce(shell, "GET nokey", { ...printed, json: true }), 1);
+  assert.deepEqual(printed.texts(), { out: "null\n", err: "" });
+  const input = Readable.from(["get nokey\nset nokey v\nget nokey\n"]);
+  assert.equal(await runLines(shell, input, { ...printed, json: false }), 1);
+  assert.deepEqual(printed.texts(), { out: "NOT FOUND\nOK\nv\n", err: "" });
 });
 
 test("piped lines are answered in order; an error is a result and the status is 1", async () => {
@@ -152,10 +185,8 @@ test("Tab completes commands in the case typed, and key names by their prefix, q
   for (const key of ["city:a", "city:b c", "[x]1", "xx"]) await run(shell, `set "${key}" v`);
   assert.deepEqual(await complete(shell, "getr"), [["getrange "], "getr"]);
   assert.deepEqual(await complete(shell, "GETR"), [["GETRANGE "], "GETR"]);
-  const [keys, word] = await complete(shell, "get city:");
-  assert.deepEqual([keys.toSorted(), word], [['"city:b c"', "city:a"], "city:"]);
+  assert.deepEqual(await complete(shell, "get city:"), [["city:a", '"city:b c"'], "city:"]);
   assert.deepEqual(await complete(shell, 'get "city:b '), [['"city:b c"'], '"city:b ']);
-  // What a pattern would take for a wild card is a letter of the key.
   assert.deepEqual(await complete(shell, "get [x]"), [["[x]1"], "[x]"]);
   assert.deepEqual(await complete(shell, "help getr"), [["getrange "], "getr"]);
 });

@@ -1,0 +1,78 @@
+/**
+ * Commands of the shell, with what their answers are worth.
+ *
+ * A read is asked for at the level chosen, which is linearizable unless the user chose another: its answer is
+ * proven, or it is refused. With a list of servers (`--servers`, `-k`) the shell also watches them. Once k or more
+ * replicas of something asked for are down, a read that is refused is asked for again at level `stale`, so that
+ * what the servers left have is shown; every answer then carries a warning. Writes are refused from then on, before
+ * anything is sent: they could not be done on as many replicas as the user counts on.
+ */
+import { requestOf } from "../../client/request.js";
+import type { Argument, Channel, ReadLevel, WireReply, WriteLevel } from "../../client/wire.js";
+import { MinikeyError } from "../../core/errors.js";
+import type { Asked } from "./asked-keys.js";
+import type { Doubt } from "./guarantee.js";
+import type { ServerWatch } from "./server-watch.js";
+
+/** To the letter what users of the store that the shell takes over from know. */
+export const DOUBT_WARNING =
+  "k or more servers are down and therefore the correct output cannot be guaranteed";
+
+export interface Levels {
+  readonly readLevel: ReadLevel | undefined;
+  readonly writeLevel: WriteLevel | undefined;
+}
+
+/** `reply` may be an error. */
+export interface GuardedReply {
+  readonly reply: WireReply;
+  readonly warning: string | undefined;
+}
+
+/** @param watch undefined when no servers are watched: then no answer is in doubt */
+export async function guardedRequest(
+  channel: Channel,
+  watch: ServerWatch | undefined,
+  words: readonly Argument[],
+  asked: Asked,
+  levels: Levels,
+): Promise<GuardedReply> {
+  if (watch === undefined || asked.keys.length === 0) {
+    return { reply: await replyOf(channel, words, levels), warning: undefined };
+  }
+  await watch.freshen();
+  const doubt = watch.doubt(asked.keys);
+  if (doubt !== undefined && asked.access === "write") {
+    return { reply: refusedWrite(String(words[0]), doubt, watch), warning: DOUBT_WARNING };
+  }
+  const reply = await replyOf(channel, words, levels);
+  const isRefused = asked.access === "read" && reply instanceof MinikeyError && reply.retryable;
+  if (!isRefused) return { reply, warning: warningOf(doubt) };
+  // What the watch knew may be older than what the cluster has just said.
+  await watch.refresh();
+  const warning = warningOf(watch.doubt(asked.keys));
+  if (warning === undefined) return { reply, warning };
+  return { reply: await replyOf(channel, words, { ...levels, readLevel: "stale" }), warning };
+}
+
+const warningOf = (doubt: Doubt | undefined): string | undefined =>
+  doubt === undefined ? undefined : DOUBT_WARNING;
+
+async function replyOf(channel: Channel, words: readonly Argument[], levels: Levels): Promise<WireReply> {
+  try {
+    return await requestOf(channel, words, levels);
+  } catch (error) {
+    if (error instanceof MinikeyError) return error;
+    throw error;
+  }
+}
+
+function refusedWrite(name: string, { down, holders }: Doubt, watch: ServerWatch): MinikeyError {
+  const names = down.map((id) => watch.nameOf(id)).sort();
+  const are = down.length === 1 ? "is" : "are";
+  return new MinikeyError(
+    "NO_QUORUM",
+    `${name.toUpperCase()} is refused and nothing is changed: ${names.join(", ")} ${are} down, ` +
+      `of ${holders} servers that may hold what it writes`,
+  );
+}

@@ -1,0 +1,130 @@
+/**
+ * Which servers of the cluster are up, while the shell runs: those of the user's list and the members that they
+ * name, each asked twice a second, so that a server that fails or comes back is noticed.
+ *
+ * Servers that were up are asked again before a command when the last answer is older than a blink, so that what
+ * is said of its answer is true when it is given. Servers that were down are not waited for.
+ */
+import type { Key } from "../../core/bytes.js";
+import { slotOfKey } from "../../sharding/slots.js";
+import { type Doubt, doubtOf, type Sight, thresholdOf } from "./guarantee.js";
+import { ServerProbe } from "./server-probe.js";
+
+export interface WatchOptions {
+  /** `host:port` of the servers listed. */
+  readonly addresses: readonly string[];
+  /** Name or number; undefined for the default. */
+  readonly keyspace: string | undefined;
+  /** Down replicas from which on answers are in doubt; undefined for as many as the keyspace can lose. */
+  readonly k: number | undefined;
+}
+
+/** What a command is about: keys, or the whole keyspace. */
+export type AskedKeys = readonly Key[] | "all";
+
+const ASK_EVERY_MS = 500;
+const FRESH_MS = 100;
+
+export class ServerWatch {
+  readonly #options: WatchOptions;
+  readonly #probes = new Map<string, ServerProbe>();
+  readonly #timer: NodeJS.Timeout;
+  #askedMs = 0;
+
+  private constructor(options: WatchOptions) {
+    this.#options = options;
+    for (const address of options.addresses) this.#addProbe(address);
+    this.#timer = setInterval(() => void this.refresh(), ASK_EVERY_MS).unref();
+  }
+
+  /** Resolves when every server has answered or is known to be down. */
+  static async open(options: WatchOptions): Promise<ServerWatch> {
+    const watch = new ServerWatch(options);
+    await watch.refresh();
+    return watch;
+  }
+
+  get options(): WatchOptions {
+    return this.#options;
+  }
+
+  /** Asks all of them, and the members they name that were not known. */
+  async refresh(): Promise<void> {
+    const askedMs = performance.now();
+    await Promise.all([...this.#probes.values()].map((probe) => probe.ask()));
+    const found = this.#sights()
+      .flatMap((sight) => sight.members)
+      .filter(({ address }) => address !== "" && !this.#probes.has(address))
+      .map(({ address }) => this.#addProbe(address));
+    await Promise.all(found.map((probe) => probe.ask()));
+    this.#askedMs = askedMs;
+  }
+
+  /** Asks those that were up, unless they have just been asked. */
+  async freshen(): Promise<void> {
+    const nowMs = performance.now();
+    if (nowMs - this.#askedMs < FRESH_MS) return;
+    const up = [...this.#probes.values()].filter((probe) => probe.isUp);
+    await Promise.all(up.map((probe) => probe.ask()));
+    this.#askedMs = nowMs;
+  }
+
+  /** Undefined while fewer than k replicas of everything asked for are down. */
+  doubt(asked: AskedKeys): Doubt | undefined {
+    const slots = asked === "all" ? asked : asked.map((key) => slotOfKey(key));
+    return doubtOf(this.#sights(), (id) => !this.#isUp(id), slots, this.#options.k);
+  }
+
+  /** The k that is in force, and how many replicas a key has; undefined while no server has answered. */
+  threshold(): { readonly k: number; readonly replicas: number } | undefined {
+    const best = this.#sights().at(0);
+    if (best === undefined) return undefined;
+    const replicas = Math.min(best.replicas, best.members.length);
+    return { k: thresholdOf(replicas, this.#options.k), replicas };
+  }
+
+  /** The servers that are down, each with its reason, for people. */
+  down(): string[] {
+    const sights = this.#sights();
+    const idOf = new Map(sights.flatMap((sight) => sight.members.map(({ id, address }) => [address, id])));
+    return [...this.#probes.values()]
+      .filter((probe) => probe.isDown)
+      .map(({ address, reason }) => {
+        const name = nameIn(sights, idOf.get(address) ?? "");
+        return `${name === undefined ? address : `${name} (${address})`} is down: ${reason}`;
+      });
+  }
+
+  /** What people call a node: its name, or where it listens when nobody says. */
+  nameOf(id: string): string {
+    const sights = this.#sights();
+    const member = sights.flatMap((sight) => sight.members).find((one) => one.id === id);
+    return nameIn(sights, id) ?? (member?.address || id);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all([...this.#probes.values()].map((probe) => probe.close()));
+  }
+
+  #addProbe(address: string): ServerProbe {
+    const probe = new ServerProbe(address, this.#options.keyspace);
+    this.#probes.set(address, probe);
+    return probe;
+  }
+
+  #isUp(id: string): boolean {
+    return [...this.#probes.values()].some((probe) => probe.isUp && probe.sight?.self === id);
+  }
+
+  /** What the servers say: of those that are up first, the latest map first. */
+  #sights(): Sight[] {
+    return [...this.#probes.values()]
+      .filter((probe) => probe.sight !== undefined)
+      .sort((a, b) => Number(b.isUp) - Number(a.isUp) || b.sight!.epoch - a.sight!.epoch)
+      .map((probe) => probe.sight!);
+  }
+}
+
+const nameIn = (sights: readonly Sight[], id: string): string | undefined =>
+  sights.map((sight) => sight.names.get(id)).find((name) => name !== undefined);
