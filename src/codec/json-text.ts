@@ -2,8 +2,9 @@
  * Checks JSON text (RFC 8259) in bytes, without building objects from it: accepts what `JSON.parse` accepts of
  * the same bytes read as strict UTF-8, but for text nested deeper than `JSON_DEPTH_MAX`.
  *
- * A value is looked at once, byte by byte, and nothing is allocated. There is no recursion: of each open object
- * or array one byte is kept, that which closes it.
+ * A value is looked at once, byte by byte, and nothing is allocated but for objects with many names. There is no
+ * recursion: of each open object or array one byte is kept, that which closes it, and of objects the names, to
+ * notice one that comes twice.
  *
  *     {"a":[1, 2]}      closers while at `2`:  }  ]
  *
@@ -11,6 +12,7 @@
  * could have there (or of the end, when the text ends too early).
  */
 import type { Bytes } from "../core/bytes.js";
+import { OpenNames } from "./json-names.js";
 
 /** Deeper text is refused: many JSON readers stop at this depth. */
 export const JSON_DEPTH_MAX = 128;
@@ -83,13 +85,22 @@ export function compactJson(source: Bytes, start: number, end: number, target: B
 export class JsonTextScanner {
   /** Whether the value scanned last has no whitespace between its tokens. */
   isCompact = true;
+  /** Where in the value scanned last a name begins that its object has had before; −1 when there is none. */
+  twiceAt = -1;
   /** Whether the string scanned last has an escape in it. */
   isEscaped = false;
   readonly #closers = new Uint8Array(JSON_DEPTH_MAX);
+  readonly #names = new OpenNames();
+
+  /** Whether in the value scanned last every object has each name once. */
+  get hasUniqueNames(): boolean {
+    return this.twiceAt < 0;
+  }
 
   /** Where the value that begins at `start` ends, or `~position` of what is wrong. */
   value(bytes: Bytes, start: number, end: number): number {
     this.isCompact = true;
+    this.twiceAt = -1;
     const closers = this.#closers;
     let depth = 0;
     let at = start;
@@ -103,8 +114,11 @@ export class JsonTextScanner {
         at = this.#skip(bytes, at + 1, end);
         if (at >= end || bytes[at] !== closer) {
           closers[depth] = closer;
+          if (byte === OPEN_BRACE) {
+            this.#names.open(depth);
+            at = this.#name(bytes, at, end, depth);
+          }
           depth += 1;
-          if (byte === OPEN_BRACE) at = this.#name(bytes, at, end);
           if (at < 0) return at;
           continue;
         }
@@ -121,11 +135,12 @@ export class JsonTextScanner {
         at = this.#skip(bytes, at, end);
         if (at >= end || bytes[at] !== closers[depth - 1]) break;
         depth -= 1;
+        if (closers[depth] === CLOSE_BRACE) this.#names.close(depth);
         at += 1;
       }
       if (at >= end || bytes[at] !== COMMA) return ~at;
       at = this.#skip(bytes, at + 1, end);
-      if (closers[depth - 1] === CLOSE_BRACE) at = this.#name(bytes, at, end);
+      if (closers[depth - 1] === CLOSE_BRACE) at = this.#name(bytes, at, end, depth - 1);
       if (at < 0) return at;
     }
   }
@@ -152,10 +167,11 @@ export class JsonTextScanner {
   }
 
   /** A member's name and its colon; returns where its value begins, or `~position`. */
-  #name(bytes: Bytes, start: number, end: number): number {
+  #name(bytes: Bytes, start: number, end: number, depth: number): number {
     if (start >= end || bytes[start] !== QUOTE) return ~start;
     const nameEnd = this.string(bytes, start, end);
     if (nameEnd < 0) return nameEnd;
+    if (!this.#names.add(depth, bytes, start, nameEnd, this.isEscaped)) this.twiceAt = start;
     const at = this.#skip(bytes, nameEnd, end);
     if (at >= end || bytes[at] !== COLON) return ~at;
     return this.#skip(bytes, at + 1, end);

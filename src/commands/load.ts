@@ -7,9 +7,9 @@
  * All or nothing: a batch with a record that cannot be stored is refused as a whole, before anything is
  * replicated, and so is one whose records lie in several partitions.
  */
-import { isJsonText, JsonTextScanner } from "../codec/json-text.js";
+import { JsonTextScanner } from "../codec/json-text.js";
 import { RECORD_JSON, RecordBatchReader } from "../codec/record-batch.js";
-import { MinikeyError } from "../core/errors.js";
+import { checkCanonical } from "./canonical.js";
 import { checkKeySize } from "./check.js";
 import type { Reply } from "./reply.js";
 import { command, ONE_KEY } from "./spec.js";
@@ -26,9 +26,7 @@ function checkLoad(args: Args): void {
   while (records.next()) {
     checkKeySize(records.keyEnd - records.keyStart);
     const { type, bytes, valueStart, valueEnd } = records;
-    if (type === RECORD_JSON && !isJsonText(scanner, bytes, valueStart, valueEnd)) {
-      throw new MinikeyError("BAD_REQUEST", "a value is not JSON");
-    }
+    if (type === RECORD_JSON) checkCanonical(scanner, bytes, valueStart, valueEnd);
   }
 }
 

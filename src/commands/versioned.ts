@@ -10,10 +10,11 @@
  * | `KV.LIST` | prefix after-or-empty limit | [[key …], 1 when there are more] |
  * | `ONCE` | session number command key … | what the command replied the first time |
  *
- * Types are `string` and `json`. Expiry times and versions are decimal; 0 stands for none.
+ * Types are `string` and `json`; a document is compact JSON text in which each object has a name once. Expiry times and versions are decimal; 0 stands for none.
  */
-import { isJsonText, JsonTextScanner } from "../codec/json-text.js";
+import { JsonTextScanner } from "../codec/json-text.js";
 import { MinikeyError } from "../core/errors.js";
+import { checkCanonical } from "./canonical.js";
 import { notAnInteger, syntaxError } from "./errors.js";
 import type { Reply } from "./reply.js";
 import { command, isWord, keyReply, numberArg, ONE_KEY, optionalKeyArg, valueReply } from "./spec.js";
@@ -35,16 +36,11 @@ function typeArg(args: Args): ValueType {
 }
 
 function checkKvPut(args: Args): void {
-  if (typeArg(args) === "json") checkJson(args);
+  if (typeArg(args) === "json") {
+    checkCanonical(new JsonTextScanner(), args.bytes, args.start(VALUE_ARG), args.end(VALUE_ARG));
+  }
   if (!CONDITIONS.some((condition) => isWord(args, 3, condition))) throw syntaxError();
   if (numberArg(args, 4) < 0 || numberArg(args, 5) < 0) throw notAnInteger();
-}
-
-/** What is stored as a document must be one, whoever sends it. */
-function checkJson(args: Args): void {
-  if (!isJsonText(new JsonTextScanner(), args.bytes, args.start(VALUE_ARG), args.end(VALUE_ARG))) {
-    throw new MinikeyError("BAD_REQUEST", "the value is not JSON");
-  }
 }
 
 const versionMismatch = (wanted: number, found: number | undefined): MinikeyError =>

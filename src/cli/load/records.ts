@@ -11,6 +11,7 @@
  * wrong with a bad one is found out afterwards, at leisure.
  */
 import { isUtf8 } from "node:buffer";
+import { uniqueNames } from "../../codec/json-canonical.js";
 import { compactJson, JSON_DEPTH_MAX, JsonTextScanner, skipJsonSpace } from "../../codec/json-text.js";
 import { RECORD_JSON, RECORD_STRING, type RecordType } from "../../codec/record-batch.js";
 import {
@@ -84,6 +85,7 @@ export class RecordParser implements LoadRecord {
   #isKeyEscaped = false;
   #isValueEscaped = false;
   #isValueCompact = true;
+  #hasUniqueNames = true;
 
   parse(line: Line, format: RecordFormat): "record" | "blank" | "bad" {
     this.line = line.number;
@@ -177,6 +179,7 @@ export class RecordParser implements LoadRecord {
       this.valueEnd = isString ? valueEnd - 1 : valueEnd;
       this.#isValueEscaped = isString && scanner.isEscaped;
       this.#isValueCompact = isString || scanner.isCompact;
+      this.#hasUniqueNames = isString || scanner.hasUniqueNames;
     }
     return valueEnd;
   }
@@ -196,6 +199,10 @@ export class RecordParser implements LoadRecord {
       this.value = value;
       this.valueStart = 0;
       this.valueEnd = value.length;
+    } else if (!this.#hasUniqueNames) {
+      this.value = uniqueNames(this.value, this.valueStart, this.valueEnd);
+      this.valueStart = 0;
+      this.valueEnd = this.value.length;
     } else if (!this.#isValueCompact) {
       const compact = allocUnsafeBytes(this.valueEnd - this.valueStart);
       this.valueEnd = compactJson(this.value, this.valueStart, this.valueEnd, compact, 0);

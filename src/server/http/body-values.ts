@@ -1,5 +1,7 @@
 /** The value that a `PUT` carries, and the form in which a `GET` wants it back. */
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { uniqueNames } from "../../codec/json-canonical.js";
+import { JsonTextScanner } from "../../codec/json-text.js";
 import type { ValueType } from "../../commands/types.js";
 import { asBytes, type Bytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
@@ -76,7 +78,14 @@ function typedValue(members: JsonObject): { type: ValueType; value: Bytes } {
   }
   return kind === "string"
     ? { type: "string", value: members.stringBytes("value") }
-    : { type: "json", value: members.json("value") };
+    : { type: "json", value: withUniqueNames(members.json("value")) };
+}
+
+/** Compact text as documents are stored: of a name that comes twice the last value counts. */
+function withUniqueNames(text: Bytes): Bytes {
+  const scanner = new JsonTextScanner();
+  scanner.value(text, 0, text.length);
+  return scanner.hasUniqueNames ? text : uniqueNames(text, 0, text.length);
 }
 
 const valueRequired = (): MinikeyError => new MinikeyError("BAD_REQUEST", "Value is required");

@@ -51,6 +51,8 @@ test("one record that cannot be stored is the end of the batch, and nothing of i
     [["k".repeat(1025), "1"], "KEY_TOO_LARGE"],
     [["b", '{"n":}', "json"], "BAD_REQUEST"],
     [["b", "", "json"], "BAD_REQUEST"],
+    [["b", '{"n": 1}', "json"], "BAD_REQUEST"],
+    [["b", '[{"n":1,"n":2}]', "json"], "BAD_REQUEST"],
   ] as [TestRecord, string][]) {
     assert.equal(load(view, recordsOf(["a", "1"], bad, ["c", "1"])), code);
   }

@@ -121,6 +121,22 @@ describe("commands on values", () => {
     ]);
   });
 
+  it("KV.PUT takes a document only as it is to be stored, and says what is wrong with it", () => {
+    const put = (text: string): Plain => call("KV.PUT", "d", "json", "any", "0", "0", text);
+    const spaces = "-BAD_REQUEST a value is not compact JSON: it has whitespace between its parts";
+    for (const [text, error] of [
+      ['{"a":}', "-BAD_REQUEST a value is not JSON"],
+      ["", "-BAD_REQUEST a value is not JSON"],
+      ['{"a": 1}', spaces],
+      [" 1", spaces],
+      ["1\n", spaces],
+      ['{"a":1,"b":{"é":1,"\\u00e9":2}}', '-BAD_REQUEST the name "é" comes twice in one object'],
+    ]) {
+      assert.equal(put(text), error, text);
+    }
+    assert.equal(call("EXISTS", "d"), 0);
+  });
+
   it("KV.PUT creates, updates, and compares versions", () => {
     const put = (mode: string, version: number): Plain =>
       call("KV.PUT", "k", "string", mode, `${version}`, "0", "v");

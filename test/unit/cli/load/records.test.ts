@@ -51,6 +51,7 @@ test("a JSON line is a record: strings are bytes, the rest documents without whi
     ['{"key":"Sant Juli\\u00e0","value":"\\ud83d\\ude00\\n"}', "string", "Sant Julià", "😀\n"],
     ['{"k\\u0065y":"a","value":1}', "json", "a", "1"],
     ['{"key":1,"value":1,"key":"b","value":2}', "json", "b", "2"],
+    ['{"key":"a","value":{"x":1, "y":2.50, "\\u0078":{"z":1,"z":3}}}', "json", "a", '{"x":{"z":3},"y":2.50}'],
   ] as const) {
     assert.deepEqual(parse(line, "jsonl"), { type, key, value }, line);
   }
