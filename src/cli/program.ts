@@ -9,6 +9,7 @@ import type { ClusterFlags } from "./cluster/cluster-command.js";
 import { DEFAULT_CONNECT, DEFAULT_HTTP } from "./connection.js";
 import { reportFailure } from "./failure.js";
 import type { CreateFlags, KeyspaceFlags } from "./keyspace/keyspace-command.js";
+import type { FormatName } from "./load/formats.js";
 import type { LoadFlags } from "./load/load-command.js";
 import type { ShellFlags } from "./shell/shell-command.js";
 import type { StartFlags } from "./start/start-command.js";
@@ -128,11 +129,13 @@ function addShell(program: Command): void {
 function addLoad(program: Command): void {
   program
     .command("load")
-    .description('load records: JSON lines {"key":…,"value":…} or key:value lines, gzipped too')
+    .description("load records: the record format, JSON lines or key:value lines, gzipped too")
     .argument("<file>", "the file to read; - is standard input")
     .addOption(connectOption())
     .addOption(
-      new Option("--format <format>", "instead of telling by the content").choices(["jsonl", "lines"]),
+      new Option("--format <format>", "of the records; auto tells by the content")
+        .choices(["auto", "records", "jsonl", "json", "lines"] satisfies FormatName[])
+        .default("auto"),
     )
     .option("--keyspace <name>", "where to store the records")
     .option("--strict", "write nothing when any line is bad")

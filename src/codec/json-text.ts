@@ -158,7 +158,7 @@ export class JsonTextScanner {
         this.isEscaped = true;
         at = escape(bytes, at, end);
       } else if (byte >= 0x80) {
-        at = character(bytes, at, end);
+        at = skipCharacter(bytes, at, end);
       } else {
         return ~at;
       }
@@ -244,10 +244,10 @@ function isHexDigit(byte: number): boolean {
 }
 
 /**
- * A character of two to four bytes: well-formed UTF-8 (Unicode, table 3-7), so no overlong form, no surrogate,
- * nothing beyond U+10FFFF.
+ * Where the character of two to four bytes at `start` ends, or `~start`: well-formed UTF-8 (Unicode, table 3-7),
+ * so no overlong form, no surrogate, nothing beyond U+10FFFF.
  */
-function character(bytes: Bytes, start: number, end: number): number {
+export function skipCharacter(bytes: Bytes, start: number, end: number): number {
   const lead = bytes[start];
   const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
   if (lead < 0xc2 || lead > 0xf4 || start + length > end) return ~start;

@@ -8,16 +8,17 @@ import { pipeline } from "node:stream/promises";
 import { openReadyChannel, splitAddresses } from "../connection.js";
 import { ExitError } from "../failure.js";
 import { BadLines } from "./bad-lines.js";
+import { detectFormat, type FormatName, formatNamed, isBlank, type RecordFormat } from "./formats.js";
 import { type Line, LineSplitter } from "./line-splitter.js";
 import { Loader } from "./loader.js";
 import { Progress } from "./progress.js";
-import { detectFormat, isBlank, type RecordFormat, RecordParser } from "./records.js";
+import { RecordParser } from "./records.js";
 import { Routes } from "./routes.js";
 import { openSource, type Source } from "./source.js";
 
 export interface LoadFlags {
   readonly connect: string;
-  readonly format?: RecordFormat;
+  readonly format: FormatName;
   readonly keyspace?: string;
   readonly strict?: boolean;
   readonly json?: boolean;
@@ -68,7 +69,7 @@ async function withReadableTwice(source: Source, use: (source: Source) => Promis
 async function checkAll(source: Source, flags: LoadFlags): Promise<void> {
   const badLines = new BadLines(source.name, note);
   const parser = new RecordParser();
-  let format = flags.format;
+  let format = formatNamed(flags.format);
   for await (const line of linesByChunk(source)) {
     while (line.next()) {
       format ??= formatOf(line);
@@ -114,7 +115,7 @@ class LoadRun {
   constructor(source: Source, flags: LoadFlags, routes: Routes) {
     this.#source = source;
     this.#flags = flags;
-    this.#format = flags.format;
+    this.#format = formatNamed(flags.format);
     this.#badLines = new BadLines(source.name, note);
     this.#loader = new Loader({
       bytesMax: BYTES_ON_THEIR_WAY_MAX,

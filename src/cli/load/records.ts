@@ -1,11 +1,13 @@
 /**
- * Lines as records. Two formats, told apart by the first line that is not blank:
+ * Lines as records, in one of three formats:
  *
+ *     "person1" -> [ "name" -> "John" ]                  records: what document/record-parser.ts reads
  *     {"key":"city:AD:Vila","value":{"name":"Vila"}}     jsonl: one object a line
  *     turpis:libero                                      lines: key:value, the first ":" separates
  *
  * A JSON value that is a string is stored as bytes, any other as a document: the text as it stands in the line,
- * without the whitespace between its tokens, so that no number is rounded.
+ * without the whitespace between its tokens, so that no number is rounded. A record of the record format is a
+ * document, what comes after the colon of the last format is bytes.
  *
  * The good line is the fast one: it is read in bytes, once, and the record is where it lies in the line. What is
  * wrong with a bad one is found out afterwards, at leisure.
@@ -22,10 +24,10 @@ import {
   latin1ToBytes,
   utf8ToBytes,
 } from "../../core/bytes.js";
+import { RecordTextParser } from "../../document/record-parser.js";
+import { isBlank, type RecordFormat } from "./formats.js";
 import { jsonErrorColumn } from "./json-column.js";
 import type { Line } from "./line-splitter.js";
-
-export type RecordFormat = "jsonl" | "lines";
 
 /** Where a record lies: views, valid until the parser's next line. */
 export interface LoadRecord {
@@ -54,19 +56,6 @@ const CLOSE_BRACE = 0x7d;
 const KEY = latin1ToBytes('"key"');
 const VALUE = latin1ToBytes('"value"');
 
-/** The format that a line is in, as far as one line can tell. */
-export function detectFormat(line: Line): RecordFormat {
-  const text = textOf(line).trimStart();
-  if (!text.startsWith("{")) return "lines";
-  // `{tag}:value` is a line of the other format.
-  return /^\{\s*(?:"|\}\s*$)/.test(text) ? "jsonl" : "lines";
-}
-
-export function isBlank({ bytes, start, end }: Line): boolean {
-  for (let at = start; at < end; at += 1) if (bytes[at] !== 32 && bytes[at] !== 9) return false;
-  return true;
-}
-
 const textOf = ({ bytes, start, end }: Line): string => bytes.utf8Slice(start, end);
 
 /** Its fields are the record of the line that was parsed last, when that is one. */
@@ -81,6 +70,7 @@ export class RecordParser implements LoadRecord {
   valueEnd = 0;
   /** Why the line that was parsed last is no record. */
   bad: BadLine = { line: 0, column: 0, reason: "" };
+  readonly #recordText = new RecordTextParser();
   readonly #scanner = new JsonTextScanner();
   #isKeyEscaped = false;
   #isValueEscaped = false;
@@ -91,6 +81,7 @@ export class RecordParser implements LoadRecord {
     this.line = line.number;
     if (line.isTooLong) return this.#refuse(1, "the line is too long for a record");
     if (format === "lines") return isBlank(line) ? "blank" : this.#parseKeyValue(line);
+    if (format === "records") return isBlank(line) ? "blank" : this.#parseRecordText(line);
     if (this.#scanObject(line)) return this.#finishJson();
     return isBlank(line) ? "blank" : this.#explain(line);
   }
@@ -113,6 +104,22 @@ export class RecordParser implements LoadRecord {
     this.value = bytes;
     this.valueStart = colon + 1;
     this.valueEnd = end;
+    return this.#checkKey();
+  }
+
+  #parseRecordText(line: Line): "record" | "bad" {
+    const { bytes, start, end } = line;
+    const record = this.#recordText;
+    if (!record.parse(bytes, start, end)) {
+      return this.#refuse(bytes.utf8Slice(start, record.errorAt).length + 1, record.reason);
+    }
+    this.type = RECORD_JSON;
+    this.key = record.key;
+    this.keyStart = record.keyStart;
+    this.keyEnd = record.keyEnd;
+    this.value = record.value;
+    this.valueStart = 0;
+    this.valueEnd = record.valueEnd;
     return this.#checkKey();
   }
 

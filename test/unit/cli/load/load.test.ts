@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -8,7 +8,7 @@ import { connect } from "../../../../src/client/connect.js";
 import { systemClock } from "../../../../src/platform/clock.js";
 import { MemoryDatabase } from "../../../support/memory-database.js";
 import { type MemoryServer, startMemoryServer } from "../../../support/memory-server.js";
-import { minikeyPath } from "../../../support/repository.js";
+import { minikeyPath, repositoryRoot } from "../../../support/repository.js";
 import { makeTempDir } from "../../../support/temp-dir.js";
 import { waitFor } from "../../../support/wait.js";
 import { HANG_UP, ScriptedNode } from "../../client/scripted-node.js";
@@ -75,6 +75,44 @@ test("key:value lines are stored as bytes; of one key the last line wins", async
   const client = connect(server.address);
   cleanups.push(() => client.close());
   assert.deepEqual(await client.mget(["k0", "k1", "k2"]), ["1998:x", "1999:x", "1997:x"]);
+});
+
+test("records of the record format are stored as documents; bad ones are named with line and column", async () => {
+  const server = await startServer();
+  const people = readFileSync(join(repositoryRoot, "examples/people.txt"), "utf8");
+  const bad =
+    '\r\n"person5" -> "hello"\r\n"person6" -> [ "address" -> [ "there" ] ]\r\nk : { a : 1 ; b : { } }';
+  const { status, out, err } = await load(["-", "--connect", server.address], `\ufeff${people}${bad}`);
+  assert.match(out, /^loaded 5 records \(0 replaced, 2 failed\)/);
+  assert.equal(
+    err,
+    "standard input:6:14: the value of a record is a set: [ … ]\n" +
+      'standard input:7:39: expected "->" here\n',
+  );
+  assert.equal(status, 1);
+  const client = connect(server.address);
+  cleanups.push(() => client.close());
+  assert.deepEqual(await client.mget(["person1", "person2", "person3", "person4", "k"]), [
+    '{"name":"John","age":22}',
+    '{"name":"Mary","address":{"street":"Panepistimiou","number":12}}',
+    '{"height":1.75,"profession":"student"}',
+    "{}",
+    '{"a":1,"b":{}}',
+  ]);
+});
+
+test("--format overrides what the content looks like", async () => {
+  const server = await startServer();
+  const formats = ["lines", "records", "json", "auto"];
+  const ends = [];
+  for (const format of formats) {
+    ends.push(await load(["-", "--format", format, "--connect", server.address], "k:{a:1}\n"));
+  }
+  assert.deepEqual(
+    ends.map(({ status }) => status),
+    [0, 0, 1, 0],
+  );
+  assert.equal(ends[2].err, "standard input:1:1: not JSON from here on\n");
 });
 
 test("bad lines are named and do not stop the rest", async () => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { detectFormat, type RecordFormat } from "../../../../src/cli/load/formats.js";
 import { jsonErrorColumn } from "../../../../src/cli/load/json-column.js";
 import type { Line } from "../../../../src/cli/load/line-splitter.js";
-import { detectFormat, type RecordFormat, RecordParser } from "../../../../src/cli/load/records.js";
+import { RecordParser } from "../../../../src/cli/load/records.js";
 import { RECORD_JSON } from "../../../../src/codec/record-batch.js";
 import { asBytes } from "../../../../src/core/bytes.js";
 
@@ -35,10 +36,32 @@ function parse(text: string | Buffer, format: RecordFormat): Found | "blank" | [
 }
 
 test("the format is told by the content of a line", () => {
-  assert.equal(detectFormat(lineOf('{"key":"a","value":1}')), "jsonl");
-  assert.equal(detectFormat(lineOf('  { "key": 1 }')), "jsonl");
-  assert.equal(detectFormat(lineOf("a:b")), "lines");
-  assert.equal(detectFormat(lineOf("{tag}:value")), "lines");
+  for (const [line, format] of [
+    ['{"key":"a","value":1}', "jsonl"],
+    ['  { "key": 1 }', "jsonl"],
+    ["a:b", "lines"],
+    ["{tag}:value", "lines"],
+    ['"a":b', "lines"],
+    ["a: [x]", "lines"],
+    ['a:{"b":1,"c":2}', "lines"],
+    ["http://x -> y", "lines"],
+    ['"person1" -> [ "name" -> "John" ]', "records"],
+    ['"person5" -> "hello"', "records"],
+    ["person1->[]", "records"],
+    ['  "a \\" b"  ->', "records"],
+    ['"k" : { "a" : 1 ; "b" : { } }', "records"],
+    ['"k" : { oops', "records"],
+    ["k : { a : 1 ; b : { } }", "records"],
+    [`k : { a : "${"x".repeat(10_000)}" }`, "records"],
+    ["k : { oops", "lines"],
+  ] as const) {
+    assert.equal(detectFormat(lineOf(line)), format, line);
+  }
+});
+
+test("a record of the record format is a document", () => {
+  const found = parse('"person1" -> [ "name" -> "John" | "age" -> 22 ]', "records");
+  assert.deepEqual(found, { type: "json", key: "person1", value: '{"name":"John","age":22}' });
 });
 
 test("a JSON line is a record: strings are bytes, the rest documents without whitespace between tokens", () => {
@@ -87,7 +110,7 @@ test("the first colon separates; the rest is value, empty or not", () => {
 });
 
 test("blank lines are no records and no errors", () => {
-  for (const format of ["jsonl", "lines"] as const) {
+  for (const format of ["records", "jsonl", "lines"] as const) {
     assert.deepEqual(parse("", format), "blank");
     assert.deepEqual(parse(" \t", format), "blank");
   }
@@ -111,6 +134,10 @@ test("a bad line is named with column and reason", () => {
     ['{"key":"a\\ud800","value":1}', "jsonl", 1, "the key holds half of a surrogate pair"],
     ['{"key":"a","value":"\\udc00"}', "jsonl", 1, "the value holds half of a surrogate pair"],
     [`{"key":"a","value":${"[".repeat(129)}${"]".repeat(129)}}`, "jsonl", 1, "nested more than 128 deep"],
+    ['"person5" -> "hello"', "records", 14, "the value of a record is a set: [ … ]"],
+    ['"😀é" -> "hello"', "records", 10, "the value of a record is a set: [ … ]"],
+    ['"" -> []', "records", 1, "the key is empty"],
+    [`${"k".repeat(1025)} -> []`, "records", 1, "the key is 1025 bytes; 1024 are the most"],
     ["no colon here, but in what follows", "lines", 35, 'no ":" between key and value'],
   ];
   for (const [line, format, column, reason] of cases) {
