@@ -9,7 +9,7 @@ export type RecordFormat = "records" | "jsonl" | "lines";
 export type FormatName = RecordFormat | "auto" | "json";
 
 /** The format that a flag names; undefined when the content is to tell. */
-export function formatNamed(name: FormatName): RecordFormat | undefined {
+export function formatNamed(name: FormatName = "auto"): RecordFormat | undefined {
   if (name === "auto") return undefined;
   return name === "json" ? "jsonl" : name;
 }

@@ -18,7 +18,8 @@ import { openSource, type Source } from "./source.js";
 
 export interface LoadFlags {
   readonly connect: string;
-  readonly format: FormatName;
+  /** `auto` unless said otherwise. */
+  readonly format?: FormatName;
   readonly keyspace?: string;
   readonly strict?: boolean;
   readonly json?: boolean;
