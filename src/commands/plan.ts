@@ -4,7 +4,7 @@
  */
 import { assert } from "../core/assert.js";
 import { slotOfBytes } from "../sharding/slots.js";
-import { Args, type CommandSpec, type TransactionPlan } from "./types.js";
+import { Args, type CommandSpec, type QueryPlan, type TransactionPlan } from "./types.js";
 
 export type PartitionOf = (slot: number) => number;
 
@@ -80,4 +80,11 @@ export function planTransaction(spec: CommandSpec, args: Args): TransactionPlan 
   const plan = spec.plan;
   assert(plan !== undefined, `${spec.name} has no plan for several partitions`);
   return plan(args);
+}
+
+/** A command of spread `query` as lookups and an answer. */
+export function planQuery(spec: CommandSpec, args: Args): QueryPlan {
+  const query = spec.query;
+  assert(query !== undefined, `${spec.name} has no lookups`);
+  return query(args);
 }

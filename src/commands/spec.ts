@@ -14,7 +14,8 @@ type Optional =
   | "internal"
   | "check"
   | "run"
-  | "plan";
+  | "plan"
+  | "query";
 
 /** What an entry has to say; the rest has defaults. */
 export type CommandFields = Omit<CommandSpec, Optional> & Partial<Pick<CommandSpec, Optional>>;
@@ -36,6 +37,7 @@ export function command(fields: CommandFields): CommandSpec {
     check: fields.check,
     run: fields.run,
     plan: fields.plan,
+    query: fields.query,
   };
 }
 

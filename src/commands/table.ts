@@ -7,6 +7,7 @@ import { KEY_COMMANDS } from "./keys.js";
 import { LOAD_COMMANDS } from "./load.js";
 import { LOCAL_COMMANDS } from "./local.js";
 import { MULTI_KEY_COMMANDS } from "./multi-key.js";
+import { QUERY_COMMANDS } from "./query.js";
 import { SCAN_COMMANDS } from "./scan.js";
 import { STRING_COMMANDS } from "./strings.js";
 import type { CommandSpec } from "./types.js";
@@ -95,5 +96,6 @@ export const COMMANDS = new CommandTable([
   ...LOCAL_COMMANDS,
   ...VERSIONED_COMMANDS,
   ...LOAD_COMMANDS,
+  ...QUERY_COMMANDS,
   ...INTERNAL_COMMANDS,
 ]);

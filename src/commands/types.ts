@@ -3,6 +3,7 @@
  * RESP, HTTP, shell and library all come from the table (as in Valkey's `commands/*.json`).
  */
 import type { Bytes, Key } from "../core/bytes.js";
+import type { Found } from "../document/found.js";
 import type { Reply } from "./reply.js";
 
 /** `json` values are documents in compact UTF-8 JSON; `string` values are bytes. */
@@ -111,10 +112,11 @@ export interface KeyPositions {
  * How a command whose keys lie in several partitions is carried out.
  * `single`: exactly one key. `sum`: split by partition, integer replies added up (DEL). `gather`: split, one
  * reply a key put back in order, all from one moment (MGET). `transaction`: all partitions or none (MSET,
- * RENAME). `all-sum`: asked of every partition, added up (DBSIZE). `all`: the node drives it (SCAN, KEYS).
+ * RENAME). `query`: looks at places in the values of some keys, all at one moment, and answers from what it finds
+ * (QUERY). `all-sum`: asked of every partition, added up (DBSIZE). `all`: the node drives it (SCAN, KEYS).
  * `local`: answered by the node or the connection without the data (PING).
  */
-export type Spread = "single" | "sum" | "gather" | "transaction" | "all-sum" | "all" | "local";
+export type Spread = "single" | "sum" | "gather" | "transaction" | "query" | "all-sum" | "all" | "local";
 
 export interface CommandSpec {
   /** Upper case; `CLIENT` has its subcommands inside. */
@@ -151,6 +153,33 @@ export interface CommandSpec {
   readonly run: ((view: KeyValueView, args: Args) => Reply) | undefined;
   /** For `transaction`: the command as reads, a decision and writes, for keys in several partitions. */
   readonly plan: ((args: Args) => TransactionPlan) | undefined;
+  /** For `query`: the command as lookups and an answer. Called after `check`, which it may rely on. */
+  readonly query: ((args: Args) => QueryPlan) | undefined;
+}
+
+/** A place: in the value of `key`, the field that `path` leads to, or the whole value when `path` is empty. */
+export interface Lookup {
+  readonly key: Key;
+  readonly path: readonly string[];
+}
+
+/** What a lookup came upon in a key that exists. `bytes` stay as they are while the plan answers, no longer. */
+export interface Looked {
+  /** Of the key's value: a field of a document is of type `json`, too. */
+  readonly type: ValueType;
+  readonly version: number;
+  readonly expiresAtMs: number;
+  /** Positions in `bytes`. Bytes that are no document are a text, as far as paths go. */
+  readonly found: Found;
+  readonly bytes: Bytes;
+}
+
+/** A command that looks at several places at one moment. Refers to nothing of the arguments it was made from. */
+export interface QueryPlan {
+  /** Each with a key of 1 to 1,024 bytes; there may be none, and a key may be in several. */
+  readonly lookups: readonly Lookup[];
+  /** Gets one result a lookup, in order; undefined: there is no such key. May throw `MinikeyError`. */
+  answer(results: readonly (Looked | undefined)[]): Reply;
 }
 
 /** One change to one key. A put keeps its `bytes`, as `KeyValueView.set` does. */

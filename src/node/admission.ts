@@ -9,9 +9,11 @@ import type { CommandKind } from "./context-order.js";
 import type { Route } from "./coordinator.js";
 import { innerArgs, ONCE } from "./node-commands.js";
 
-/** The partition of a command's keys, or −1 when it concerns several. */
+/** The partition that carries the command out, or −1 when several do, or the node from what they say. */
 export function partitionFor(spec: CommandSpec, args: Args, route: Route): number {
-  return spec.keys.first === 0 ? -1 : commonPartition(spec, args, route.partitionOf);
+  return spec.keys.first === 0 || spec.spread === "query"
+    ? -1
+    : commonPartition(spec, args, route.partitionOf);
 }
 
 /** How the command counts in the order of its context. */

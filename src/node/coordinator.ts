@@ -1,15 +1,16 @@
 /**
  * Commands whose keys lie in several partitions: cut up, asked side by side, put together.
  *
- * `sum` commands (`DEL a b`) are carried out partition by partition, each key linearizably. `gather` commands
- * (`MGET`) show one moment. `transaction` commands (`MSET`, `RENAME`) are done everywhere or nowhere.
+ * `sum` commands (`DEL a b`) are carried out partition by partition, each key linearizably. `gather` and `query`
+ * commands (`MGET`, `QUERY`) show one moment. `transaction` commands (`MSET`, `RENAME`) are done everywhere or
+ * nowhere.
  */
 import { type FanOut, fanOut } from "../commands/fan-out.js";
-import { planTransaction, type Share, splitByPartition } from "../commands/plan.js";
+import { planQuery, planTransaction, type Share, splitByPartition } from "../commands/plan.js";
 import { type Reply, Slice } from "../commands/reply.js";
 import type { ScanCursors } from "../commands/scan-cursor.js";
 import { COMMANDS } from "../commands/table.js";
-import { Args, type CommandSpec } from "../commands/types.js";
+import { Args, type CommandSpec, type Looked, type QueryPlan } from "../commands/types.js";
 import { assert } from "../core/assert.js";
 import { copyBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
@@ -19,12 +20,10 @@ import type { Random } from "../ports/random.js";
 import type { BatchLevel } from "./batch.js";
 import type { Keyspace } from "./cluster-map.js";
 import type { ReadGuarantee } from "./partition-reader.js";
-import { refusalError } from "./refusal.js";
 import type { Requests } from "./requests.js";
 import { retainReply } from "./retain-reply.js";
 import { SnapshotReads } from "./snapshot-reads.js";
 import { TransactionRunner } from "./transaction-runner.js";
-import { STEPS_GRACE_MS, within } from "./within.js";
 
 /** A command on its way: where, and with which guarantees. */
 export interface Route {
@@ -38,7 +37,6 @@ export type Done = (reply: Reply) => void;
 
 export class Coordinator {
   readonly #requests: Requests;
-  readonly #clock: Clock;
   readonly #random: Random;
   readonly #cursors: ScanCursors;
   readonly #reads: SnapshotReads;
@@ -46,14 +44,17 @@ export class Coordinator {
 
   constructor(requests: Requests, clock: Clock, random: Random, cursors: ScanCursors, self: NodeId) {
     this.#requests = requests;
-    this.#clock = clock;
     this.#random = random;
     this.#cursors = cursors;
     this.transactions = new TransactionRunner(requests, clock, random, self);
-    this.#reads = new SnapshotReads(requests, this.transactions);
+    this.#reads = new SnapshotReads({
+      requests,
+      clock,
+      readLocked: async (keys, route) => await this.transactions.readLocked(keys, route),
+    });
   }
 
-  /** `args` must stay as they are until `done` is called. */
+  /** `args` must stay as they are until `done` is called, but for `query`, which reads them at once. */
   run(spec: CommandSpec, args: Args, route: Route, done: Done): void {
     switch (spec.spread) {
       case "sum":
@@ -70,6 +71,9 @@ export class Coordinator {
         break;
       case "all":
         this.#drive(spec, args, route, done);
+        break;
+      case "query":
+        this.#query(spec, args, route, done);
         break;
       case "single":
       case "local":
@@ -106,24 +110,23 @@ export class Coordinator {
       );
       return;
     }
-    const keys = Array.from({ length: args.count - 1 }, (_, i) => args.key(i + 1));
-    const limitMs = this.#requests.requestTimeoutMs + STEPS_GRACE_MS;
-    within(this.#clock, limitMs, this.#reads.read([...new Set(keys)], route)).then(
-      (entries) => {
-        if (entries === undefined) {
-          done(refusalError("unreachable"));
-          return;
-        }
-        done(
-          keys.map((key) => {
-            const entry = entries.get(key);
-            if (entry === undefined || entry.type !== "string") return null;
-            return new Slice(entry.bytes, entry.start, entry.end);
-          }),
-        );
-      },
-      (error: unknown) => done(asReply(error)),
-    );
+    const lookups = Array.from({ length: args.count - 1 }, (_, i) => ({ key: args.key(i + 1), path: [] }));
+    this.#reads.look(lookups, route, (results) => {
+      done(results instanceof MinikeyError ? results : results.map(valueOf));
+    });
+  }
+
+  #query(spec: CommandSpec, args: Args, route: Route, done: Done): void {
+    let plan: QueryPlan;
+    try {
+      plan = planQuery(spec, args);
+    } catch (error) {
+      done(asReply(error));
+      return;
+    }
+    this.#reads.look(plan.lookups, route, (results) => {
+      done(results instanceof MinikeyError ? results : answerOf(plan, results));
+    });
   }
 
   async #transact(spec: CommandSpec, args: Args, route: Route): Promise<Reply> {
@@ -162,6 +165,20 @@ export class Coordinator {
 
 export function groupIn(keyspace: Keyspace, partition: number): GroupId {
   return groupOf(keyspace.id, partitionId(partition));
+}
+
+function answerOf(plan: QueryPlan, results: readonly (Looked | undefined)[]): Reply {
+  try {
+    return plan.answer(results);
+  } catch (error) {
+    return asReply(error);
+  }
+}
+
+/** A whole value as bytes, a document as its JSON. */
+function valueOf(looked: Looked | undefined): Reply {
+  if (looked?.found.kind !== "value") return null;
+  return new Slice(looked.bytes, looked.found.start, looked.found.end);
 }
 
 /** Calls `then` once `count` replies are there. */
@@ -208,7 +225,7 @@ function inOrder(shares: readonly Share[], replies: readonly Reply[]): Reply {
   return result;
 }
 
-export function asReply(error: unknown): Reply {
+export function asReply(error: unknown): MinikeyError {
   if (error instanceof MinikeyError) return error;
   throw error;
 }

@@ -29,6 +29,7 @@ import { ClusterView, parseNote, type Report } from "./cluster-view.js";
 import { ContextOrder } from "./context-order.js";
 import { asReply, Coordinator, copyArgs, groupIn, type Route } from "./coordinator.js";
 import type { ClusterStatus, Database, KeyspaceInfo, ReplySink, RequestContext } from "./database.js";
+import { readSpecOf } from "./field-command.js";
 import { FirstElections } from "./first-elections.js";
 import { Formation } from "./formation.js";
 import { newClusterId } from "./forming.js";
@@ -45,7 +46,6 @@ import { Readmission } from "./readmission.js";
 import type { ReplicaGroup } from "./replica-group.js";
 import { Requests } from "./requests.js";
 import { Router } from "./router.js";
-import { KV_SNAPSHOT } from "./snapshot-reads.js";
 import { isReady, keyspaceInfo, memberInfos, partitionInfos, type StatusSource } from "./status.js";
 import {
   AbandonedTransactions,
@@ -151,7 +151,7 @@ export class MinikeyNode implements Database {
       nodeOf: (replica) => this.#membership.nodeOfMember(memberNumberOf(replica)),
       exists: (group) => group === META_GROUP || this.#router.keyspaceById(keyspaceOf(group)) !== undefined,
       writeSpecOf: (opcode) => this.#nodeCommands.get(opcode) ?? COMMANDS.byOpcode(opcode),
-      specOf: (opcode) => (opcode === KV_SNAPSHOT.opcode ? KV_SNAPSHOT : COMMANDS.byOpcode(opcode)),
+      specOf: readSpecOf,
       scheduleTurn: () => this.#scheduleTurn(),
     });
     this.#membership = new Membership({
@@ -341,10 +341,11 @@ export class MinikeyNode implements Database {
     sink: ReplySink,
   ): void {
     if (partition === -1) {
-      const kept = copyArgs(args);
-      context.order?.keep(kept.bytes.length);
+      const kept = spec.spread === "query" ? args : copyArgs(args);
+      const keptBytes = kept.bytesUsed;
+      context.order?.keep(keptBytes);
       this.#coordinator.run(spec, kept, route, (reply) => {
-        context.order?.letGo(kept.bytes.length);
+        context.order?.letGo(keptBytes);
         answer(sink, context, reply);
       });
     } else if (spec.access === "write") {

@@ -169,7 +169,7 @@ export class PartitionMachine {
     this.#appliedIndex = applied.index;
     this.#appliedTerm = applied.term;
     this.#timeMs = reader.u48();
-    this.view.revision = reader.u48();
+    this.view.resumeAt(reader.u48());
     this.#configuration = readConfiguration(reader);
     this.sessions.decode(reader);
     this.transactions.decode(reader);

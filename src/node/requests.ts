@@ -123,6 +123,11 @@ export class Requests implements WriterHost, ReaderHost {
     else reader.submit(spec, args, guarantee, sink, context);
   }
 
+  /** Writes that this node's replica of the group has applied, all of them committed; undefined without one. */
+  appliedRevision(group: GroupId): number | undefined {
+    return this.#host.replica(group)?.machine.view.revision;
+  }
+
   /** Keyspaces may have been dropped: whoever waits for their groups is told. */
   closeDropped(): void {
     for (const group of this.#openGroups()) if (!this.#host.exists(group)) this.#closeGroup(group);

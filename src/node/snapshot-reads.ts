@@ -1,131 +1,260 @@
 /**
- * Several keys as of one moment, over partitions.
+ * Places in several keys' values as of one moment, over partitions (docs/adr/0013).
  *
- * All are read twice. Versions only grow and are never used again, so a key that shows the same version twice
- * had its value all the time between, and so had a missing key whose partition took no write at all. When that
- * holds for every key, the values stood together at the moment between the two readings. Keys that are written
- * all the time are read under a lock instead, after a few rounds.
+ * Each partition is asked once (`KV.FIELD`) and answers from one state of its data that holds everything committed
+ * before the question: what it found, its revision, and since which revision it has been like this. A partition's
+ * `floor` is a revision that was committed before the questions were asked. Then:
+ *
+ * - A partition whose answer says "unchanged since the floor or before" had these values at every moment from when
+ *   the questions were asked until it answered.
+ * - If all partitions say so, all values stood together at the moment when the questions were asked.
+ * - If all but one say so even when asked again after that one has answered, all values stood together at the
+ *   moment of its answer, whenever that was. So a key that is written all the time costs no more than this.
+ * - Otherwise all are asked again. Floors are then the revisions of the answers so far: all of these were committed
+ *   by now. Of what has not changed since, the value does not travel again.
+ *
+ * The first floors are what this node's own replicas have applied when the command comes. They lag a little behind
+ * at most, so one round is enough unless a key is just being written; where there is no replica here there is no
+ * floor, and more rounds are needed. A request's moment lies between its arrival and its answer: it is linearizable.
+ *
+ * Transactions fit in because a partition that holds a part of one does not answer for its keys (`PartitionReader`
+ * waits for the lock's end). A transaction shows in an answer, or in a floor, only after it was carried out there;
+ * by then all its partitions had it prepared in their logs. Whoever is asked later either has carried it out, too,
+ * with a revision above a floor from before, or waits. So no two values are on different sides of it.
+ *
+ * An expiry shows only as the delete that it is in the log: overdue keys are purged before they are read.
+ *
+ * Keys that several partitions write all the time are read under a lock after a few rounds.
  */
+import { lookIn } from "../commands/look.js";
 import type { Reply } from "../commands/reply.js";
-import { Slice } from "../commands/reply.js";
-import type { CommandSpec, Entry, ValueType } from "../commands/types.js";
+import type { Entry, Looked, Lookup } from "../commands/types.js";
 import { assert } from "../core/assert.js";
-import { type Key, latin1ToBytes } from "../core/bytes.js";
+import type { Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
-import { slotOfBytes } from "../sharding/slots.js";
-import { groupIn, type Route } from "./coordinator.js";
-import { makeArgs } from "./node-commands.js";
+import type { GroupId } from "../core/ids.js";
+import type { Clock } from "../ports/clock.js";
+import { slotOfKey } from "../sharding/slots.js";
+import { asReply, groupIn, type Route } from "./coordinator.js";
+import type { ReplySink } from "./database.js";
+import { answerAt, fieldArgs, KV_FIELD, revisionOf } from "./field-command.js";
+import { refusalError } from "./refusal.js";
 import type { Requests } from "./requests.js";
-import { retainReply } from "./retain-reply.js";
-import { StoreView } from "./store-view.js";
-import type { TransactionRunner } from "./transaction-runner.js";
+import { STEPS_GRACE_MS, within } from "./within.js";
 
-/** A key at one moment: its entry, and how many writes its partition had taken. */
-interface Reading {
-  readonly revision: number;
-  readonly entry: Entry | undefined;
+/** One result a lookup, in order, or why there are none. Bytes are valid during the call, unless they are kept. */
+export type LookedDone = (results: readonly (Looked | undefined)[] | MinikeyError) => void;
+
+/** By key; missing keys are left out. */
+export type Entries = ReadonlyMap<Key, Entry>;
+
+/** Times that all are asked before the lock. */
+const ROUNDS_MAX = 3;
+/** Nothing of the partition is known to have been committed. */
+const NO_FLOOR = -1;
+
+const NO_RESULTS: readonly (Looked | undefined)[] = [];
+
+/** What such reads need of their node. */
+export interface SnapshotHost {
+  readonly requests: Pick<Requests, "requestTimeoutMs" | "appliedRevision" | "read">;
+  readonly clock: Clock;
+  /** Entries of one moment, whatever it costs. Rejects with `MinikeyError`. */
+  readLocked(keys: readonly Key[], route: Route): Promise<Entries>;
 }
 
-/** `KV.SNAPSHOT key`: [the partition's revision, what `KV.GET` answers]. */
-export const KV_SNAPSHOT: CommandSpec = {
-  name: "KV.SNAPSHOT",
-  opcode: 220,
-  arity: 2,
-  keys: { first: 1, last: 1, step: 1 },
-  keysInside: undefined,
-  spread: "single",
-  access: "read",
-  flags: [],
-  categories: [],
-  group: "minikey",
-  summary: "Get a value with its version, and the revision of its partition",
-  internal: true,
-  check: undefined,
-  plan: undefined,
-  run(view, args) {
-    assert(view instanceof StoreView, "a node's partitions are read through their stores");
-    const entry = view.get(args.key(1));
-    if (entry === undefined) return [view.revision, null];
-    const value = new Slice(entry.bytes, entry.start, entry.end);
-    return [view.revision, [entry.type, entry.version, entry.expiresAtMs, value]];
-  },
-};
+export class SnapshotReads {
+  readonly #host: SnapshotHost;
 
-function isUnchanged(before: Reading | undefined, after: Reading | undefined): boolean {
-  if (before === undefined || after === undefined) return false;
-  if (before.entry === undefined || after.entry === undefined) return before.revision === after.revision;
-  return before.entry.version === after.entry.version;
+  constructor(host: SnapshotHost) {
+    this.#host = host;
+  }
+
+  look(lookups: readonly Lookup[], route: Route, done: LookedDone): void {
+    if (lookups.length === 0) done(NO_RESULTS);
+    else new SnapshotRead(lookups, route, false, done, this.#host).start();
+  }
+
+  /** Whole values, in memory of their own, whatever the route says of reads. Rejects with `MinikeyError`. */
+  async read(keys: readonly Key[], route: Route): Promise<Entries> {
+    return await new Promise((resolve, reject) => {
+      const lookups = keys.map((key) => ({ key, path: [] }));
+      const done: LookedDone = (results) => {
+        if (results instanceof MinikeyError) reject(results);
+        else resolve(entriesOf(keys, results));
+      };
+      new SnapshotRead(lookups, { ...route, guarantee: "linearizable" }, true, done, this.#host).start();
+    });
+  }
 }
 
-function entriesOf(readings: ReadonlyMap<Key, Reading>): Entries {
+/** One partition's lookups, and what it answered last. */
+interface Part extends ReplySink {
+  readonly group: GroupId;
+  /** Which of all lookups are this partition's. */
+  readonly positions: number[];
+  /** A revision that was committed before the partition was asked. */
+  floor: number;
+  revision: number;
+  /** The partition's lookups have been as answered since this revision. */
+  changedAt: number;
+}
+
+class SnapshotRead {
+  readonly #lookups: readonly Lookup[];
+  readonly #route: Route;
+  readonly #keeps: boolean;
+  readonly #host: SnapshotHost;
+  readonly #parts: Part[] = [];
+  readonly #results: (Looked | undefined)[];
+  readonly #deadlineMs: number;
+  #done: LookedDone | undefined;
+  /** Partitions asked that have not answered yet. */
+  #open = 0;
+  #round = 0;
+  /** The one that has changed, while the others are asked again whether they have not. */
+  #changed: Part | undefined;
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(
+    lookups: readonly Lookup[],
+    route: Route,
+    keeps: boolean,
+    done: LookedDone,
+    host: SnapshotHost,
+  ) {
+    this.#lookups = lookups;
+    this.#route = route;
+    this.#done = done;
+    this.#host = host;
+    this.#results = Array.from<Looked | undefined>({ length: lookups.length });
+    this.#deadlineMs = host.clock.monotonicMs() + host.requests.requestTimeoutMs + STEPS_GRACE_MS;
+    lookups.forEach((lookup, i) => this.#partOf(lookup.key).positions.push(i));
+    this.#keeps = keeps || this.#parts.length > 1;
+  }
+
+  #partOf(key: Key): Part {
+    const group = groupIn(this.#route.keyspace, partitionOfKey(key, this.#route));
+    const known = this.#parts.find((part) => part.group === group);
+    if (known !== undefined) return known;
+    const floor = this.#host.requests.appliedRevision(group) ?? NO_FLOOR;
+    const part: Part = {
+      group,
+      positions: [],
+      floor,
+      revision: NO_FLOOR,
+      changedAt: 0,
+      onReply: (reply) => this.#onReply(part, reply),
+    };
+    this.#parts.push(part);
+    return part;
+  }
+
+  start(): void {
+    this.#askAll();
+  }
+
+  #askAll(): void {
+    this.#round += 1;
+    this.#ask(this.#parts);
+  }
+
+  #ask(parts: readonly Part[]): void {
+    const { requests } = this.#host;
+    this.#open = parts.length;
+    for (const part of parts) {
+      const args = fieldArgs(this.#lookups, part.positions, this.#results);
+      requests.read(part.group, KV_FIELD, args, this.#route.guarantee, part, undefined);
+    }
+  }
+
+  #onReply(part: Part, reply: Reply): void {
+    if (this.#done === undefined) return;
+    if (reply instanceof MinikeyError) {
+      this.#finish(reply);
+      return;
+    }
+    part.revision = revisionOf(reply);
+    part.changedAt = 0;
+    part.positions.forEach((position, i) => {
+      const { changedAt, looked } = answerAt(reply, i, this.#results[position], this.#keeps);
+      part.changedAt = Math.max(part.changedAt, changedAt);
+      this.#results[position] = looked;
+    });
+    this.#open -= 1;
+    if (this.#open === 0) this.#judge();
+  }
+
+  /** All that were asked have answered. */
+  #judge(): void {
+    if (this.#route.guarantee === "stale" || this.#parts.length === 1) {
+      this.#finish(this.#results);
+      return;
+    }
+    const held = this.#changed;
+    this.#changed = undefined;
+    const changed = this.#parts.filter((part) => part !== held && part.changedAt > part.floor);
+    if (changed.length === 0) this.#finish(this.#results);
+    else if (changed.length === 1 && held === undefined) this.#confirmAllBut(changed[0]);
+    else this.#tryAgain();
+  }
+
+  #confirmAllBut(part: Part): void {
+    this.#limitTime();
+    this.#changed = part;
+    this.#ask(this.#parts.filter((other) => other !== part));
+  }
+
+  #tryAgain(): void {
+    this.#limitTime();
+    if (this.#round === ROUNDS_MAX) {
+      this.#readLocked();
+      return;
+    }
+    for (const part of this.#parts) part.floor = part.revision;
+    this.#askAll();
+  }
+
+  #readLocked(): void {
+    const { clock } = this.#host;
+    const keys = [...new Set(this.#lookups.map((lookup) => lookup.key))];
+    const limitMs = Math.max(0, this.#deadlineMs - clock.monotonicMs());
+    within(clock, limitMs, this.#host.readLocked(keys, this.#route)).then(
+      (entries) => {
+        if (entries === undefined) this.#finish(refusalError("unreachable"));
+        else this.#finish(this.#lookups.map((lookup) => lookIn(entries.get(lookup.key), lookup)));
+      },
+      (error: unknown) => this.#finish(asReply(error)),
+    );
+  }
+
+  /** Each question ends in time by itself; several in a row must, too. */
+  #limitTime(): void {
+    const { clock } = this.#host;
+    const leftMs = Math.max(0, this.#deadlineMs - clock.monotonicMs());
+    this.#cancelTimer ??= clock.after(leftMs, () => this.#finish(refusalError("unreachable")));
+  }
+
+  #finish(results: readonly (Looked | undefined)[] | MinikeyError): void {
+    const done = this.#done;
+    if (done === undefined) return;
+    this.#done = undefined;
+    this.#cancelTimer?.();
+    done(results);
+  }
+}
+
+function entriesOf(keys: readonly Key[], results: readonly (Looked | undefined)[]): Entries {
   const entries = new Map<Key, Entry>();
-  for (const [key, { entry }] of readings) if (entry !== undefined) entries.set(key, entry);
+  results.forEach((looked, i) => {
+    if (looked === undefined) return;
+    const { type, version, expiresAtMs, found, bytes } = looked;
+    assert(found.kind === "value", "an empty path leads to the whole value");
+    entries.set(keys[i], { type, version, expiresAtMs, bytes, start: found.start, end: found.end });
+  });
   return entries;
 }
 
-export type Entries = ReadonlyMap<Key, Entry>;
-
-const ROUNDS_MAX = 3;
-
-export class SnapshotReads {
-  readonly #requests: Requests;
-  readonly #transactions: TransactionRunner;
-
-  constructor(requests: Requests, transactions: TransactionRunner) {
-    this.#requests = requests;
-    this.#transactions = transactions;
-  }
-
-  /** Missing keys are left out. Rejects with `MinikeyError`. */
-  async read(keys: readonly Key[], route: Route): Promise<Entries> {
-    let before = await this.#readOnce(keys, route);
-    if (keys.length === 1) return entriesOf(before);
-    for (let round = 0; round < ROUNDS_MAX; round += 1) {
-      const after = await this.#readOnce(keys, route);
-      if (keys.every((key) => isUnchanged(before.get(key), after.get(key)))) return entriesOf(after);
-      before = after;
-    }
-    return await this.#transactions.readLocked(keys, route);
-  }
-
-  async #readOnce(keys: readonly Key[], route: Route): Promise<Map<Key, Reading>> {
-    const readings = new Map<Key, Reading>();
-    const replies = await Promise.all(keys.map(async (key) => await this.#get(key, route)));
-    replies.forEach((reply, i) => {
-      if (reply instanceof MinikeyError) throw reply;
-      const [revision, entry] = reply as readonly Reply[];
-      readings.set(keys[i], { revision: Number(revision), entry: entryOf(entry) });
-    });
-    return readings;
-  }
-
-  async #get(key: Key, route: Route): Promise<Reply> {
-    const spec = KV_SNAPSHOT;
-    const group = groupIn(route.keyspace, partitionOfKey(key, route));
-    return await new Promise((resolve) => {
-      const onReply = (reply: Reply) => resolve(retainReply(reply));
-      this.#requests.read(group, spec, makeArgs([spec.name, key]), "linearizable", { onReply }, undefined);
-    });
-  }
-}
-
 export function partitionOfKey(key: Key, route: Route): number {
-  const bytes = latin1ToBytes(key);
-  return route.partitionOf(slotOfBytes(bytes, 0, bytes.length));
-}
-
-/** The reply of `KV.GET` as an entry. */
-export function entryOf(reply: Reply): Entry | undefined {
-  if (reply === null) return undefined;
-  assert(Array.isArray(reply), "KV.GET answers a list");
-  const [type, version, expiresAtMs, value] = reply as readonly Reply[];
-  assert(value instanceof Slice, "KV.GET answers a value");
-  return {
-    type: type as ValueType,
-    version: Number(version),
-    expiresAtMs: Number(expiresAtMs),
-    bytes: value.bytes,
-    start: value.start,
-    end: value.end,
-  };
+  return route.partitionOf(slotOfKey(key));
 }

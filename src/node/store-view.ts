@@ -3,6 +3,10 @@
  *
  * Versions count every write of the partition, so that a key never gets one twice. The `expiry` table lists
  * keys by due time; it holds an entry for every key with an expiry, and nothing else.
+ *
+ * For reads of one moment it can tell since when a key has not been there. Of deletes it keeps, in memory, the
+ * latest revision of each of a few hundred sets of keys: an upper bound for every key in the set, which is safe.
+ * So is the revision that a replica opens with, of everything before.
  */
 import type { Entry, KeyValueView, ValueType } from "../commands/types.js";
 import { type Bytes, EMPTY_BYTES, type Key } from "../core/bytes.js";
@@ -11,19 +15,39 @@ import { clampExpiry, expiryKey, RecordWriter, readExpiry, readRecord } from "./
 
 const NO_VALUE: StoredValue = { bytes: EMPTY_BYTES, start: 0, end: 0 };
 
+/** Sets of keys by hash; a power of two. With more, fewer deletes look like those of another key. */
+const DELETE_SETS = 256;
+
 export class StoreView implements KeyValueView {
   nowMs = 0;
   /** Bytes of all values written so far by this process. */
   writtenBytes = 0;
-  /** The version given last. */
-  revision = 0;
+  #revision = 0;
   readonly valueBytesMax: number;
   readonly #store: GroupStore;
   readonly #records = new RecordWriter();
+  /** By set of keys, the revision of the latest delete. */
+  readonly #deletedAt = new Float64Array(DELETE_SETS);
 
   constructor(store: GroupStore, valueBytesMax: number) {
     this.#store = store;
     this.valueBytesMax = valueBytesMax;
+  }
+
+  /** Writes so far: the version given last. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Goes on from a state that was taken at this revision. */
+  resumeAt(revision: number): void {
+    this.#revision = revision;
+    this.#deletedAt.fill(revision);
+  }
+
+  /** Of a key that does not exist: it has not since this revision at the latest. */
+  absentSince(key: Key): number {
+    return this.#deletedAt[deleteSetOf(key)];
   }
 
   get(key: Key): Entry | undefined {
@@ -49,13 +73,13 @@ export class StoreView implements KeyValueView {
 
   set(key: Key, type: ValueType, bytes: Bytes, start: number, end: number, expiresAtMs: number): number {
     this.#dropExpiry(key);
-    this.revision += 1;
+    this.#revision += 1;
     this.writtenBytes += end - start;
     const dueMs = clampExpiry(expiresAtMs);
-    const record = this.#records.write(type, this.revision, dueMs, bytes, start, end);
+    const record = this.#records.write(type, this.#revision, dueMs, bytes, start, end);
     this.#store.put("data", key, record);
     if (dueMs !== 0) this.#store.put("expiry", expiryKey(dueMs, key), NO_VALUE);
-    return this.revision;
+    return this.#revision;
   }
 
   setExpiry(key: Key, expiresAtMs: number): number {
@@ -70,7 +94,8 @@ export class StoreView implements KeyValueView {
     if (!existed && !this.#store.has("data", key)) return false;
     this.#dropExpiry(key);
     this.#store.delete("data", key);
-    this.revision += 1;
+    this.#revision += 1;
+    this.#deletedAt[deleteSetOf(key)] = this.#revision;
     return existed;
   }
 
@@ -84,7 +109,8 @@ export class StoreView implements KeyValueView {
   clear(): void {
     this.#store.clear("data");
     this.#store.clear("expiry");
-    this.revision += 1;
+    this.#revision += 1;
+    this.#deletedAt.fill(this.#revision);
   }
 
   count(): number {
@@ -109,4 +135,11 @@ export class StoreView implements KeyValueView {
     const expiresAtMs = readExpiry(stored);
     if (expiresAtMs !== 0) this.#store.delete("expiry", expiryKey(expiresAtMs, key));
   }
+}
+
+/** FNV-1a, cut to the number of sets. */
+function deleteSetOf(key: Key): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i += 1) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  return (hash ^ (hash >>> 16)) & (DELETE_SETS - 1);
 }

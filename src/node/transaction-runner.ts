@@ -4,8 +4,9 @@
  * A transaction is committed at the moment when the last partition has voted yes in its log. From then on it is
  * carried out whatever happens to this node: partitions that hold it ask the others and finish it.
  */
-import { OK, type Reply } from "../commands/reply.js";
-import type { Entry, Mutation, TransactionPlan } from "../commands/types.js";
+import { OK, type Reply, Slice } from "../commands/reply.js";
+import type { Entry, Mutation, TransactionPlan, ValueType } from "../commands/types.js";
+import { assert } from "../core/assert.js";
 import { type Bytes, copyBytes, type Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import type { GroupId, NodeId } from "../core/ids.js";
@@ -27,7 +28,7 @@ import {
 import { refusalError } from "./refusal.js";
 import type { Requests } from "./requests.js";
 import { retainReply } from "./retain-reply.js";
-import { type Entries, entryOf, partitionOfKey } from "./snapshot-reads.js";
+import { type Entries, partitionOfKey } from "./snapshot-reads.js";
 import { newTransactionId, type StagedWrite, type TransactionId } from "./transactions.js";
 import { STEPS_GRACE_MS, within } from "./within.js";
 
@@ -344,4 +345,20 @@ function entriesOf(parts: readonly Part[], answers: readonly Reply[]): Entries {
     });
   });
   return entries;
+}
+
+/** The reply of `KV.GET` as an entry. */
+function entryOf(reply: Reply): Entry | undefined {
+  if (reply === null) return undefined;
+  assert(Array.isArray(reply), "KV.GET answers a list");
+  const [type, version, expiresAtMs, value] = reply as readonly Reply[];
+  assert(value instanceof Slice, "KV.GET answers a value");
+  return {
+    type: type as ValueType,
+    version: Number(version),
+    expiresAtMs: Number(expiresAtMs),
+    bytes: value.bytes,
+    start: value.start,
+    end: value.end,
+  };
 }

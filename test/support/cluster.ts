@@ -70,7 +70,6 @@ export class ClusterNode {
   #child: ChildProcess | undefined;
   #exit: Promise<Exit> = Promise.resolve({ code: null, signal: null });
   #log = "";
-  #lifeLog = "";
 
   constructor(id: string, ports: readonly [number, number, number], dataDir: string) {
     this.id = id;
@@ -81,11 +80,6 @@ export class ClusterNode {
   /** What the process wrote to its output, of all its lives, the latest part. */
   get log(): string {
     return this.#log;
-  }
-
-  /** The same of its latest life alone. */
-  get lifeLog(): string {
-    return this.#lifeLog;
   }
 
   get isRunning(): boolean {
@@ -108,12 +102,9 @@ export class ClusterNode {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
-    this.#lifeLog = "";
     running.add(child);
     const keep = (chunk: Buffer): void => {
-      const text = chunk.toString();
-      this.#log = (this.#log + text).slice(-LOG_CHARS_KEPT);
-      this.#lifeLog = (this.#lifeLog + text).slice(-LOG_CHARS_KEPT);
+      this.#log = (this.#log + chunk.toString()).slice(-LOG_CHARS_KEPT);
     };
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);

@@ -8,7 +8,8 @@ import { ByteWriter } from "../../src/codec/byte-writer.js";
 import { checkCommand, DEFAULT_VALUE_BYTES_MAX } from "../../src/commands/check.js";
 import { decodeCommand, encodeCommand } from "../../src/commands/encoding.js";
 import { fanOut } from "../../src/commands/fan-out.js";
-import { commonPartition, planTransaction, splitByPartition } from "../../src/commands/plan.js";
+import { lookIn } from "../../src/commands/look.js";
+import { commonPartition, planQuery, planTransaction, splitByPartition } from "../../src/commands/plan.js";
 import type { Reply } from "../../src/commands/reply.js";
 import { runCommand } from "../../src/commands/run.js";
 import { ScanCursors } from "../../src/commands/scan-cursor.js";
@@ -226,6 +227,7 @@ export class MemoryDatabase implements Database {
   #dispatch(spec: CommandSpec, args: Args, views: readonly MemoryView[], cursors: ScanCursors): Reply {
     if (spec.spread === "all") return this.#runFanOut(spec, args, views, cursors);
     if (spec.spread === "all-sum") return sum(views.map((view) => runCommand(spec, view, args)));
+    if (spec.spread === "query") return this.#runQuery(spec, args, views);
     const partition = commonPartition(spec, args, this.#partitionOf);
     if (partition !== -1) return this.#run(spec, views[partition], args);
     if (spec.spread === "transaction") return this.#runTransaction(spec, args, views);
@@ -274,6 +276,15 @@ export class MemoryDatabase implements Database {
       }
     }
     return reply;
+  }
+
+  #runQuery(spec: CommandSpec, args: Args, views: readonly MemoryView[]): Reply {
+    const plan = planQuery(spec, args);
+    return plan.answer(
+      plan.lookups.map((lookup) => {
+        return lookIn(views[this.#partitionOf(slotOfKey(lookup.key))].get(lookup.key), lookup);
+      }),
+    );
   }
 
   #runFanOut(spec: CommandSpec, args: Args, views: readonly MemoryView[], cursors: ScanCursors): Reply {

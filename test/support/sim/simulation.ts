@@ -8,6 +8,7 @@ import { Expiring } from "./workloads/expiring.js";
 import { Keyspaces } from "./workloads/keyspaces.js";
 import { Levels } from "./workloads/levels.js";
 import { Pipelines } from "./workloads/pipelines.js";
+import { Queries } from "./workloads/queries.js";
 import { Registers } from "./workloads/registers.js";
 import { Repeats } from "./workloads/repeats.js";
 import { Scans } from "./workloads/scans.js";
@@ -48,6 +49,7 @@ function allWorkloads(replicas: number, canLoseDisks: boolean, storage: "model" 
     new Expiring(),
     new ManyKeys(),
     new Pipelines(),
+    new Queries(),
     new Repeats(),
     new Sums(),
     new Scans(),

@@ -58,6 +58,8 @@ const OPCODES: Readonly<Record<string, number>> = {
   "KV.PUT": 101,
   "KV.DELETE": 102,
   "KV.LIST": 103,
+  QUERY: 160,
+  "KV.QUERY": 161,
   SCANPART: 104,
   SCANFIND: 105,
   RANDOMPART: 106,
@@ -71,7 +73,7 @@ const LISTED =
   "SET GET SETNX SETEX PSETEX GETSET GETDEL GETEX MGET MSET MSETNX APPEND STRLEN GETRANGE SETRANGE INCR DECR INCRBY " +
   "DECRBY INCRBYFLOAT DEL UNLINK EXISTS TYPE EXPIRE PEXPIRE EXPIREAT PEXPIREAT TTL PTTL EXPIRETIME PEXPIRETIME " +
   "PERSIST RENAME RENAMENX COPY KEYS SCAN RANDOMKEY DBSIZE FLUSHDB TOUCH PING ECHO HELLO AUTH SELECT QUIT RESET " +
-  "CLIENT COMMAND INFO CONFIG TIME CLUSTER PUT DELETE CONSISTENCY KEYSPACE KV.GET KV.PUT KV.DELETE KV.LIST KV.LOAD ONCE";
+  "CLIENT COMMAND INFO CONFIG TIME CLUSTER PUT DELETE CONSISTENCY KEYSPACE KV.GET KV.PUT KV.DELETE KV.LIST KV.LOAD ONCE QUERY KV.QUERY";
 
 describe("the command table", () => {
   it("has every command of the interface, and hides the node's own", () => {
@@ -112,11 +114,16 @@ describe("the command table", () => {
       const { name, spread, access, keys } = spec;
       const isDialogue = spread === "all" && !spec.internal && name !== "KV.LIST";
       // Carried out by the node, which remembers sessions.
-      const hasRun = spread !== "local" && !isDialogue && name !== "ONCE";
+      const hasRun = spread !== "local" && spread !== "query" && !isDialogue && name !== "ONCE";
       assert.equal(spec.run !== undefined, hasRun, name);
       assert.equal(spec.plan !== undefined, spread === "transaction", name);
+      assert.equal(spec.query !== undefined, spread === "query", name);
+      if (spread === "query") assert.equal(access, "read", name);
       assert.equal(access === "none", spread === "local", name);
-      assert.equal(keys.first > 0, !["all", "all-sum", "local"].includes(spread), name);
+      // Those of a query may lie inside of its arguments.
+      if (spread !== "query") {
+        assert.equal(keys.first > 0, !["all", "all-sum", "local"].includes(spread), name);
+      }
       if (spread === "single" && name !== "ONCE")
         assert.deepEqual(keys, { first: 1, last: 1, step: 1 }, name);
     }
