@@ -51,6 +51,11 @@ export interface ScanOptions extends ReadOptions {
   readonly pageSize?: number;
 }
 
+export interface ComputeOptions extends ReadOptions {
+  /** What sin, cos and tan take, and asin, acos and atan give; default `radians`. */
+  readonly angle?: "radians" | "degrees";
+}
+
 export interface CommandOptions {
   readonly readConsistency?: ReadLevel;
   readonly writeConsistency?: WriteLevel;
@@ -131,6 +136,19 @@ export class Client {
     if (keys.length === 0) return [];
     const replies = expectArray(await this.#read(["MGET", ...keys], options));
     return replies.map((reply) => expectBytes(reply)?.toString("utf8") ?? null);
+  }
+
+  /**
+   * The result of a formula such as `2*(x+3)`, whose variables are the numbers at the paths in `where`, all read at
+   * one moment. Rejects with `COMPUTE_ERROR` when there is no number, with `PATH_NOT_FOUND` when there is nothing.
+   */
+  async compute(
+    expression: string,
+    where: Readonly<Record<string, string>> = {},
+    options: ComputeOptions = {},
+  ): Promise<number> {
+    const args = ["KV.COMPUTE", options.angle ?? "radians", expression, ...Object.entries(where).flat()];
+    return Number(expectText(await this.#read(args, options)));
   }
 
   /** Stores several strings or bytes: all of them or none. */

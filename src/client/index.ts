@@ -3,6 +3,7 @@ export { ERROR_CLASSES, type ErrorCode, MinikeyError, type Outcome } from "../co
 export {
   Client,
   type CommandOptions,
+  type ComputeOptions,
   type PutOptions,
   type ReadOptions,
   type ScanOptions,

@@ -1,6 +1,8 @@
 /** The table of all commands, and finding one: by its bytes as a client sent them, by name, or by opcode. */
 import { assert } from "../core/assert.js";
 import { type Bytes, latin1ToBytes } from "../core/bytes.js";
+import { FormulaCache } from "../document/formula-cache.js";
+import { computeCommands } from "./compute.js";
 import { COUNTER_COMMANDS } from "./counters.js";
 import { INTERNAL_COMMANDS } from "./internal.js";
 import { KEY_COMMANDS } from "./keys.js";
@@ -97,5 +99,6 @@ export const COMMANDS = new CommandTable([
   ...VERSIONED_COMMANDS,
   ...LOAD_COMMANDS,
   ...QUERY_COMMANDS,
+  ...computeCommands(new FormulaCache()),
   ...INTERNAL_COMMANDS,
 ]);

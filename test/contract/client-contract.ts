@@ -74,6 +74,32 @@ export function testClient(name: string, open: (t: TestContext) => Promise<Clien
     assert.equal(await client.get("s"), "abcd");
   });
 
+  testIt(
+    "a formula is computed over what is stored, and its mistakes are errors with codes",
+    async (client) => {
+      await client.put("person2", { address: { number: 12 }, name: "Mary" });
+      await client.incr("n", 30);
+      assert.equal(await client.compute("1/3"), 1 / 3);
+      assert.equal(await client.compute("2*x", { x: "person2.address.number" }), 24);
+      assert.equal(await client.compute("sin(n)", { n: "n" }, { angle: "degrees" }), 0.5);
+      assert.equal(
+        await client.compute("x+n", { x: "person2.address.number", n: "n" }, { consistency: "all" }),
+        42,
+      );
+      const fails = async (code: string, expression: string, where?: Record<string, string>): Promise<void> =>
+        assert.rejects(client.compute(expression, where), {
+          name: "MinikeyError",
+          code,
+          outcome: "not-applied",
+        });
+      await fails("BAD_REQUEST", "1+");
+      await fails("BAD_REQUEST", "x");
+      await fails("COMPUTE_ERROR", "1/0");
+      await fails("COMPUTE_ERROR", "x", { x: "person2.name" });
+      await fails("PATH_NOT_FOUND", "x", { x: "person2.age" });
+    },
+  );
+
   testIt("a time to live is set, read and taken away", async (client) => {
     await client.put("text", "x", { ttlMs: 60_000 });
     await client.put("doc", { x: 1 }, { ttlMs: 60_000 });

@@ -3,6 +3,7 @@
  * members are refused by name, a document keeps its text, and nothing here can touch a prototype.
  */
 import { isUtf8 } from "node:buffer";
+import { assert } from "../../core/assert.js";
 import { type Bytes, utf8ToBytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
 import { type JsonKind, JsonScanner, type JsonSpan } from "./json-scanner.js";
@@ -87,6 +88,28 @@ export class JsonObject {
     if (span === undefined) return undefined;
     if (span.kind !== "string") throw this.#wrong(name, "a string");
     return decodeString(this.#text, span);
+  }
+
+  /** The members of a member that is an object of strings. Undefined when missing; `BAD_REQUEST` for anything else. */
+  strings(name: string): (readonly [name: string, value: string])[] | undefined {
+    const span = this.#members.get(name);
+    if (span === undefined) return undefined;
+    if (span.kind !== "object") throw this.#wrong(name, "an object");
+    const text = this.json(name);
+    const scanner = new JsonScanner(text);
+    assert(scanner.scan(text.length), "a member is read in one go");
+    const inner = new Map<string, JsonSpan>();
+    for (const member of scanner.members) {
+      const key = decodeString(text, member.name);
+      if (inner.has(key))
+        throw new MinikeyError("BAD_REQUEST", `"${name}": ${JSON.stringify(key)} is given twice`);
+      inner.set(key, member.value);
+    }
+    const members = new JsonObject(text, inner);
+    return [...inner.keys()].map((key) => {
+      if (members.kind(key) === "string") return [key, members.stringBytes(key).utf8Slice()] as const;
+      throw members.#wrong(key, "a string");
+    });
   }
 
   /** Undefined when missing; `BAD_REQUEST` when not one of `choices`. */

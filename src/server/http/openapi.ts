@@ -74,7 +74,7 @@ async function describe({ version, makeApp, declareRoutes }: Documented): Promis
         description: "A distributed, linearizable, durable key-value database.",
         license: { name: "MIT", identifier: "MIT" },
       },
-      tags: [{ name: "Keys" }, { name: "Keyspaces" }, { name: "Node" }],
+      tags: [{ name: "Keys" }, { name: "Documents" }, { name: "Keyspaces" }, { name: "Node" }],
     },
     refResolver: { buildLocalReference: (json) => json["$id"] as string },
     transform: ({ schema, url }) => ({ schema, url: url.replace("*", ":key") }),

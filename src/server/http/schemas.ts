@@ -26,6 +26,7 @@ const ERROR_TEXTS: Readonly<Record<number, string>> = {
   412: "The version is another one",
   413: "The value is too large",
   415: "The body's media type is not accepted",
+  422: "It cannot be computed; the text names the operation or the variable",
   429: "Overloaded: nothing was done, try again",
   503: "No majority can be reached, or the node is starting or stopping; see Retry-After",
   504: "Timed out: the write may or may not have happened",
@@ -193,6 +194,41 @@ export const listKeysSchema = (named: boolean): Schema => ({
       ),
     ),
     ...errors(...READ_ERRORS),
+  },
+});
+
+export const computeSchema = (named: boolean): Schema => ({
+  operationId: idOf("compute", named),
+  summary: "Compute a formula over numbers at paths, all of one moment",
+  tags: ["Documents"],
+  ...(named ? { params: params(true, false) } : {}),
+  querystring: optional(consistencyOfRead),
+  body: {
+    content: {
+      "application/json": {
+        schema: object(
+          {
+            expression: {
+              ...text,
+              description: "`+ - * / ^`, parentheses, functions such as `sqrt`, `pi`, `e`, and variables",
+              examples: ["2*(x+3)"],
+            },
+            where: {
+              type: "object",
+              additionalProperties: text,
+              description: "The path of each variable's value",
+              examples: [{ x: "person2.address.number" }],
+            },
+            angle: { enum: ["radians", "degrees"], default: "radians", description: "Of sin, cos, tan …" },
+          },
+          ["expression"],
+        ),
+      },
+    },
+  },
+  response: {
+    200: json("The result", object({ result: { type: "number" } })),
+    ...errors(400, 404, 413, 415, 422, 429, 503),
   },
 });
 

@@ -18,6 +18,7 @@ import type { Logger } from "../../ports/logger.js";
 import { toListenError } from "../listen-error.js";
 import { HeldBytes } from "./body.js";
 import { registerClusterRoutes } from "./cluster-routes.js";
+import { registerComputeRoute } from "./compute-route.js";
 import { Connections } from "./connections.js";
 import { fromParserError, toHttpError, toMinikeyError, toRawResponse } from "./errors.js";
 import { JSON_TYPE, registerKeyRoutes } from "./key-routes.js";
@@ -76,6 +77,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   refuseUnmatched(app, routes);
   const declareRoutes = (on: App): void => {
     registerKeyRoutes(on, services);
+    registerComputeRoute(on, services);
     registerKeyspaceRoutes(on, services);
     registerClusterRoutes(on, services);
   };

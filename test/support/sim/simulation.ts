@@ -5,6 +5,7 @@ import { ALL_FAULTS, type FaultKind, Faults } from "./faults.js";
 import { checkTables, differences, openTransactions } from "./replicas.js";
 import { Counters } from "./workloads/counters.js";
 import { Expiring } from "./workloads/expiring.js";
+import { Formulas } from "./workloads/formulas.js";
 import { Keyspaces } from "./workloads/keyspaces.js";
 import { Levels } from "./workloads/levels.js";
 import { Pipelines } from "./workloads/pipelines.js";
@@ -47,6 +48,7 @@ function allWorkloads(replicas: number, canLoseDisks: boolean, storage: "model" 
     new Registers(),
     new Counters(),
     new Expiring(),
+    new Formulas(),
     new ManyKeys(),
     new Pipelines(),
     new Queries(),

@@ -41,8 +41,8 @@ describe("formulas and other users of jsep in the same process", () => {
       additional_identifier_chars: new Set(["%"]),
       literals: { x: 99, sin: 1 },
       this_str: "y_1",
-      max_unop_len: 3,
-      max_binop_len: 9,
+      max_unop_len: 0,
+      max_binop_len: 0,
     });
     const text = "2+3*-x^2 - y_1 - 1";
     jsep.hooks.add("gobble-token", () => assert.fail("a hook was called"));

@@ -294,7 +294,9 @@ describe("OpenAPI", () => {
       "get /kv",
       "get /kv/{key}",
       "get /ready",
+      "post /compute",
       "post /keyspaces",
+      "post /keyspaces/{keyspace}/compute",
       "put /keyspaces/{keyspace}/kv/{key}",
       "put /kv/{key}",
     ]);

@@ -1,0 +1,207 @@
+/**
+ * `COMPUTE` and `KV.COMPUTE`: a formula over numbers that are in the database, all of one moment.
+ *
+ * | command | arguments | reply |
+ * | --- | --- | --- |
+ * | `COMPUTE` | formula [WHERE name = QUERY path [AND …]] [DEGREES / RADIANS] | the result, as text |
+ * | `KV.COMPUTE` | `radians`/`degrees` formula [name path …] | the result, as text |
+ *
+ * The second is for programs: what is the formula, a name, a path is settled by its place. A variable stands for
+ * a number: that at its path, or a key's bytes when they are one (as `INCR` keeps it). Anything else is
+ * `COMPUTE_ERROR`, nothing is `PATH_NOT_FOUND`; both name the variable, the path and what is there.
+ */
+import { utf8ToBytes } from "../core/bytes.js";
+import { MinikeyError } from "../core/errors.js";
+import { checkVariableName, type Formula, isExactNumber } from "../document/formula.js";
+import type { FormulaCache } from "../document/formula-cache.js";
+import { numberText } from "../document/formula-functions.js";
+import { kindAt } from "../document/json-bytes.js";
+import type { Candidate } from "../document/key-path.js";
+import { type Binding, type ComputeRequest, parseCompute } from "./compute-words.js";
+import { syntaxError } from "./errors.js";
+import { type Answered, candidatesOf, resolvePath } from "./query.js";
+import { command, isWord } from "./spec.js";
+import type { Args, CommandSpec, Looked, Lookup, QueryPlan } from "./types.js";
+
+/** Keys that all paths of one COMPUTE may mean, together. */
+const LOOKUPS_MAX = 10_000;
+/** As JSON writes numbers. */
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+/** Bytes that are longer are no number that anybody has stored. */
+const NUMBER_BYTES_MAX = 400;
+const SHOWN_MAX = 60;
+const SHOWN_BYTES_MAX = 4 * SHOWN_MAX;
+
+/** A variable of the formula, and where its value lies. */
+interface Bound {
+  readonly name: string;
+  readonly path: string;
+  readonly candidates: readonly Candidate[];
+}
+
+function planOf(request: ComputeRequest, formulas: FormulaCache): QueryPlan {
+  const formula = formulas.get(request.formula);
+  const bound = bind(formula, request.bindings);
+  const lookups: Lookup[] = [];
+  for (const { candidates } of bound) lookups.push(...candidates);
+  if (lookups.length > LOOKUPS_MAX) {
+    const advice = `${LOOKUPS_MAX} are the most, and a key in quotes means no other`;
+    throw new MinikeyError("BAD_REQUEST", `the paths may mean ${lookups.length} keys: ${advice}`);
+  }
+  return {
+    lookups,
+    answer(results) {
+      let from = 0;
+      const values = bound.map((one) => {
+        const own = results.slice(from, from + one.candidates.length);
+        from += own.length;
+        return valueOf(one, own);
+      });
+      return numberText(formula.evaluate(values, request.unit));
+    },
+  };
+}
+
+/** The bindings in the order of the formula's variables: each has one, and no more are there. */
+function bind(formula: Formula, bindings: readonly Binding[]): Bound[] {
+  const paths = new Map<string, string>();
+  for (const { name, path } of bindings) {
+    checkVariableName(name);
+    if (paths.has(name)) throw new MinikeyError("BAD_REQUEST", `${name} is bound twice`);
+    paths.set(name, path);
+  }
+  const bound = formula.variables.map(({ name, column }) => {
+    const path = paths.get(name);
+    if (path === undefined) {
+      const advice = `add WHERE ${name} = QUERY path`;
+      throw new MinikeyError("BAD_REQUEST", `formula: ${name} at column ${column} is not bound: ${advice}`);
+    }
+    paths.delete(name);
+    return { name, path, candidates: boundCandidates(name, path) };
+  });
+  for (const [name] of paths) {
+    throw new MinikeyError("BAD_REQUEST", `${name} is bound, but the formula does not use it`);
+  }
+  return bound;
+}
+
+function boundCandidates(name: string, path: string): readonly Candidate[] {
+  try {
+    return candidatesOf(path);
+  } catch (error) {
+    throw ofVariable(name, path, error);
+  }
+}
+
+function valueOf({ name, path, candidates }: Bound, results: readonly (Looked | undefined)[]): number {
+  let answered: Answered;
+  try {
+    answered = resolvePath(candidates, results);
+  } catch (error) {
+    throw ofVariable(name, path, error);
+  }
+  const text = numberIn(answered);
+  if (text === undefined) throw wrongValue(name, path, `expected a number, got ${described(answered)}`);
+  const value = Number(text);
+  if (!Number.isFinite(value)) throw wrongValue(name, path, `${shorten(text)} is too large for a number`);
+  if (!isExactNumber(text, value)) {
+    throw wrongValue(name, path, `${shorten(text)} is beyond 2^53 and would lose digits`);
+  }
+  return value;
+}
+
+/** The number's text; undefined when the value is none. */
+function numberIn({ looked, start, end }: Answered): string | undefined {
+  const { type, bytes } = looked;
+  if (type === "json") return kindAt(bytes, start) === "number" ? bytes.latin1Slice(start, end) : undefined;
+  if (end - start > NUMBER_BYTES_MAX) return undefined;
+  const text = bytes.latin1Slice(start, end);
+  return NUMBER.test(text) ? text : undefined;
+}
+
+/** What is there instead of a number: `text ("John")`, `a list` … */
+function described({ looked, start, end }: Answered): string {
+  const { type, bytes } = looked;
+  const head = bytes.utf8Slice(start, Math.min(end, start + SHOWN_BYTES_MAX));
+  if (type === "string") return `text (${shorten(JSON.stringify(head))})`;
+  switch (kindAt(bytes, start)) {
+    case "text":
+      return `text (${shorten(head)})`;
+    case "array":
+      return "a list";
+    case "object":
+      return "an object";
+    case "boolean":
+    case "null":
+    case "number":
+      return head;
+  }
+}
+
+const wrongValue = (name: string, path: string, what: string): MinikeyError =>
+  new MinikeyError("COMPUTE_ERROR", `${name} = QUERY ${shorten(path)}: ${what}`);
+
+/** An error of the path, with the variable that it is for. */
+function ofVariable(name: string, path: string, error: unknown): unknown {
+  if (!(error instanceof MinikeyError)) return error;
+  return new MinikeyError(error.code, `${name} = QUERY ${shorten(path)}: ${error.message}`);
+}
+
+/** What an error repeats. */
+const shorten = (text: string): string => (text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text);
+
+// --- Table ---
+
+/** Argument i as text; throws `BAD_REQUEST` when it is none. */
+function textArg(args: Args, i: number): string {
+  const text = args.text(i);
+  if (text.includes("\uFFFD") && !utf8ToBytes(text).equals(args.bytes.subarray(args.start(i), args.end(i)))) {
+    throw new MinikeyError("BAD_REQUEST", `argument ${i} is not valid UTF-8`);
+  }
+  return text;
+}
+
+const textArgs = (args: Args, from: number): string[] =>
+  Array.from({ length: args.count - from }, (_, i) => textArg(args, from + i));
+
+function placedRequest(args: Args): ComputeRequest {
+  const unit = isWord(args, 1, "DEGREES") ? "degrees" : "radians";
+  if (unit === "radians" && !isWord(args, 1, "RADIANS")) throw syntaxError();
+  const bindings: Binding[] = [];
+  for (let i = 3; i < args.count; i += 2)
+    bindings.push({ name: textArg(args, i), path: textArg(args, i + 1) });
+  return { unit, formula: textArg(args, 2), bindings };
+}
+
+type Fields = Parameters<typeof command>[0];
+
+const computeCommand = (fields: Pick<Fields, "name" | "opcode" | "arity" | "summary" | "check" | "query">) =>
+  command({
+    ...fields,
+    spread: "query",
+    access: "read",
+    flags: ["readonly", "movablekeys"],
+    categories: ["@keyspace", "@read", "@slow"],
+    group: "minikey",
+  });
+
+/** The commands, which keep the formulas that they have compiled in `formulas`. */
+export const computeCommands = (formulas: FormulaCache): readonly CommandSpec[] => [
+  computeCommand({
+    name: "COMPUTE",
+    opcode: 170,
+    arity: -2,
+    summary: "Compute a formula over numbers at paths of keys and fields, all of one moment",
+    query: (args) => planOf(parseCompute(textArgs(args, 1)), formulas),
+  }),
+  computeCommand({
+    name: "KV.COMPUTE",
+    opcode: 171,
+    arity: -3,
+    summary: "Compute a formula whose variables are given by name and path",
+    check: (args) => {
+      if (args.count % 2 === 0) throw syntaxError();
+    },
+    query: (args) => planOf(placedRequest(args), formulas),
+  }),
+];
