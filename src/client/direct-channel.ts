@@ -4,6 +4,7 @@
 import {
   DoubleReply,
   MapReply,
+  ProtocolReply,
   type Reply,
   SetReply,
   Slice,
@@ -129,6 +130,7 @@ function toWire(reply: Reply): WireReply {
   if (reply instanceof MapReply) {
     return new WireMap(reply.entries.map(([key, value]) => [toWire(key), toWire(value)]));
   }
+  if (reply instanceof ProtocolReply) return toWire(reply.resp3);
   if (reply instanceof SetReply) return new WireSet(reply.items.map(toWire));
   if (
     reply instanceof Status ||

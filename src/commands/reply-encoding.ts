@@ -13,6 +13,7 @@
  *   ARRAY SET         varint count, as many replies
  *   MAP               varint count, as many pairs of replies
  *   ERROR             latin1 code, outcome (1 byte), utf8 message
+ *   BY_PROTOCOL       two replies, for RESP2 and for RESP3
  *
  * Decoded `Slice`s are views of the encoded bytes.
  */
@@ -25,6 +26,7 @@ import {
   MapReply,
   OK,
   PONG,
+  ProtocolReply,
   type Reply,
   SetReply,
   Slice,
@@ -50,6 +52,7 @@ const TAG = {
   SET: 14,
   MAP: 15,
   ERROR: 16,
+  BY_PROTOCOL: 17,
 } as const;
 
 const OUTCOMES: readonly Outcome[] = ["none", "not-applied", "unknown"];
@@ -86,6 +89,10 @@ export function encodeReply(writer: ByteWriter, reply: Reply): void {
       encodeReply(writer, name);
       encodeReply(writer, value);
     }
+  } else if (reply instanceof ProtocolReply) {
+    writer.u8(TAG.BY_PROTOCOL);
+    encodeReply(writer, reply.resp2);
+    encodeReply(writer, reply.resp3);
   } else encodeList(writer, TAG.ARRAY, reply);
 }
 
@@ -164,6 +171,9 @@ export function decodeReplyFrom(reader: ByteReader, depth = 0): Reply {
       return decodeMap(reader, depth);
     case TAG.ERROR:
       return decodeError(reader);
+    case TAG.BY_PROTOCOL:
+      if (depth >= DEPTH_MAX) throw reader.error("too many levels");
+      return new ProtocolReply(decodeReplyFrom(reader, depth + 1), decodeReplyFrom(reader, depth + 1));
     default:
       throw reader.error(`unknown tag ${tag}`);
   }

@@ -60,6 +60,16 @@ export class VerbatimReply {
   }
 }
 
+/** Where RedisJSON answers RESP2 and RESP3 differently in more than form. Whoever is neither takes `resp3`. */
+export class ProtocolReply {
+  readonly resp2: Reply;
+  readonly resp3: Reply;
+  constructor(resp2: Reply, resp3: Reply) {
+    this.resp2 = resp2;
+    this.resp3 = resp3;
+  }
+}
+
 /**
  * `number`: an integer within ±2^53. `bigint`: a 64-bit integer. `string`: text (sent as a UTF-8 bulk
  * string). `Slice`: bytes (a bulk string). `null`: nil. `boolean`: RESP3 boolean, RESP2 0 or 1.
@@ -77,4 +87,5 @@ export type Reply =
   | SetReply
   | DoubleReply
   | VerbatimReply
+  | ProtocolReply
   | readonly Reply[];

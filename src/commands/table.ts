@@ -5,6 +5,7 @@ import { FormulaCache } from "../document/formula-cache.js";
 import { computeCommands } from "./compute.js";
 import { COUNTER_COMMANDS } from "./counters.js";
 import { INTERNAL_COMMANDS } from "./internal.js";
+import { JSON_COMMANDS } from "./json/table.js";
 import { KEY_COMMANDS } from "./keys.js";
 import { LOAD_COMMANDS } from "./load.js";
 import { LOCAL_COMMANDS } from "./local.js";
@@ -93,6 +94,7 @@ export const COMMANDS = new CommandTable([
   ...STRING_COMMANDS,
   ...COUNTER_COMMANDS,
   ...KEY_COMMANDS,
+  ...JSON_COMMANDS,
   ...MULTI_KEY_COMMANDS,
   ...SCAN_COMMANDS,
   ...LOCAL_COMMANDS,

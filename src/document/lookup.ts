@@ -27,9 +27,9 @@ export function lookUp(bytes: Bytes, start: number, end: number, path: readonly 
   for (let depth = 0; depth < path.length; depth += 1) {
     const segment = path[depth];
     if (bytes[at] === OPEN_BRACE) {
-      const value = fieldValue(bytes, at, end, new FieldName(segment));
-      if (value < 0) return missing(depth, "object", 0);
-      at = value;
+      const field = fieldAt(bytes, at, end, new FieldName(segment));
+      if (field < 0) return missing(depth, "object", 0);
+      at = skipString(bytes, field, end) + 1;
     } else if (bytes[at] === OPEN_BRACKET) {
       const position = POSITION.test(segment) ? Number(segment) : Number.POSITIVE_INFINITY;
       const value = elementAt(bytes, at, end, position);
@@ -46,13 +46,13 @@ function missing(depth: number, at: JsonKind, elements: number): MissingPart {
   return { kind: "missing", depth, at, elements };
 }
 
-/** Where the value of the field `name` begins in the object that opens at `start`; −1 when it has no such field. */
-export function fieldValue(bytes: Bytes, start: number, end: number, name: FieldName): number {
+/** Where the field `name`, beginning with its name, is in the object that opens at `start`; −1 when it has none. */
+export function fieldAt(bytes: Bytes, start: number, end: number, name: FieldName): number {
   let at = start + 1;
   if (bytes[at] === CLOSE_BRACE) return -1;
   for (;;) {
     const nameEnd = skipString(bytes, at, end);
-    if (name.matches(bytes, at, nameEnd)) return nameEnd + 1;
+    if (name.matches(bytes, at, nameEnd)) return at;
     at = skipValue(bytes, nameEnd + 1, end);
     if (at >= end || bytes[at] !== COMMA) return -1;
     at += 1;

@@ -3,6 +3,7 @@
 import {
   DoubleReply,
   MapReply,
+  ProtocolReply,
   type Reply,
   SetReply,
   Slice,
@@ -36,6 +37,7 @@ export function plain(reply: Reply): Plain {
   if (reply instanceof SetReply) return reply.items.map(plain);
   if (reply instanceof DoubleReply) return reply.value;
   if (reply instanceof VerbatimReply) return reply.text;
+  if (reply instanceof ProtocolReply) return plain(reply.resp2);
   if (typeof reply === "object" && reply !== null) return reply.map(plain);
   return reply;
 }

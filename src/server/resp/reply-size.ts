@@ -2,7 +2,7 @@
  * How many bytes a reply will take, without writing it: so that one past a connection's bound is never encoded.
  * Close, not exact: what frames a value, and whatever is short, counts as `FRAME_BYTES`.
  */
-import { MapReply, type Reply, SetReply, Slice, VerbatimReply } from "../../commands/reply.js";
+import { MapReply, ProtocolReply, type Reply, SetReply, Slice, VerbatimReply } from "../../commands/reply.js";
 import { utf8Length } from "../../core/bytes.js";
 
 /** Type, length and line ends of a value; a number, a status, an error. */
@@ -19,6 +19,9 @@ function estimateOther(reply: Exclude<Reply, string | number | bigint | boolean 
   if (Array.isArray(reply)) return estimateList(reply);
   if (reply instanceof SetReply) return estimateList(reply.items);
   if (reply instanceof VerbatimReply) return FRAME_BYTES + utf8Length(reply.text);
+  if (reply instanceof ProtocolReply) {
+    return Math.max(estimateReplyBytes(reply.resp2), estimateReplyBytes(reply.resp3));
+  }
   if (!(reply instanceof MapReply)) return FRAME_BYTES;
   let sizeBytes = FRAME_BYTES;
   for (const [name, value] of reply.entries)

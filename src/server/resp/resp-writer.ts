@@ -7,6 +7,7 @@ import {
   DoubleReply,
   MapReply,
   OK,
+  ProtocolReply,
   type Reply,
   SetReply,
   Slice,
@@ -84,6 +85,7 @@ export class RespWriter {
     else if (reply instanceof SetReply) this.#list(protocol === 3 ? TILDE : STAR, reply.items, protocol);
     else if (reply instanceof DoubleReply) this.#double(reply.value, protocol);
     else if (reply instanceof VerbatimReply) this.#verbatim(reply.text, protocol);
+    else if (reply instanceof ProtocolReply) this.write(protocol === 3 ? reply.resp3 : reply.resp2, protocol);
     else this.#list(STAR, reply, protocol);
   }
 

@@ -7,6 +7,7 @@ import {
   MapReply,
   OK,
   PONG,
+  ProtocolReply,
   type Reply,
   SetReply,
   Slice,
@@ -37,6 +38,7 @@ const { reply: anyReply } = fc.letrec<{ reply: Reply }>((tie) => ({
       )
       .map(([code, message, outcome]) => new MinikeyError(code, message, { outcome })),
     fc.array(tie("reply"), { maxLength: 5 }),
+    fc.tuple(tie("reply"), tie("reply")).map(([resp2, resp3]) => new ProtocolReply(resp2, resp3)),
     fc.array(tie("reply"), { maxLength: 5 }).map((items) => new SetReply(items)),
     fc.array(fc.tuple(tie("reply"), tie("reply")), { maxLength: 4 }).map((entries) => new MapReply(entries)),
   ),

@@ -1,0 +1,117 @@
+/**
+ * What the `JSON.*` commands share: their arguments, the documents they work on, and RedisJSON's error texts.
+ * Source: RedisJSON's documentation of its commands, and the replies of its tests (`tests/pytest`).
+ */
+import { canonicalJson } from "../../codec/json-canonical.js";
+import type { Key } from "../../core/bytes.js";
+import { MinikeyError } from "../../core/errors.js";
+import type { JsonText } from "../../document/json-edit.js";
+import { type JsonPath, LEGACY_ROOT, parseJsonPath } from "../../document/json-path.js";
+import { valueTooLarge, wrongArity, wrongType } from "../errors.js";
+import { command, ONE_KEY } from "../spec.js";
+import type { Args, CommandSpec, Entry, KeyValueView } from "../types.js";
+
+// --- Errors ---
+
+export const noSuchDocument = (): MinikeyError =>
+  new MinikeyError("NOT_FOUND", "could not perform this operation on a key that doesn't exist");
+
+export const noSuchPath = (): MinikeyError => new MinikeyError("NOT_FOUND", "Path does not exist");
+
+/** `what`: `not an array`. */
+export const noSuchPathOr = (what: string): MinikeyError =>
+  new MinikeyError("NOT_FOUND", `Path does not exist or ${what}`);
+
+/** `expected`: `string`. */
+export const wrongPathType = (expected: string): MinikeyError =>
+  new MinikeyError("WRONG_TYPE", `wrong type of path value - expected ${expected}`);
+
+export const notAtRoot = (): MinikeyError =>
+  new MinikeyError("BAD_REQUEST", "new objects must be created at the root");
+
+// --- Arguments ---
+
+/** Argument i as a path; the whole document, as a legacy path, when there is no such argument. */
+export function pathArg(args: Args, i: number): JsonPath {
+  return i < args.count ? parseJsonPath(args.text(i)) : LEGACY_ROOT;
+}
+
+export const isRoot = (path: JsonPath): boolean => path.steps.length === 0;
+
+/** Argument i as canonical JSON; throws `BAD_REQUEST` that says where it is none. */
+export function valueArg(args: Args, i: number): JsonText {
+  const start = args.start(i);
+  const canonical = canonicalJson(args.bytes, start, args.end(i));
+  if (canonical.kind === "canonical") return canonical;
+  throw new MinikeyError("BAD_REQUEST", `not JSON from column ${canonical.at - start + 1} on`);
+}
+
+export function valueArgs(args: Args, first: number): JsonText[] {
+  const values: JsonText[] = [];
+  for (let i = first; i < args.count; i += 1) values.push(valueArg(args, i));
+  return values;
+}
+
+/** A check of paths from argument `first` on, `most` at most. */
+export function checkPaths(name: string, first: number, most: number): (args: Args) => void {
+  return (args) => {
+    if (args.count > first + most) throw wrongArity(name.toLowerCase());
+    for (let i = first; i < args.count; i += 1) pathArg(args, i);
+  };
+}
+
+// --- Documents ---
+
+/** The document at a key; undefined when there is none. Throws `WRONG_TYPE` for bytes. */
+export function documentOf(entry: Entry | undefined): (Entry & JsonText) | undefined {
+  if (entry !== undefined && entry.type !== "json") throw wrongType();
+  return entry;
+}
+
+export const documentAt = (view: KeyValueView, key: Key): (Entry & JsonText) | undefined =>
+  documentOf(view.get(key));
+
+/** As {@link documentAt}; throws when there is none. */
+export function existingDocument(view: KeyValueView, key: Key): Entry & JsonText {
+  const document = documentAt(view, key);
+  if (document === undefined) throw noSuchDocument();
+  return document;
+}
+
+/** Stores a document; the time to live of the one before it stays. */
+export function storeDocument(view: KeyValueView, key: Key, old: Entry | undefined, text: JsonText): void {
+  const { bytes, start, end } = text;
+  if (end - start > view.valueBytesMax) throw valueTooLarge(end - start, view.valueBytesMax);
+  view.set(key, "json", bytes, start, end, old?.expiresAtMs ?? 0);
+}
+
+// --- Table entries ---
+
+type Fields = Pick<CommandSpec, "name" | "opcode" | "arity" | "summary"> &
+  Required<Pick<CommandSpec, "check" | "run">>;
+
+/** A command of one key that reads. */
+export function reading(fields: Fields): CommandSpec {
+  return command({
+    ...fields,
+    keys: ONE_KEY,
+    spread: "single",
+    access: "read",
+    flags: ["readonly"],
+    categories: ["@json", "@read", "@slow"],
+    group: "json",
+  });
+}
+
+/** A command of one key that writes. */
+export function writing(fields: Fields): CommandSpec {
+  return command({
+    ...fields,
+    keys: ONE_KEY,
+    spread: "single",
+    access: "write",
+    flags: ["write", "denyoom"],
+    categories: ["@json", "@write", "@slow"],
+    group: "json",
+  });
+}

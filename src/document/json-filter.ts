@@ -1,0 +1,96 @@
+/**
+ * Filters of JSONPath: `?(@.price < 10 && !(@.sold == true))`, what an element or field must satisfy to be selected.
+ *
+ *     filter     := both { "||" both }
+ *     both       := one { "&&" one }
+ *     one        := "!" one | "(" filter ")" | operand [ ("==" | "!=" | "<" | "<=" | ">" | ">=") operand ]
+ *     operand    := "@" path | "$" path | number | string | true | false | null
+ *
+ * A path alone asks whether it leads to anything; in a comparison any value that it leads to will do (and for `!=`
+ * none may be equal). Numbers are compared as doubles and strings by their characters; values of different kinds are
+ * unequal and in no order.
+ */
+import { type JsonPath, parseSteps, quoted } from "./json-path.js";
+import type { TextCursor } from "./text-cursor.js";
+
+export type Comparison = "==" | "!=" | "<=" | ">=" | "<" | ">";
+
+export type Operand =
+  | { readonly kind: "path"; readonly isFromRoot: boolean; readonly path: JsonPath }
+  | { readonly kind: "value"; readonly value: string | number | boolean | null };
+
+export type Filter =
+  | { readonly kind: "or" | "and"; readonly parts: readonly Filter[] }
+  | { readonly kind: "not"; readonly part: Filter }
+  | { readonly kind: "exists"; readonly operand: Operand }
+  | { readonly kind: "compare"; readonly by: Comparison; readonly left: Operand; readonly right: Operand };
+
+const FILTER_DEPTH_MAX = 32;
+
+/** Behind the `?`. Throws `BAD_REQUEST` that says what is wrong at which column. */
+export function parseFilter(cursor: TextCursor): Filter {
+  return either(cursor, 0);
+}
+
+function either(cursor: TextCursor, depth: number): Filter {
+  if (depth > FILTER_DEPTH_MAX) throw cursor.error(`a filter nests ${FILTER_DEPTH_MAX} deep at most`);
+  const parts = [both(cursor, depth)];
+  while (takeOperator(cursor, "||")) parts.push(both(cursor, depth));
+  return parts.length === 1 ? parts[0] : { kind: "or", parts };
+}
+
+function both(cursor: TextCursor, depth: number): Filter {
+  const parts = [one(cursor, depth)];
+  while (takeOperator(cursor, "&&")) parts.push(one(cursor, depth));
+  return parts.length === 1 ? parts[0] : { kind: "and", parts };
+}
+
+function one(cursor: TextCursor, depth: number): Filter {
+  cursor.skipSpace();
+  if (cursor.text[cursor.at] === "!" && cursor.text[cursor.at + 1] !== "=") {
+    if (depth > FILTER_DEPTH_MAX) throw cursor.error(`a filter nests ${FILTER_DEPTH_MAX} deep at most`);
+    cursor.take("!");
+    return { kind: "not", part: one(cursor, depth + 1) };
+  }
+  if (cursor.take("(")) {
+    const filter = either(cursor, depth + 1);
+    cursor.expect(")");
+    return filter;
+  }
+  const left = operand(cursor, depth);
+  const by = COMPARISONS.find((comparison) => takeOperator(cursor, comparison));
+  if (by !== undefined) return { kind: "compare", by, left, right: operand(cursor, depth) };
+  if (takeOperator(cursor, "=~")) throw cursor.error("filters have no regular expressions here");
+  return { kind: "exists", operand: left };
+}
+
+/** The longer ones first. */
+const COMPARISONS: readonly Comparison[] = ["==", "!=", "<=", ">=", "<", ">"];
+
+function takeOperator(cursor: TextCursor, operator: string): boolean {
+  cursor.skipSpace();
+  return cursor.take(operator);
+}
+
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const WORDS: readonly (readonly [string, boolean | null])[] = [
+  ["true", true],
+  ["false", false],
+  ["null", null],
+];
+
+function operand(cursor: TextCursor, depth: number): Operand {
+  if (depth > FILTER_DEPTH_MAX) throw cursor.error(`a filter nests ${FILTER_DEPTH_MAX} deep at most`);
+  cursor.skipSpace();
+  const next = cursor.text[cursor.at];
+  if (next === "@" || next === "$") {
+    cursor.at += 1;
+    const path: JsonPath = { text: "", isLegacy: false, steps: parseSteps(cursor) };
+    return { kind: "path", isFromRoot: next === "$", path };
+  }
+  if (next === '"' || next === "'") return { kind: "value", value: quoted(cursor) };
+  for (const [word, value] of WORDS) if (cursor.take(word)) return { kind: "value", value };
+  const number = cursor.match(NUMBER);
+  if (number === undefined) throw cursor.error("expected @, $, a number, a string, true, false or null");
+  return { kind: "value", value: Number(number) };
+}

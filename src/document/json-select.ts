@@ -1,0 +1,288 @@
+/**
+ * The places in a document that a JSONPath matches, found by walking over its text.
+ *
+ * The order is that of RedisJSON: of a `..`, first what matches in a value itself, then in what lies deeper; else the
+ * order of the document, or that in which a union lists names or positions. A place may be matched twice.
+ */
+import type { Bytes } from "../core/bytes.js";
+import { MinikeyError } from "../core/errors.js";
+import { decodeString } from "./field-name.js";
+import {
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
+  kindAt,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  skipString,
+  skipValue,
+} from "./json-bytes.js";
+import { isEqualJson } from "./json-equal.js";
+import type { Comparison, Filter, Operand } from "./json-filter.js";
+import type { JsonPath, Selector, Step } from "./json-path.js";
+import { elementAt, fieldAt } from "./lookup.js";
+
+/** A value in a document: `[start, end)`; a field of an object begins with its name, at `memberStart`. */
+export interface Place {
+  readonly memberStart: number;
+  readonly start: number;
+  readonly end: number;
+  /** How many objects and lists it is in. */
+  readonly depth: number;
+}
+
+/** So many fields and elements may be looked at for one path: about half a second's work. */
+const VISITS_MAX = 10_000_000;
+
+/** What `path` matches in the document `bytes[start, end)`. Throws `BAD_REQUEST` for a path that is too much work. */
+export function selectPlaces(bytes: Bytes, start: number, end: number, path: JsonPath): Place[] {
+  const root: Place = { memberStart: start, start, end, depth: 0 };
+  return new Selection(bytes, root).select(root, path.steps);
+}
+
+class Selection {
+  readonly #bytes: Bytes;
+  readonly #root: Place;
+  #visits = 0;
+
+  constructor(bytes: Bytes, root: Place) {
+    this.#bytes = bytes;
+    this.#root = root;
+  }
+
+  select(from: Place, steps: readonly Step[]): Place[] {
+    let places = [from];
+    for (const step of steps) {
+      const next: Place[] = [];
+      for (const place of places) {
+        if (step.isRecursive) this.#descend(place.start, place.end, place.depth, step.selector, next);
+        else this.#apply(place, step.selector, next);
+      }
+      places = next;
+    }
+    return places;
+  }
+
+  /** What `selector` selects among the members of `place`. Looks no further than it has to. */
+  #apply(place: Place, selector: Selector, out: Place[]): void {
+    const bytes = this.#bytes;
+    const { start, end } = place;
+    const opener = bytes[start];
+    if (opener !== OPEN_BRACE && opener !== OPEN_BRACKET) return;
+    this.#visit();
+    if (selector.kind === "names") {
+      if (opener !== OPEN_BRACE) return;
+      for (const name of selector.names) {
+        const field = fieldAt(bytes, start, end, name);
+        if (field >= 0) out.push(this.#field(field, end, place.depth + 1));
+      }
+    } else if (selector.kind === "positions" && selector.positions.every((position) => position >= 0)) {
+      if (opener !== OPEN_BRACKET) return;
+      for (const position of selector.positions) {
+        const element = elementAt(bytes, start, end, position);
+        if (element >= 0) out.push(this.#element(element, end, place.depth + 1));
+      }
+    } else {
+      this.#choose(selector, opener === OPEN_BRACE, this.#members(place), out);
+    }
+  }
+
+  #field(at: number, end: number, depth: number): Place {
+    const start = skipString(this.#bytes, at, end) + 1;
+    return { memberStart: at, start, end: skipValue(this.#bytes, start, end), depth };
+  }
+
+  #element(start: number, end: number, depth: number): Place {
+    return { memberStart: start, start, end: skipValue(this.#bytes, start, end), depth };
+  }
+
+  /** The fields or elements of an object or list, in order. */
+  #members({ start, end, depth }: Place): Place[] {
+    const bytes = this.#bytes;
+    const members: Place[] = [];
+    let at = start + 1;
+    if (isCloser(bytes[at])) return members;
+    for (;;) {
+      this.#visit();
+      const member =
+        bytes[start] === OPEN_BRACE ? this.#field(at, end, depth + 1) : this.#element(at, end, depth + 1);
+      members.push(member);
+      if (bytes[member.end] !== COMMA) return members;
+      at = member.end + 1;
+    }
+  }
+
+  /**
+   * As {@link #apply}, for the value at `start` and for all that lies in it; returns where the value ends. Every
+   * byte is passed once, however deep: what is deeper tells where it ends.
+   */
+  #descend(start: number, end: number, depth: number, selector: Selector, out: Place[]): number {
+    const bytes = this.#bytes;
+    const opener = bytes[start];
+    if (opener !== OPEN_BRACE && opener !== OPEN_BRACKET) return skipValue(bytes, start, end);
+    const members: Place[] = [];
+    const deeper: Place[] = [];
+    let at = start + 1;
+    while (!isCloser(bytes[at])) {
+      this.#visit();
+      const memberStart = at;
+      const valueStart = opener === OPEN_BRACE ? skipString(bytes, at, end) + 1 : at;
+      const valueEnd = this.#descend(valueStart, end, depth + 1, selector, deeper);
+      members.push({ memberStart, start: valueStart, end: valueEnd, depth: depth + 1 });
+      at = bytes[valueEnd] === COMMA ? valueEnd + 1 : valueEnd;
+    }
+    this.#choose(selector, opener === OPEN_BRACE, members, out);
+    for (const place of deeper) out.push(place);
+    return at + 1;
+  }
+
+  #choose(selector: Selector, isObject: boolean, members: readonly Place[], out: Place[]): void {
+    switch (selector.kind) {
+      case "all":
+        for (const member of members) out.push(member);
+        return;
+      case "names":
+        if (!isObject) return;
+        for (const name of selector.names) {
+          const member = members.find(({ memberStart, start }) =>
+            name.matches(this.#bytes, memberStart, start - 1),
+          );
+          if (member !== undefined) out.push(member);
+        }
+        return;
+      case "positions":
+        if (isObject) return;
+        for (const position of selector.positions) {
+          const member = members.at(position);
+          if (member !== undefined) out.push(member);
+        }
+        return;
+      case "slice":
+        if (!isObject) pushSlice(selector, members, out);
+        return;
+      case "filter":
+        for (const member of members) if (this.#satisfies(selector.filter, member)) out.push(member);
+    }
+  }
+
+  // --- Filters ---
+
+  #satisfies(filter: Filter, place: Place): boolean {
+    switch (filter.kind) {
+      case "or":
+        return filter.parts.some((part) => this.#satisfies(part, place));
+      case "and":
+        return filter.parts.every((part) => this.#satisfies(part, place));
+      case "not":
+        return !this.#satisfies(filter.part, place);
+      case "exists":
+        return this.#exists(filter.operand, place);
+      case "compare":
+        return this.#compare(
+          filter.by,
+          this.#valuesOf(filter.left, place),
+          this.#valuesOf(filter.right, place),
+        );
+    }
+  }
+
+  #exists(operand: Operand, place: Place): boolean {
+    if (operand.kind === "value") return operand.value !== false && operand.value !== null;
+    return this.#placesOf(operand, place).length > 0;
+  }
+
+  #placesOf(operand: Operand & { kind: "path" }, place: Place): Place[] {
+    return this.select(operand.isFromRoot ? this.#root : place, operand.path.steps);
+  }
+
+  /** True when any value of the left side compares so with any of the right; `!=` when none is equal. */
+  #compare(by: Comparison, lefts: readonly Value[], rights: readonly Value[]): boolean {
+    if (by === "!=") return !this.#compare("==", lefts, rights);
+    for (const left of lefts) {
+      for (const right of rights) {
+        this.#visit();
+        if (compare(by, left, right)) return true;
+      }
+    }
+    return false;
+  }
+
+  #valuesOf(operand: Operand, place: Place): Value[] {
+    if (operand.kind === "value") return [operand.value];
+    return this.#placesOf(operand, place).map(({ start, end }) => this.#valueAt(start, end));
+  }
+
+  #valueAt(start: number, end: number): Value {
+    switch (kindAt(this.#bytes, start)) {
+      case "text":
+        return decodeString(this.#bytes, start, end);
+      case "number":
+        return Number(this.#bytes.latin1Slice(start, end));
+      case "boolean":
+        return end - start === "true".length;
+      case "null":
+        return null;
+      case "object":
+      case "array":
+        return new Container(this.#bytes.utf8Slice(start, end));
+    }
+  }
+
+  #visit(): void {
+    this.#visits += 1;
+    if (this.#visits <= VISITS_MAX) return;
+    throw new MinikeyError("BAD_REQUEST", `the path looks at more than ${VISITS_MAX} places of the document`);
+  }
+}
+
+const isCloser = (byte: number): boolean => byte === CLOSE_BRACE || byte === CLOSE_BRACKET;
+
+function pushSlice(
+  { from, to, step }: { from: number; to: number; step: number },
+  members: readonly Place[],
+  out: Place[],
+): void {
+  const count = members.length;
+  const first = from < 0 ? Math.max(count + from, 0) : from;
+  const last = Math.min(to < 0 ? count + to : to, count);
+  for (let i = first; i < last; i += step) out.push(members[i]);
+}
+
+/** What is compared: an object or list only for being equal. */
+type Value = string | number | boolean | null | Container;
+
+class Container {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+function compare(by: Exclude<Comparison, "!=">, left: Value, right: Value): boolean {
+  switch (by) {
+    case "==":
+      return isEqual(left, right);
+    case "<":
+      return isBefore(left, right);
+    case ">":
+      return isBefore(right, left);
+    case "<=":
+      return isBefore(left, right) || (isOrdered(left) && isEqual(left, right));
+    case ">=":
+      return isBefore(right, left) || (isOrdered(left) && isEqual(left, right));
+  }
+}
+
+const isOrdered = (value: Value): boolean => typeof value === "number" || typeof value === "string";
+
+function isEqual(left: Value, right: Value): boolean {
+  if (left instanceof Container && right instanceof Container) {
+    return isEqualJson(JSON.parse(left.text), JSON.parse(right.text));
+  }
+  return left === right;
+}
+
+function isBefore(left: Value, right: Value): boolean {
+  if (typeof left === "number" && typeof right === "number") return left < right;
+  return typeof left === "string" && typeof right === "string" && left < right;
+}
