@@ -10,7 +10,6 @@
  * a number: that at its path, or a key's bytes when they are one (as `INCR` keeps it). Anything else is
  * `COMPUTE_ERROR`, nothing is `PATH_NOT_FOUND`; both name the variable, the path and what is there.
  */
-import { utf8ToBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { checkVariableName, type Formula, isExactNumber } from "../document/formula.js";
 import type { FormulaCache } from "../document/formula-cache.js";
@@ -20,7 +19,7 @@ import type { Candidate } from "../document/key-path.js";
 import { type Binding, type ComputeRequest, parseCompute } from "./compute-words.js";
 import { syntaxError } from "./errors.js";
 import { type Answered, candidatesOf, resolvePath } from "./query.js";
-import { command, isWord } from "./spec.js";
+import { command, isWord, textArg } from "./spec.js";
 import type { Args, CommandSpec, Looked, Lookup, QueryPlan } from "./types.js";
 
 /** Keys that all paths of one COMPUTE may mean, together. */
@@ -152,17 +151,8 @@ const shorten = (text: string): string => (text.length > SHOWN_MAX ? `${text.sli
 
 // --- Table ---
 
-/** Argument i as text; throws `BAD_REQUEST` when it is none. */
-function textArg(args: Args, i: number): string {
-  const text = args.text(i);
-  if (text.includes("\uFFFD") && !utf8ToBytes(text).equals(args.bytes.subarray(args.start(i), args.end(i)))) {
-    throw new MinikeyError("BAD_REQUEST", `argument ${i} is not valid UTF-8`);
-  }
-  return text;
-}
-
 const textArgs = (args: Args, from: number): string[] =>
-  Array.from({ length: args.count - from }, (_, i) => textArg(args, from + i));
+  Array.from({ length: args.count - from }, (_, i) => textArg(args, from + i, `argument ${from + i}`));
 
 function placedRequest(args: Args): ComputeRequest {
   const unit = isWord(args, 1, "DEGREES") ? "degrees" : "radians";

@@ -8,14 +8,13 @@
  *
  * A path may mean several keys, the longest one that exists: all of them are looked at, at one moment.
  */
-import { type Bytes, utf8ToBytes } from "../core/bytes.js";
-import { MinikeyError } from "../core/errors.js";
+import { utf8ToBytes } from "../core/bytes.js";
 import { decodeString, hasEscape } from "../document/field-name.js";
 import { kindAt } from "../document/json-bytes.js";
 import { type Candidate, candidates, parseKeyPath } from "../document/key-path.js";
 import { noSuchKey, noSuchPart } from "../document/missing.js";
 import { type Reply, Slice } from "./reply.js";
-import { bytesReply, command, keyReply } from "./spec.js";
+import { bytesReply, command, keyReply, textArg } from "./spec.js";
 import type { Args, CommandSpec, Looked, QueryPlan } from "./types.js";
 
 /** What a path was found to mean: `bytes[start, end)` is the value. */
@@ -46,20 +45,9 @@ export function resolvePath(
 }
 
 function planOf(args: Args, render: (answered: Answered) => Reply): QueryPlan {
-  const lookups = candidatesOf(pathArg(args, 1));
+  const lookups = candidatesOf(textArg(args, 1, "the path"));
   return { lookups, answer: (results) => render(resolvePath(lookups, results)) };
 }
-
-/** Argument i as a path; throws `BAD_REQUEST` when it is no text. */
-function pathArg(args: Args, i: number): string {
-  const text = args.text(i);
-  if (text.includes("\uFFFD") && !utf8ToBytes(text).equals(argBytes(args, i))) {
-    throw new MinikeyError("BAD_REQUEST", "the path is not valid UTF-8");
-  }
-  return text;
-}
-
-const argBytes = (args: Args, i: number): Bytes => args.bytes.subarray(args.start(i), args.end(i));
 
 function renderValue({ looked, start, end }: Answered): Reply {
   const { type, bytes } = looked;

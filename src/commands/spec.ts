@@ -1,5 +1,6 @@
 /** Building blocks of table entries: every `CommandSpec` is made here, with all fields, so that all have one shape. */
-import { type Bytes, type Key, latin1ToBytes } from "../core/bytes.js";
+import { type Bytes, type Key, latin1ToBytes, utf8ToBytes } from "../core/bytes.js";
+import { MinikeyError } from "../core/errors.js";
 import { notAnInteger, wrongType } from "./errors.js";
 import { type Int64, parseInt64 } from "./integers.js";
 import { Slice } from "./reply.js";
@@ -75,6 +76,16 @@ export function numberArg(args: Args, i: number): number {
 /** Argument i as a key; undefined when it is empty, as no key is. */
 export function optionalKeyArg(args: Args, i: number): Key | undefined {
   return args.lengthBytes(i) === 0 ? undefined : args.key(i);
+}
+
+/** Argument i as text; throws `BAD_REQUEST`, which calls it `what`, when it is not UTF-8. */
+export function textArg(args: Args, i: number, what: string): string {
+  const text = args.text(i);
+  // What is not UTF-8 is read as U+FFFD, which may also be there.
+  if (text.includes("\uFFFD") && !utf8ToBytes(text).equals(args.bytes.subarray(args.start(i), args.end(i)))) {
+    throw new MinikeyError("BAD_REQUEST", `${what} is not valid UTF-8`);
+  }
+  return text;
 }
 
 /** The entry of a key that must hold bytes, not a document. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import * as fc from "fast-check";
 import { parseCompute } from "../../../src/commands/compute-words.js";
+import { MinikeyError } from "../../../src/core/errors.js";
 
 /** `formula | name=path, … | unit` */
 function words(...parts: readonly string[]): string {
@@ -74,6 +76,36 @@ describe("the words of COMPUTE", () => {
     assert.equal(words("2", "*", "degrees"), "2 * degrees |  | radians");
     assert.equal(words("2 - ( degrees )", "degrees"), "2 - ( degrees ) |  | degrees");
     assert.equal(words("2*degrees"), "2*degrees |  | radians");
+  });
+
+  it("make a request or are refused, whatever they are", () => {
+    const word = fc.constantFrom(
+      "x",
+      "y=",
+      "=",
+      "=QUERY",
+      "x=QUERY",
+      "WHERE",
+      "and",
+      "QUERY",
+      "a.b",
+      "degrees",
+      "2*",
+      " ",
+      "",
+      "a b",
+    );
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 14 }), (parts) => {
+        try {
+          const { bindings } = parseCompute(parts);
+          assert.ok(bindings.every(({ name, path }) => /^\S+$/.test(name) && path.trim() !== ""));
+        } catch (error) {
+          assert.ok(error instanceof MinikeyError && error.code === "SYNTAX", String(error));
+        }
+      }),
+      { numRuns: 3000 },
+    );
   });
 
   it("leave it to the formula to be empty", () => {
