@@ -16,6 +16,7 @@ import {
   type KeyInput,
   type PlainReply,
   putCommand,
+  queried,
   type StoredEntry,
   toEntry,
   toPlain,
@@ -103,6 +104,14 @@ export class Client {
   /** The value with its type, version and expiry; null when there is no such key. */
   async getEntry(key: KeyInput, options: ReadOptions = {}): Promise<StoredEntry | null> {
     return toEntry(await this.#read(["KV.GET", key], options));
+  }
+
+  /**
+   * The value at a path such as `person2.address.number`: text for bytes, else the JSON value. `T` is what the caller
+   * knows it to be; nothing checks it. Rejects with `PATH_NOT_FOUND`, whose message names the part that is missing.
+   */
+  async query<T extends Json = Json>(path: string, options: ReadOptions = {}): Promise<T> {
+    return queried(await this.#read(["KV.QUERY", path], options)) as T;
   }
 
   /** The value's bytes, or null when there is none. A document comes as compact JSON. */

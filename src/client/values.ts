@@ -81,6 +81,13 @@ export function toEntry(reply: WireReply): StoredEntry | null {
   };
 }
 
+/** The value in `[key, version, type, value]`, as `KV.QUERY` answers. */
+export function queried(reply: WireReply): Json {
+  const [, , type, value] = expectArray(reply);
+  const text = expectText(value);
+  return expectText(type) === "json" ? (JSON.parse(text) as Json) : text;
+}
+
 /** Compact JSON. Throws `BAD_REQUEST` for what JSON cannot hold. */
 export function documentText(value: Json): string {
   const text = JSON.stringify(value) as string | undefined;

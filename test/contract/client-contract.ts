@@ -29,6 +29,25 @@ export function testClient(name: string, open: (t: TestContext) => Promise<Clien
     assert.equal(await client.type("none"), null);
   });
 
+  testIt("a path leads to one value of a document, and to the part that is missing", async (client) => {
+    await client.put("person2", { address: { number: 12, street: "1st" }, tags: ["a", null] });
+    await client.put("twelve", "12");
+    const doubled = 2 * (await client.query<number>("person2.address.number"));
+    assert.equal(doubled, 24);
+    assert.equal(await client.query("person2.address.street"), "1st");
+    assert.deepEqual(await client.query("person2.address"), { number: 12, street: "1st" });
+    assert.equal(await client.query("person2.tags.1", { consistency: "stale" }), null);
+    assert.equal(await client.query("twelve"), "12", "bytes are text, whatever they look like");
+    for (const [path, message] of [
+      ["person9.age", "no such key: person9"],
+      ["person2.address.nr", 'person2.address has no field "nr"'],
+      ["person2.tags.2", "person2.tags has 2 elements: no position 2"],
+    ]) {
+      await assert.rejects(client.query(path), { name: "MinikeyError", code: "PATH_NOT_FOUND", message });
+    }
+    await assert.rejects(client.query(""), { code: "BAD_REQUEST" });
+  });
+
   testIt("an empty value is a value", async (client) => {
     await client.put("empty", "");
     assert.equal(await client.get("empty"), "");

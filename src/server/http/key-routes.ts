@@ -7,20 +7,18 @@
  */
 import { isUtf8 } from "node:buffer";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { type Reply, Slice } from "../../commands/reply.js";
-import { assert } from "../../core/assert.js";
-import { type Bytes, utf8ToBytes } from "../../core/bytes.js";
+import type { Reply } from "../../commands/reply.js";
+import type { Bytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
-import { sliceBytes } from "../execute.js";
 import { OCTETS, prefersOctets, readValue } from "./body-values.js";
 import { entityTag, namesVersion, writeCondition } from "./conditions.js";
 import { readContext, writeContext } from "./levels.js";
+import { bytesOf, itemsOf, JSON_TYPE } from "./replies.js";
 import { deleteKeySchema, getKeySchema, listKeysSchema, putKeySchema } from "./schemas.js";
 import { type App, ask, type HttpServices, keyspaceOf, queryOf, urlOf } from "./services.js";
 import { renderValue, type StoredValue, toBase64 } from "./stored-value.js";
 import { pathAfterSlash, percentDecode } from "./text.js";
 
-export const JSON_TYPE = "application/json; charset=utf-8";
 const LIST_LIMIT_DEFAULT = 100;
 const LIST_LIMIT_MAX = 1000;
 
@@ -144,17 +142,6 @@ class KeyRoutes {
 function toStored(reply: Reply): StoredValue {
   const [type, version, expiresAtMs, value] = itemsOf(reply) as [Reply, number, number, Reply];
   return { type: bytesOf(type).latin1Slice(), version, expiresAtMs, value: bytesOf(value) };
-}
-
-function itemsOf(reply: Reply): readonly Reply[] {
-  assert(Array.isArray(reply), "array expected from the database");
-  return reply as readonly Reply[];
-}
-
-function bytesOf(reply: Reply): Bytes {
-  if (typeof reply === "string") return utf8ToBytes(reply);
-  assert(reply instanceof Slice, "bytes expected from the database");
-  return sliceBytes(reply);
 }
 
 function versionMismatch(version: number): MinikeyError {

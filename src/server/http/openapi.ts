@@ -52,6 +52,9 @@ export function registerOpenApi(app: App, documented: Documented): void {
 const isServed = (route: string | undefined): boolean =>
   route === DOCUMENT || route === PAGE || route?.startsWith(`${PAGE}/`) === true;
 
+/** The rest of a path by its name in the schemas. */
+const nameRest = (url: string): string => url.replace("*", url.includes("/query/") ? ":path" : ":key");
+
 /** The application that describes the routes. */
 async function describe({ version, makeApp, declareRoutes }: Documented): Promise<App> {
   const [app, { default: swagger }, { default: swaggerUi }] = await Promise.all([
@@ -77,7 +80,7 @@ async function describe({ version, makeApp, declareRoutes }: Documented): Promis
       tags: [{ name: "Keys" }, { name: "Documents" }, { name: "Keyspaces" }, { name: "Node" }],
     },
     refResolver: { buildLocalReference: (json) => json["$id"] as string },
-    transform: ({ schema, url }) => ({ schema, url: url.replace("*", ":key") }),
+    transform: ({ schema, url }) => ({ schema, url: nameRest(url) }),
   });
   await app.register(swaggerUi, {
     routePrefix: PAGE,

@@ -21,7 +21,7 @@ const json = (description: string, schema: Schema): Schema => ({
 
 const ERROR_TEXTS: Readonly<Record<number, string>> = {
   400: "The request is wrong; the text names what",
-  404: "There is no such key or keyspace",
+  404: "There is no such key, keyspace or path",
   409: "It exists already",
   412: "The version is another one",
   413: "The value is too large",
@@ -191,6 +191,35 @@ export const listKeysSchema = (named: boolean): Schema => ({
           cursor: { type: ["string", "null"], description: "For the next page; null at the end" },
         },
         ["keys", "cursor"],
+      ),
+    ),
+    ...errors(...READ_ERRORS),
+  },
+});
+
+const path = {
+  ...text,
+  description:
+    'A key and the way into its document, separated by dots: `person2.address.number`, `tags.0`, `"a.b".c`; ' +
+    "percent-encoded, `/` may stay as it is",
+};
+
+export const querySchema = (named: boolean): Schema => ({
+  operationId: idOf("query", named),
+  summary: "Read one place in a document",
+  tags: ["Documents"],
+  params: object({ ...(named ? keyspaceParameter : {}), path }),
+  querystring: optional(consistencyOfRead),
+  response: {
+    200: json(
+      "The value at the path",
+      object(
+        {
+          path: { ...text, description: "As it was asked for" },
+          value: { description: "Any JSON; a string for a key of bytes" },
+          encoding: { const: "base64", description: "Present when the bytes are not UTF-8" },
+        },
+        ["path", "value"],
       ),
     ),
     ...errors(...READ_ERRORS),

@@ -21,10 +21,12 @@ import { registerClusterRoutes } from "./cluster-routes.js";
 import { registerComputeRoute } from "./compute-route.js";
 import { Connections } from "./connections.js";
 import { fromParserError, toHttpError, toMinikeyError, toRawResponse } from "./errors.js";
-import { JSON_TYPE, registerKeyRoutes } from "./key-routes.js";
+import { registerKeyRoutes } from "./key-routes.js";
 import { registerKeyspaceRoutes } from "./keyspace-routes.js";
 import { allowedMethods, type DeclaredRoute } from "./methods.js";
 import { registerOpenApi } from "./openapi.js";
+import { registerQueryRoutes } from "./query-routes.js";
+import { JSON_TYPE } from "./replies.js";
 import { type App, type HttpLimits, type HttpServices, urlOf } from "./services.js";
 import { percentDecode } from "./text.js";
 
@@ -77,6 +79,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   refuseUnmatched(app, routes);
   const declareRoutes = (on: App): void => {
     registerKeyRoutes(on, services);
+    registerQueryRoutes(on, services);
     registerComputeRoute(on, services);
     registerKeyspaceRoutes(on, services);
     registerClusterRoutes(on, services);

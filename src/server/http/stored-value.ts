@@ -1,4 +1,4 @@
-/** A stored value as the JSON that a `GET` answers. */
+/** A stored value, or a part of one, as the JSON that a `GET` answers. */
 import { isUtf8 } from "node:buffer";
 import { type Bytes, concatBytes, utf8ToBytes } from "../../core/bytes.js";
 import { nextTurn } from "./next-turn.js";
@@ -15,17 +15,33 @@ export interface StoredValue {
 /** Bytes of text made into JSON before the event loop gets its turn: a millisecond or two of work. */
 const RENDER_SLICE_BYTES = 262_144;
 
-/** `{"value": …,"version":n}`; a document's text goes out as it is. */
+/** `{"value": …,"version":n}`. */
 export async function renderValue(
   { type, value, version }: StoredValue,
   ttlSeconds: number | undefined,
 ): Promise<Uint8Array | string> {
   const ttl = ttlSeconds === undefined ? "" : `,"ttl":${ttlSeconds}`;
-  const tail = `,"version":${version}${ttl}}`;
-  if (type === "json") return wrap('{"value":', [value], tail);
-  if (!isUtf8(value)) return `{"value":"${toBase64(value)}","encoding":"base64"${tail}`;
-  if (value.length > RENDER_SLICE_BYTES) return wrap('{"value":"', await escapeLong(value), `"${tail}`);
-  return `{"value":${JSON.stringify(value.utf8Slice())}${tail}`;
+  return await renderMember("{", type, value, `,"version":${version}${ttl}}`);
+}
+
+/** `{"path": …,"value": …}`: what is at a path of `QUERY`. */
+export async function renderAtPath(path: string, type: string, value: Bytes): Promise<Uint8Array | string> {
+  return await renderMember(`{"path":${JSON.stringify(path)},`, type, value, "}");
+}
+
+/** `"value": …` between `head` and `tail`; a document's text goes out as it is. */
+async function renderMember(
+  head: string,
+  type: string,
+  value: Bytes,
+  tail: string,
+): Promise<Uint8Array | string> {
+  if (type === "json") return wrap(`${head}"value":`, [value], tail);
+  if (!isUtf8(value)) return `${head}"value":"${toBase64(value)}","encoding":"base64"${tail}`;
+  if (value.length > RENDER_SLICE_BYTES) {
+    return wrap(`${head}"value":"`, await escapeLong(value), `"${tail}`);
+  }
+  return `${head}"value":${JSON.stringify(value.utf8Slice())}${tail}`;
 }
 
 const wrap = (head: string, parts: readonly Bytes[], tail: string): Bytes =>
