@@ -158,9 +158,10 @@ function placedRequest(args: Args): ComputeRequest {
   const unit = isWord(args, 1, "DEGREES") ? "degrees" : "radians";
   if (unit === "radians" && !isWord(args, 1, "RADIANS")) throw syntaxError();
   const bindings: Binding[] = [];
-  for (let i = 3; i < args.count; i += 2)
-    bindings.push({ name: textArg(args, i), path: textArg(args, i + 1) });
-  return { unit, formula: textArg(args, 2), bindings };
+  for (let i = 3; i < args.count; i += 2) {
+    bindings.push({ name: textArg(args, i, "a variable"), path: textArg(args, i + 1, "a path") });
+  }
+  return { unit, formula: textArg(args, 2, "the formula"), bindings };
 }
 
 type Fields = Parameters<typeof command>[0];
