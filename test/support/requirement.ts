@@ -4,8 +4,9 @@
  * missing is an error instead: there, nothing is left out unseen.
  */
 
-/** `redis`: redis-server, redis-cli and redis-benchmark. `mount`: that a file system may be mounted. */
-const REQUIREMENTS = ["redis", "redis-py", "curl", "strace", "mount"] as const;
+/** `redis`: redis-server, redis-cli and redis-benchmark. `mount`: that a file system may be mounted.
+ * `script`: util-linux's, which gives a program a terminal. */
+const REQUIREMENTS = ["redis", "redis-py", "curl", "strace", "mount", "script"] as const;
 export type Requirement = (typeof REQUIREMENTS)[number];
 
 /** What `MINIKEY_REQUIRE` names; throws on a word that it does not know. */

@@ -1,5 +1,6 @@
 /** What a command of the shell is about, and whether it writes: from the command table and the path of a QUERY. */
 import type { Argument } from "../../client/wire.js";
+import { parseCompute } from "../../commands/compute-words.js";
 import { COMMANDS } from "../../commands/table.js";
 import type { CommandSpec } from "../../commands/types.js";
 import { asBytes, type Key, utf8ToBytes } from "../../core/bytes.js";
@@ -25,10 +26,17 @@ export function askedBy(words: readonly Argument[]): Asked {
 }
 
 /** Of a path: each key that it may mean. A path that is none is about nothing: the server refuses it. */
-export function askedByPaths(paths: readonly string[]): Asked {
+export const askedByPath = (path: string): Asked => readOf(() => keysOfPath(path));
+
+/** Of every path that a COMPUTE binds. @param words without the command's name */
+export const askedByCompute = (words: readonly string[]): Asked =>
+  readOf(() => parseCompute(words).bindings.flatMap(({ path }) => keysOfPath(path)));
+
+const keysOfPath = (path: string): Key[] => candidates(parseKeyPath(path)).map((candidate) => candidate.key);
+
+function readOf(keys: () => readonly Key[]): Asked {
   try {
-    const keys = paths.flatMap((path) => candidates(parseKeyPath(path)).map((candidate) => candidate.key));
-    return { access: "read", keys };
+    return { access: "read", keys: keys() };
   } catch (error) {
     if (error instanceof MinikeyError) return NOTHING;
     throw error;

@@ -17,6 +17,24 @@ const SHELL_COMMANDS: readonly (readonly [string, string])[] = [
   ["EXIT", "leave the shell (also QUIT, or Ctrl-D)"],
 ];
 
+/** Of commands with a language of their own. */
+const USAGE: Readonly<Record<string, readonly string[] | undefined>> = {
+  QUERY: [
+    "QUERY key[.field …]   the rest of the line is the path; fields by name, positions of lists by number",
+    "",
+    "QUERY person2.address.number",
+    'QUERY "city:AD:El Tarter".location.lat   quotes around what holds a dot or a quote',
+  ],
+  COMPUTE: [
+    "COMPUTE formula [WHERE name = QUERY path [AND name = QUERY path …]] [DEGREES | RADIANS]",
+    "",
+    "COMPUTE 2*(x+3) WHERE x = QUERY person2.address.number",
+    'COMPUTE cos(a) - b WHERE a = QUERY "a key".angle AND b = QUERY list.0 DEGREES',
+    "",
+    "+ - * / ^ ( )   sin cos tan asin acos atan log (base 10) ln exp sqrt abs min max floor ceil round   pi e",
+  ],
+};
+
 const listed = (): CommandSpec[] =>
   COMMANDS.specs.filter((spec) => !spec.internal).sort((a, b) => (a.name < b.name ? -1 : 1));
 
@@ -34,7 +52,8 @@ export function helpText(name?: string): string {
     describeArity(spec.arity),
     spec.access === "none" ? "answered by the node" : spec.access === "write" ? "writes" : "reads",
   ];
-  return `${spec.name}: ${spec.summary}\n  ${facts.join(" · ")}`;
+  const usage = USAGE[spec.name]?.map((line) => `\n  ${line}`.trimEnd()) ?? [];
+  return `${spec.name}: ${spec.summary}\n  ${facts.join(" · ")}${usage.length > 0 ? "\n" : ""}${usage.join("")}`;
 }
 
 function overview(): string {

@@ -6,7 +6,8 @@ import { expectArray, expectBytes, expectText } from "../../client/values.js";
 import type { Argument } from "../../client/wire.js";
 import { MinikeyError } from "../../core/errors.js";
 import { parseKeyPath } from "../../document/key-path.js";
-import { type Asked, askedBy, askedByPaths } from "./asked-keys.js";
+import { type Asked, askedBy, askedByCompute, askedByPath } from "./asked-keys.js";
+import { computeArguments } from "./compute-line.js";
 import type { GuardedReply } from "./guarded-requests.js";
 import type { Answer } from "./result.js";
 
@@ -24,7 +25,7 @@ export async function runGet(ask: Ask, key: Buffer): Promise<Answer> {
 
 /** `QUERY path`: a path that leads to a whole value is answered as GET answers its key. */
 export async function runQuery(ask: Ask, path: string): Promise<Answer> {
-  const { reply, warning } = await ask(["KV.QUERY", path], askedByPaths([path]));
+  const { reply, warning } = await ask(["KV.QUERY", path], askedByPath(path));
   if (reply instanceof MinikeyError) {
     return reply.code === "PATH_NOT_FOUND"
       ? { kind: "missing", reason: reply, warning }
@@ -33,6 +34,15 @@ export async function runQuery(ask: Ask, path: string): Promise<Answer> {
   const [key, , type, value] = expectArray(reply);
   const name = nameOf(path, expectText(key));
   return { ...valueAnswer(name, expectText(type), expectBytes(value)), warning };
+}
+
+/** `COMPUTE formula [WHERE name = QUERY path [AND …]] [DEGREES | RADIANS]`, the line behind its first word. */
+export async function runCompute(ask: Ask, rest: string): Promise<Answer> {
+  const words = computeArguments(rest);
+  const { reply, warning } = await ask(["COMPUTE", ...words], askedByCompute(words));
+  return reply instanceof Uint8Array
+    ? { kind: "number", text: reply.toString(), warning }
+    : { kind: "reply", reply, warning };
 }
 
 /** The path as it was typed, or the key when the path leads no further. */

@@ -43,6 +43,11 @@ export class ServerProbe {
     return this.#state === "down";
   }
 
+  /** A connection that has gone is noticed without asking. */
+  get isConnected(): boolean {
+    return this.#channel.currentAddress !== undefined;
+  }
+
   /** Why it is down, for people. */
   get reason(): string {
     return this.#reason;

@@ -2,9 +2,10 @@
  * Which servers of the cluster are up, while the shell runs: those of the user's list and the members that they
  * name, each asked twice a second, so that a server that fails or comes back is noticed.
  *
- * Servers that were up are asked again before a command when the last answer is older than a blink, so that what
- * is said of its answer is true when it is given. Servers that were down are not waited for.
+ * Servers that were up are asked again before a command when the last answer is older than a blink, or their
+ * connection has gone, so that what is said of its answer is true when it is given. Servers that were down are not waited for.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Key } from "../../core/bytes.js";
 import { slotOfKey } from "../../sharding/slots.js";
 import { type Doubt, doubtOf, type Sight, thresholdOf } from "./guarantee.js";
@@ -23,7 +24,8 @@ export interface WatchOptions {
 export type AskedKeys = readonly Key[] | "all";
 
 const ASK_EVERY_MS = 500;
-const FRESH_MS = 100;
+/** So that a long list of commands from a pipe does not ask for each of them. */
+const FRESH_MS = 5;
 
 export class ServerWatch {
   readonly #options: WatchOptions;
@@ -60,13 +62,17 @@ export class ServerWatch {
     this.#askedMs = askedMs;
   }
 
-  /** Asks those that were up, unless they have just been asked. */
+  /** Asks those that were up, unless they have just been asked and are still connected. */
   async freshen(): Promise<void> {
+    // What the system already knows of lost connections arrives first.
+    await nextTurn();
     const nowMs = performance.now();
-    if (nowMs - this.#askedMs < FRESH_MS) return;
-    const up = [...this.#probes.values()].filter((probe) => probe.isUp);
-    await Promise.all(up.map((probe) => probe.ask()));
-    this.#askedMs = nowMs;
+    const isOld = nowMs - this.#askedMs >= FRESH_MS;
+    const uncertain = [...this.#probes.values()].filter(
+      (probe) => probe.isUp && (isOld || !probe.isConnected),
+    );
+    await Promise.all(uncertain.map((probe) => probe.ask()));
+    if (isOld) this.#askedMs = nowMs;
   }
 
   /** Undefined while fewer than k replicas of everything asked for are down. */

@@ -13,9 +13,9 @@ import { OK } from "../../commands/reply.js";
 import { MinikeyError } from "../../core/errors.js";
 import { openReadyChannel, splitAddresses } from "../connection.js";
 import { type Asked, askedBy } from "./asked-keys.js";
-import { type GuardedReply, guardedRequest } from "./guarded-requests.js";
+import { type GuardedReply, guardedRequest, replyOf } from "./guarded-requests.js";
 import { helpText } from "./help.js";
-import { runGet, runQuery } from "./lookups.js";
+import { runCompute, runGet, runQuery } from "./lookups.js";
 import { ReplicaReport } from "./replica-report.js";
 import type { ShellResult } from "./result.js";
 import { ServerWatch } from "./server-watch.js";
@@ -73,6 +73,7 @@ export class Shell {
     try {
       const { name, rest } = splitName(line);
       if (name === "QUERY") return await runQuery(this.#ask, rest);
+      if (name === "COMPUTE") return await runCompute(this.#ask, rest);
       return await this.#executeWords(name, line);
     } catch (error) {
       if (error instanceof MinikeyError) return { kind: "reply", reply: error };
@@ -87,6 +88,15 @@ export class Shell {
     return expectArray(keys).map((key) => expectText(key));
   }
 
+  /** JSON text of what is at a path of QUERY; undefined when nothing is, or no document. */
+  async documentAt(path: string): Promise<string | undefined> {
+    const words = ["KV.QUERY", path];
+    const reply = await replyOf(this.#channel, words, { timeoutMs: COMPLETION_TIMEOUT_MS });
+    if (reply instanceof MinikeyError) return undefined;
+    const [, , type, value] = expectArray(reply);
+    return expectText(type) === "json" ? expectText(value) : undefined;
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#channel.close(), this.#replicas.close(), this.#watch?.close()]);
   }
@@ -95,6 +105,7 @@ export class Shell {
     guardedRequest(this.#channel, this.#watch, words, asked, {
       readLevel: this.#readLevel,
       writeLevel: this.#writeLevel,
+      timeoutMs: this.#options.timeoutMs,
     });
 
   async #executeWords(name: string, line: string): Promise<ShellResult> {
