@@ -6,6 +6,7 @@
  */
 import type { Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
+import type { Limits } from "./check.js";
 import { noSuchKey, syntaxError, wrongArity } from "./errors.js";
 import { OK, type Reply } from "./reply.js";
 import { ALL_KEYS, command, integerArg, isWord, KEY_VALUE_PAIRS, TWO_KEYS, valueReply } from "./spec.js";
@@ -21,9 +22,9 @@ function runGetAll(view: KeyValueView, args: Args): Reply {
 }
 
 /** Carries a plan out on one partition. */
-function runPlan(plan: (args: Args) => TransactionPlan): CommandSpec["run"] {
+export function runPlan(plan: (args: Args, limits: Limits) => TransactionPlan): CommandSpec["run"] {
   return (view, args) => {
-    const { writes, reply } = plan(args).decide((key) => view.get(key));
+    const { writes, reply } = plan(args, view).decide((key) => view.get(key));
     for (const write of writes) {
       if (write.kind === "delete") view.delete(write.key);
       else view.set(write.key, write.type, write.bytes, write.start, write.end, write.expiresAtMs);
@@ -32,7 +33,7 @@ function runPlan(plan: (args: Args) => TransactionPlan): CommandSpec["run"] {
   };
 }
 
-const refused = (reply: Reply): Decision => ({ writes: [], reply });
+export const refused = (reply: Reply): Decision => ({ writes: [], reply });
 
 const deleteKey = (key: Key): Mutation => ({ kind: "delete", key });
 

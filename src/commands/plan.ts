@@ -4,6 +4,7 @@
  */
 import { assert } from "../core/assert.js";
 import { slotOfBytes } from "../sharding/slots.js";
+import type { Limits } from "./check.js";
 import { Args, type CommandSpec, type QueryPlan, type TransactionPlan } from "./types.js";
 
 export type PartitionOf = (slot: number) => number;
@@ -76,10 +77,10 @@ function pushRange(target: Args, source: Args, from: number, to: number): void {
 }
 
 /** A command of spread `transaction` as reads, a decision and writes; `args` must stay as they are meanwhile. */
-export function planTransaction(spec: CommandSpec, args: Args): TransactionPlan {
+export function planTransaction(spec: CommandSpec, args: Args, limits: Limits): TransactionPlan {
   const plan = spec.plan;
   assert(plan !== undefined, `${spec.name} has no plan for several partitions`);
-  return plan(args);
+  return plan(args, limits);
 }
 
 /** A command of spread `query` as lookups and an answer. */

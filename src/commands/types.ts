@@ -4,6 +4,7 @@
  */
 import type { Bytes, Key } from "../core/bytes.js";
 import type { Found } from "../document/found.js";
+import type { Limits } from "./check.js";
 import type { Reply } from "./reply.js";
 
 /** `json` values are documents in compact UTF-8 JSON; `string` values are bytes. */
@@ -152,7 +153,7 @@ export interface CommandSpec {
    */
   readonly run: ((view: KeyValueView, args: Args) => Reply) | undefined;
   /** For `transaction`: the command as reads, a decision and writes, for keys in several partitions. */
-  readonly plan: ((args: Args) => TransactionPlan) | undefined;
+  readonly plan: ((args: Args, limits: Limits) => TransactionPlan) | undefined;
   /** For `query`: the command as lookups and an answer. Called after `check`, which it may rely on. */
   readonly query: ((args: Args) => QueryPlan) | undefined;
 }

@@ -130,7 +130,7 @@ export class Coordinator {
   }
 
   async #transact(spec: CommandSpec, args: Args, route: Route): Promise<Reply> {
-    const plan = planTransaction(spec, args);
+    const plan = planTransaction(spec, args, this.#requests);
     return await this.transactions.run(plan, route, (keys) => this.#reads.read(keys, route));
   }
 

@@ -144,6 +144,7 @@ export class MinikeyNode implements Database {
       random,
       transport,
       requestTimeoutMs: options.requestTimeoutMs,
+      valueBytesMax: options.valueBytesMax,
       replica: (group) => this.#groups.get(group),
       replicas: () => this.#groups.all(),
       leaderOf: (group) => this.#leaderOf(group),

@@ -37,6 +37,8 @@ export interface RequestsHost {
   readonly random: Random;
   readonly transport: Transport;
   readonly requestTimeoutMs: number;
+  /** The longest value that a transaction may write. */
+  readonly valueBytesMax: number;
   replica(group: GroupId): ReplicaGroup | undefined;
   /** The node that leads the group, as far as this one knows. */
   leaderOf(group: GroupId): NodeId | undefined;
@@ -66,6 +68,7 @@ const ALL_MARGIN_MS = 300;
 
 export class Requests implements WriterHost, ReaderHost {
   readonly requestTimeoutMs: number;
+  readonly valueBytesMax: number;
   readonly #host: RequestsHost;
   readonly #writers = new Map<GroupId, PartitionWriter>();
   /** For what ends transactions: it must not wait behind writes that wait for these transactions. */
@@ -85,6 +88,7 @@ export class Requests implements WriterHost, ReaderHost {
   constructor(host: RequestsHost) {
     this.#host = host;
     this.requestTimeoutMs = host.requestTimeoutMs;
+    this.valueBytesMax = host.valueBytesMax;
   }
 
   // --- What commands ask for ---

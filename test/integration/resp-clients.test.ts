@@ -98,6 +98,56 @@ describe("clients", () => {
     }
   });
 
+  it("node-redis edits documents with its JSON commands, in RESP2 and RESP3", async () => {
+    for (const RESP of [2, 3] as const) {
+      const client = createClient({ url: `redis://127.0.0.1:${server.port}/2`, RESP });
+      client.on("error", assert.fail);
+      await client.connect();
+      const { json } = client;
+      const document = { a: 1, tags: ["x", "y"], nested: { a: 2.5, on: true, name: "Ann" } };
+      assert.equal(await json.set("d", "$", document), "OK");
+      assert.equal(await json.set("d", "$.a", 5, { condition: "NX" }), null);
+      assert.deepEqual(await json.get("d"), document);
+      assert.deepEqual(await json.get("d", { path: "$..a" }), [1, 2.5]);
+      assert.deepEqual(await json.get("d", { path: ["$.a", "$.tags"] }), {
+        "$.a": [1],
+        "$.tags": [["x", "y"]],
+      });
+      assert.equal(await json.get("none"), null);
+      assert.deepEqual(await json.type("d", { path: "$..a" }), ["integer", "number"]);
+      assert.equal(await json.type("d"), "object");
+      assert.deepEqual(await json.numIncrBy("d", "$..a", 1), [2, 3.5]);
+      assert.deepEqual(await json.numMultBy("d", "$..a", 2), [4, 7]);
+      assert.deepEqual(await json.numIncrBy("d", "$.tags", 1), [null]);
+      assert.deepEqual(await json.strAppend("d", "!", { path: "$.nested.name" }), [4]);
+      assert.deepEqual(await json.strLen("d", { path: "$.nested.name" }), [4]);
+      assert.deepEqual(await json.toggle("d", "$.nested.on"), [0]);
+      assert.deepEqual(await json.arrAppend("d", "$.tags", "z", { x: [1] }), [4]);
+      assert.deepEqual(await json.arrIndex("d", "$.tags", "z"), [2]);
+      assert.deepEqual(await json.arrInsert("d", "$.tags", 0, "w"), [5]);
+      assert.deepEqual(await json.arrPop("d", { path: "$.tags" }), [{ x: [1] }]);
+      assert.deepEqual(await json.arrTrim("d", "$.tags", 1, 2), [2]);
+      assert.deepEqual(await json.arrLen("d", { path: "$.tags" }), [2]);
+      assert.deepEqual(await json.objKeys("d", { path: "$.nested" }), [["a", "on", "name"]]);
+      assert.deepEqual(await json.objLen("d", { path: "$.nested" }), [3]);
+      assert.equal(await json.merge("d", "$", { nested: { on: null }, more: {} }), "OK");
+      assert.equal(await json.mSet([{ key: "e", path: "$", value: { a: "é" } }]), "OK");
+      assert.deepEqual(await json.mGet(["d", "none", "e"], "$.a"), [[4], null, ["é"]]);
+      assert.equal(await json.clear("d", { path: "$.tags" }), 1);
+      assert.deepEqual(await json.get("d"), { a: 4, tags: [], nested: { a: 7, name: "Ann!" }, more: {} });
+      assert.equal(await json.del("d", { path: "$.nested" }), 1);
+      assert.equal(await json.forget("d"), 1);
+      await assert.rejects(
+        json.arrAppend("d", "$", 1),
+        /could not perform this operation on a key that doesn't exist/,
+      );
+      await client.set("s", "text");
+      await assert.rejects(json.get("s"), /^SimpleError: WRONGTYPE|WRONGTYPE/);
+      await client.flushDb();
+      await client.close();
+    }
+  });
+
   it(
     "redis-cli works: commands, pipes, values from stdin, --scan, --bigkeys",
     unlessMissing("redis-cli"),

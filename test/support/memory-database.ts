@@ -266,7 +266,7 @@ export class MemoryDatabase implements Database {
 
   #runTransaction(spec: CommandSpec, args: Args, views: readonly MemoryView[]): Reply {
     const viewOf = (key: Key): MemoryView => views[this.#partitionOf(slotOfKey(key))];
-    const { writes, reply } = planTransaction(spec, args).decide((key) => viewOf(key).get(key));
+    const { writes, reply } = planTransaction(spec, args, views[0]).decide((key) => viewOf(key).get(key));
     for (const write of writes) {
       const view = viewOf(write.key);
       if (write.kind === "delete") view.delete(write.key);

@@ -100,7 +100,7 @@ function entry(text: string, expiresAtMs = 0): Entry {
 /** The writes as `key=value@expiry`, `-key`, and the reply. */
 function decide(words: readonly string[], entries: Readonly<Record<string, Entry>>): unknown[] {
   const args = argsOf(...words);
-  const plan = planTransaction(specOf(args), args);
+  const plan = planTransaction(specOf(args), args, { valueBytesMax: 1_000 });
   assert.equal(new Set(plan.keys).size, plan.keys.length);
   const { writes, reply } = plan.decide((key) => {
     assert.ok(plan.keys.includes(key), `${key} is read and was not announced`);
