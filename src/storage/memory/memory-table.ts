@@ -72,6 +72,11 @@ export class MemoryTable implements EngineTable {
     this.trie.clear();
   }
 
+  /** Nodes and leaves that ranges of the engine looked at so far: for tests. */
+  get visits(): number {
+    return this.#memory.visits;
+  }
+
   count(): number {
     return this.trie.count;
   }
