@@ -20,12 +20,13 @@ function residentMib(node: ClusterNode, field: string): number {
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) / KIB_PER_MIB;
 }
 
-/** Writes `keys` keys of 16 bytes. */
-export async function loadKeys(cluster: Cluster, keys: number): Promise<void> {
+/** Writes `keys` keys of 16 bytes to the keyspace with that number. */
+export async function loadKeys(cluster: Cluster, keys: number, keyspace = 0): Promise<void> {
   const value = "x".repeat(VALUE_BYTES);
   let next = 0;
   const fill = async (id: string): Promise<void> => {
     const client = await cluster.resp(id, { replyTimeoutMs: 60_000 });
+    await client.call("SELECT", String(keyspace));
     while (next < keys) {
       const first = next;
       next += PIPELINE;

@@ -13,13 +13,14 @@ import { versionOf } from "./command.js";
 import { Etcd } from "./etcd.js";
 import { measureLarge } from "./large.js";
 import { planOf } from "./plan.js";
+import { measurePrefix } from "./prefix.js";
 import { describeMachine, markdownTable, type Row } from "./report.js";
 import { compareInRounds } from "./rounds.js";
 
 const USAGE = `npm run bench -- compare [flags]
   --etcd-tools DIR   programs etcd-cluster and etcd-load (also MINIKEY_ETCD_TOOLS)
   --cities FILE      records for minikey load (also MINIKEY_CITIES)
-  --only NAME,…      of: etcd, redis, large, cities
+  --only NAME,…      of: etcd, redis, large, prefix, cities
   --rounds N         default 3
   --scale X          of the number of requests and keys, default 1
   --out FILE         writes the tables there as well`;
@@ -50,7 +51,7 @@ function readOptions(): Options | undefined {
   return {
     etcdTools: values["etcd-tools"] ?? process.env["MINIKEY_ETCD_TOOLS"],
     cities: values.cities ?? process.env["MINIKEY_CITIES"],
-    only: values.only?.split(",") ?? ["etcd", "redis", "large", "cities"],
+    only: values.only?.split(",") ?? ["etcd", "redis", "large", "prefix", "cities"],
     rounds: Number(values.rounds ?? 3),
     scale: Number(values.scale ?? 1),
     out: values.out,
@@ -86,7 +87,9 @@ async function main(): Promise<void> {
     rows.push(...(await compareInRounds(etcd, withRedis, options.rounds, plan)));
     if (options.only.includes("large"))
       rows.push(...(await measureLarge({ keys: Math.round(1_000_000 * options.scale) })));
-    if (withCities) rows.push(...(await measureLoad(cities ?? "", plan)));
+    if (options.only.includes("prefix"))
+      rows.push(...(await measurePrefix({ keys: Math.round(1_000_000 * options.scale) })));
+    if (withCities) rows.push(...(await measureLoad(cities ?? "")));
   } finally {
     etcd?.remove();
   }

@@ -153,6 +153,18 @@ test("a line that is too long is named, even the first", async () => {
   assert.match(out, /^loaded 1 records? \(0 replaced, 1 failed\)/);
 });
 
+test("a record that is larger than a value may be is named, and does not stop the rest", async () => {
+  const server = await startServer();
+  const large = `k2 -> [ a -> "${"x".repeat(9 * 1024 * 1024)}" ]`;
+  const { status, out, err } = await load(
+    ["-", "--connect", server.address],
+    `k1 -> []\n${large}\nk3 -> []\n`,
+  );
+  assert.match(out, /^loaded 2 records \(0 replaced, 1 failed\)/);
+  assert.match(err, /^standard input:2: .*8388608/);
+  assert.equal(status, 1);
+});
+
 test("--strict writes nothing when any line is bad, from a file or a pipe", async (t) => {
   const server = await startServer();
   const path = join(makeTempDir(t), "records");
