@@ -8,6 +8,7 @@ import { CONFIG_FILE_KEY, flagOf, OPTION_KEYS, OPTIONS, variableOf } from "../se
 import type { ClusterFlags } from "./cluster/cluster-command.js";
 import { DEFAULT_CONNECT, DEFAULT_HTTP } from "./connection.js";
 import { reportFailure } from "./failure.js";
+import type { GenerateFlags } from "./generate/generate-command.js";
 import type { CreateFlags, KeyspaceFlags } from "./keyspace/keyspace-command.js";
 import type { FormatName } from "./load/formats.js";
 import type { LoadFlags } from "./load/load-command.js";
@@ -36,7 +37,8 @@ export function buildProgram(): Command {
     .showSuggestionAfterError(true)
     .showHelpAfterError("(minikey --help lists commands and flags)")
     .exitOverride();
-  for (const add of [addStart, addCluster, addShell, addLoad, addStatus, addKeyspace]) add(program);
+  for (const add of [addStart, addCluster, addShell, addLoad, addGenerate, addStatus, addKeyspace])
+    add(program);
   return program;
 }
 
@@ -70,6 +72,9 @@ function addStart(program: Command): void {
 
 const countOption = (flags: string, description: string): Option =>
   new Option(flags, description).argParser(parsePositive);
+
+const wholeOption = (flags: string, description: string, min: number, max?: number): Option =>
+  new Option(flags, description).argParser((text) => parseWhole(text, min, max));
 
 function addCluster(program: Command): void {
   program
@@ -149,6 +154,21 @@ function addLoad(program: Command): void {
     );
 }
 
+function addGenerate(program: Command): void {
+  program
+    .command("generate")
+    .description("print records made up at random, in the record format")
+    .requiredOption("-k, --key-file <file>", "names and types of values: name string|int|float a line")
+    .addOption(wholeOption("-n, --lines <n>", "how many records", 0).default(1_000))
+    .addOption(wholeOption("-d, --depth <n>", "how deep sets nest; 0: one flat set", 0, 127).default(3))
+    .addOption(wholeOption("-l, --longest <n>", "length of the longest string", 1, 1_048_576).default(8))
+    .addOption(wholeOption("-m, --most <n>", "most keys of a set", 0).default(5))
+    .addOption(wholeOption("--seed <n>", "the same seed makes the same records; default: a random one", 0))
+    .action(async (flags: GenerateFlags) =>
+      (await import("./generate/generate-command.js")).runGenerate(flags),
+    );
+}
+
 function addStatus(program: Command): void {
   program
     .command("status")
@@ -207,11 +227,13 @@ function addKeyspace(program: Command): void {
     );
 }
 
-function parsePositive(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError("Expected a whole number from 1.");
-  return value;
+const parsePositive = (text: string): number => parseWhole(text, 1);
+
+function parseWhole(text: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  const bound = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
+  throw new InvalidArgumentError(`Expected a whole number ${bound}.`);
 }
 
 function readVersion(): string {
