@@ -1,19 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { canonicalJson } from "../../../src/codec/json-canonical.js";
 import { asBytes } from "../../../src/core/bytes.js";
 import { RecordTextParser } from "../../../src/document/record-parser.js";
 import { printEntry } from "../../../src/document/record-printer.js";
 
 const parser = new RecordTextParser();
 
-/** Key and JSON of the record, or the column and the reason why it is none. */
-function parse(line: string | Buffer): [key: string, json: string] | [column: number, reason: string] {
+type Parsed = [key: string, json: string] | [column: number, reason: string];
+
+/** Key and JSON of the record, or the column and the reason why it is none; the same whatever comes behind the line. */
+function parse(line: string | Buffer): Parsed {
   const own = Buffer.from(line as string);
-  // In the middle of what would go on with the record, so that nothing may look beyond the line.
-  const chunk = Buffer.concat([Buffer.from('"0'), own, Buffer.from('] | "x" -> 1')]);
-  const bytes = asBytes(chunk);
-  if (!parser.parse(bytes, 2, 2 + own.length)) {
+  const parsed = parseBefore(own, '] | "x" -> 1');
+  assert.deepEqual(parseBefore(own, '3"abc'), parsed);
+  return parsed;
+}
+
+function parseBefore(line: Buffer, rest: string): Parsed {
+  const bytes = asBytes(Buffer.concat([Buffer.from('"0'), line, Buffer.from(rest)]));
+  if (!parser.parse(bytes, 2, 2 + line.length)) {
     return [bytes.utf8Slice(2, parser.errorAt).length + 1, parser.reason];
   }
   const { key, keyStart, keyEnd, value, valueEnd } = parser;
@@ -204,6 +211,9 @@ test("a record that was changed anywhere is read as a document, or refused in th
       const value = JSON.parse(json) as unknown;
       assert.equal(typeof value, "object");
       assert.deepEqual(parse(printed(key, json)), [key, json]);
+      // What nodes take: compact, and each name once.
+      const bytes = asBytes(Buffer.from(json));
+      assert.equal((canonicalJson(bytes, 0, bytes.length) as { bytes?: unknown }).bytes, bytes);
     }),
     { numRuns: 2_000 },
   );

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, test } from "node:test";
@@ -99,6 +99,26 @@ test("records of the record format are stored as documents; bad ones are named w
     "{}",
     '{"a":1,"b":{}}',
   ]);
+});
+
+test("what minikey generate prints is loaded, all of it", async () => {
+  const server = await startServer();
+  const keyFile = join(repositoryRoot, "examples/keyFile.txt");
+  const args = [minikeyPath, "generate", "-k", keyFile, "-n", "3000", "--seed", "11"];
+  const { stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  const { status, out, err } = await load(["-", "--strict", "--connect", server.address], stdout);
+  assert.match(out, /^loaded 3,000 records \(0 replaced, 0 failed\)/);
+  assert.deepEqual([status, err], [0, ""]);
+  const client = connect(server.address);
+  cleanups.push(() => client.close());
+  const line = stdout.split("\n")[1_233];
+  // The notation without the product's parser: as simple as its records are.
+  const json = line
+    .replace(/^"key1234" -> /, "")
+    .replaceAll(" -> ", ":")
+    .replaceAll(" | ", ",");
+  const expected = JSON.parse(json.replaceAll("[", "{").replaceAll("]", "}")) as unknown;
+  assert.deepEqual(await client.get("key1234"), expected);
 });
 
 test("--format overrides what the content looks like", async () => {
