@@ -15,6 +15,9 @@ const LISTED = COMMANDS.specs.filter((spec) => !spec.internal);
 
 const statuses = (words: readonly string[]): SetReply => new SetReply(words.map((word) => new Status(word)));
 
+/** RESP3 clients get sets here as from Redis, also where there is nothing to say. */
+const NONE = new SetReply([]);
+
 /** Name, arity, flags, first key, last key, step, categories, tips, key specifications, subcommands. */
 function describe(spec: CommandSpec): Reply {
   const { first, last, step } = spec.keys;
@@ -26,9 +29,9 @@ function describe(spec: CommandSpec): Reply {
     last,
     step,
     statuses(spec.categories),
-    [],
-    [],
-    [],
+    NONE,
+    NONE,
+    NONE,
   ];
 }
 
