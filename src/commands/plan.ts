@@ -52,7 +52,7 @@ export interface Share {
 
 /** A command of spread `sum` or `gather` cut by partition, in the order of each partition's first key. */
 export function splitByPartition(spec: CommandSpec, args: Args, partitionOf: PartitionOf): Share[] {
-  assert(spec.spread === "sum" || spec.spread === "gather", `${spec.name} is not split by partition`);
+  assert(spec.spread === "sum" || spec.spread === "gather", "% is not split by partition", spec.name);
   const { first, step } = spec.keys;
   const last = lastKeyIndex(spec, args);
   const shares = new Map<number, Share>();
@@ -79,7 +79,7 @@ function pushRange(target: Args, source: Args, from: number, to: number): void {
 /** A command of spread `transaction` as reads, a decision and writes; `args` must stay as they are meanwhile. */
 export function planTransaction(spec: CommandSpec, args: Args, limits: Limits): TransactionPlan {
   const plan = spec.plan;
-  assert(plan !== undefined, `${spec.name} has no plan for several partitions`);
+  assert(plan !== undefined, "% has no plan for several partitions", spec.name);
   return plan(args, limits);
 }
 

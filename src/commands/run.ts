@@ -7,7 +7,7 @@ import type { Args, CommandSpec, KeyValueView } from "./types.js";
 /** The command's reply; what it throws as `MinikeyError` is its reply too, and it has then changed nothing. */
 export function runCommand(spec: CommandSpec, view: KeyValueView, args: Args): Reply {
   const run = spec.run;
-  assert(run !== undefined, `${spec.name} is not carried out on a partition`);
+  assert(run !== undefined, "% is not carried out on a partition", spec.name);
   try {
     return run(view, args);
   } catch (error) {

@@ -61,12 +61,12 @@ export class CommandTable {
     const name = latin1ToBytes(spec.name);
     let bucket = hashName(name, 0, name.length);
     for (let other = this.#buckets[bucket]; other !== undefined; other = this.#buckets[bucket]) {
-      assert(other.name !== spec.name, `two commands are named ${spec.name}`);
+      assert(other.name !== spec.name, "two commands are named %", spec.name);
       bucket = (bucket + 1) % BUCKET_COUNT;
     }
     this.#buckets[bucket] = spec;
     if (spec.opcode === 0) return;
-    assert(this.#byOpcode[spec.opcode] === undefined, `two commands have opcode ${spec.opcode}`);
+    assert(this.#byOpcode[spec.opcode] === undefined, "two commands have opcode %", spec.opcode);
     this.#byOpcode[spec.opcode] = spec;
   }
 }

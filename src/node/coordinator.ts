@@ -77,7 +77,7 @@ export class Coordinator {
         break;
       case "single":
       case "local":
-        assert(false, `${spec.name} does not concern several partitions`);
+        assert(false, "% does not concern several partitions", spec.name);
     }
   }
 

@@ -18,10 +18,10 @@ import { OK, type Reply, Slice } from "../commands/reply.js";
 import { runCommand } from "../commands/run.js";
 import { Args, type CommandSpec } from "../commands/types.js";
 import { assert } from "../core/assert.js";
-import { EMPTY_BYTES } from "../core/bytes.js";
+import { type Bytes, EMPTY_BYTES } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { type LogIndex, logIndex, type Term, term } from "../core/ids.js";
-import type { AppliedState, GroupStore } from "../ports/storage-engine.js";
+import { type AppliedState, type GroupStore, PREFETCH_KEYS_MAX } from "../ports/storage-engine.js";
 import { BATCH_HEADER_BYTES, type BatchLevel, readBatchHeader } from "./batch.js";
 import { type NodeCommandSpec, ONCE } from "./node-commands.js";
 import { retainReply } from "./retain-reply.js";
@@ -70,6 +70,8 @@ export class PartitionMachine {
   #appliedIndex: LogIndex = logIndex(0);
   #appliedTerm: Term = term(0);
   #timeMs = 0;
+  /** Of the batch being applied, as `findFirstArguments` leaves them. */
+  readonly #spans: number[] = [];
   #configuration: Configuration;
 
   /** Takes up where the store's last durable state is. */
@@ -190,7 +192,10 @@ export class PartitionMachine {
   #advance(entry: Entry): void {
     assert(
       entry.index === this.#appliedIndex + 1,
-      `group ${this.#store.group}: entry ${entry.index} after ${this.#appliedIndex} applied`,
+      "group %: entry % after % applied",
+      this.#store.group,
+      entry.index,
+      this.#appliedIndex,
     );
     this.#appliedIndex = entry.index;
     this.#appliedTerm = entry.term;
@@ -202,10 +207,15 @@ export class PartitionMachine {
     const reader = new ByteReader(entry.data, "batch", "DATA_CORRUPT", BATCH_HEADER_BYTES);
     const writtenBefore = this.view.writtenBytes;
     let replyBytes = 0;
-    while (reader.remaining > 0) {
+    const spans = this.#spans;
+    const count = findFirstArguments(entry.data, spans);
+    for (let i = 0; i < count; i += 1) {
+      if (i % PREFETCH_KEYS_MAX === 0) {
+        this.#store.prefetch("data", entry.data, spans, i, Math.min(i + PREFETCH_KEYS_MAX, count));
+      }
       const opcode = decodeCommandFrom(reader, args);
       const spec = this.#lookup(opcode);
-      assert(spec !== undefined, `group ${this.#store.group}: entry ${entry.index} has opcode ${opcode}`);
+      assert(spec !== undefined, "group %: entry % has opcode %", this.#store.group, entry.index, opcode);
       if (this.transactions.blocks(spec, args)) return false;
       const isFull =
         replyBytes > BATCH_REPLY_BYTES_MAX ||
@@ -232,6 +242,28 @@ export class PartitionMachine {
       throw error;
     }
   }
+}
+
+/**
+ * Puts into `spans` where the first argument of each command starts and ends, as a rule its key; returns the number
+ * of commands.
+ */
+function findFirstArguments(batch: Bytes, spans: number[]): number {
+  const reader = new ByteReader(batch, "batch", "DATA_CORRUPT", BATCH_HEADER_BYTES);
+  let count = 0;
+  while (reader.remaining > 0) {
+    reader.varint();
+    let left = reader.varint();
+    let length = left === 0 ? 0 : reader.varint();
+    spans[2 * count] = reader.skip(length);
+    spans[2 * count + 1] = spans[2 * count] + length;
+    for (left -= 1; left > 0; left -= 1) {
+      length = reader.varint();
+      reader.skip(length);
+    }
+    count += 1;
+  }
+  return count;
 }
 
 /** True for what a client asked for; a node's own steps must be taken. */

@@ -397,7 +397,8 @@ export class PartitionWriter {
     const later = this.#inFlight.slice(at + 1);
     assert(
       later.every((other) => !other.isDone),
-      `group ${this.group}: a batch was applied in a session that was closed before`,
+      "group %: a batch was applied in a session that was closed before",
+      this.group,
     );
     const rest = restOf(batch, answered);
     this.#lingering.push(...this.#inFlight.slice(0, at).filter((earlier) => !earlier.isDone));

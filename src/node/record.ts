@@ -38,31 +38,29 @@ export function readExpiry(stored: StoredValue): number {
   return stored.bytes[stored.start] >= HAS_EXPIRY ? stored.bytes.readDoubleLE(stored.start + 7) : 0;
 }
 
-/** Memory in which records are laid out, and the largest that are. */
-const SCRATCH_BYTES = 64 * 1024;
-const SCRATCH_RECORD_BYTES_MAX = SCRATCH_BYTES / 8;
+/** Bytes in front of the value. */
+const headBytes = (expiresAtMs: number): number => (expiresAtMs === 0 ? 7 : 15);
 
-/** Lays records out for the storage engine, which copies small ones: those are valid until the next one. */
-export class RecordWriter {
-  readonly #scratch: Bytes = allocOwnBytes(SCRATCH_BYTES);
+/** Of a record with a value of `valueBytes`. */
+export function recordBytes(valueBytes: number, expiresAtMs: number): number {
+  return headBytes(expiresAtMs) + valueBytes;
+}
 
-  write(
-    type: ValueType,
-    version: number,
-    expiresAtMs: number,
-    value: Bytes,
-    valueStart: number,
-    valueEnd: number,
-  ): StoredValue {
-    const headerBytes = expiresAtMs === 0 ? 7 : 15;
-    const sizeBytes = headerBytes + valueEnd - valueStart;
-    const bytes = sizeBytes > SCRATCH_RECORD_BYTES_MAX ? allocOwnBytes(sizeBytes) : this.#scratch;
-    bytes[0] = TYPES.indexOf(type) | (expiresAtMs === 0 ? 0 : HAS_EXPIRY);
-    bytes.writeUIntLE(version, 1, 6);
-    if (expiresAtMs !== 0) bytes.writeDoubleLE(expiresAtMs, 7);
-    copyInto(bytes, headerBytes, value, valueStart, valueEnd);
-    return { bytes, start: 0, end: sizeBytes };
-  }
+/** Lays a record of the value `bytes[start, end)` out at `at` of `target`. */
+export function writeRecord(
+  target: Bytes,
+  at: number,
+  type: ValueType,
+  version: number,
+  expiresAtMs: number,
+  bytes: Bytes,
+  start: number,
+  end: number,
+): void {
+  target[at] = TYPES.indexOf(type) | (expiresAtMs === 0 ? 0 : HAS_EXPIRY);
+  target.writeUIntLE(version, at + 1, 6);
+  if (expiresAtMs !== 0) target.writeDoubleLE(expiresAtMs, at + 7);
+  copyInto(target, at + headBytes(expiresAtMs), bytes, start, end);
 }
 
 const DUE_BYTES = 8;

@@ -224,7 +224,7 @@ export class ReplicaGroup {
 
   #onReadState(context: number, index: LogIndex): void {
     const ready = this.#unconfirmed.get(context);
-    assert(ready !== undefined, `group ${this.id}: no read ${context} is under way`);
+    assert(ready !== undefined, "group %: no read % is under way", this.id, context);
     this.#unconfirmed.delete(context);
     if (index === 0) ready(false);
     else if (index <= this.machine.appliedIndex) ready(true);

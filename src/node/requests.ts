@@ -108,7 +108,7 @@ export class Requests implements WriterHost, ReaderHost {
 
   /** A command of the node itself, which ignores locks. In order with others of its kind, not with `write`. */
   writeOwn(group: GroupId, command: NodeCommandSpec, args: Args, level: BatchLevel, sink: ReplySink): void {
-    assert(command.ignoresLocks, `${command.name} may meet a lock`);
+    assert(command.ignoresLocks, "% may meet a lock", command.name);
     const writer = this.#ownWriters.get(group) ?? this.#newWriter(this.#ownWriters, group);
     if (writer === undefined) sink.onReply(this.#refusal());
     else writer.submit(command.opcode, args, level, sink, undefined);

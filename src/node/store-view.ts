@@ -11,7 +11,7 @@
 import type { Entry, KeyValueView, ValueType } from "../commands/types.js";
 import { type Bytes, EMPTY_BYTES, type Key } from "../core/bytes.js";
 import type { GroupStore, StoredValue } from "../ports/storage-engine.js";
-import { clampExpiry, expiryKey, RecordWriter, readExpiry, readRecord } from "./record.js";
+import { clampExpiry, expiryKey, readExpiry, readRecord, recordBytes, writeRecord } from "./record.js";
 
 const NO_VALUE: StoredValue = { bytes: EMPTY_BYTES, start: 0, end: 0 };
 
@@ -25,7 +25,6 @@ export class StoreView implements KeyValueView {
   #revision = 0;
   readonly valueBytesMax: number;
   readonly #store: GroupStore;
-  readonly #records = new RecordWriter();
   /** By set of keys, the revision of the latest delete. */
   readonly #deletedAt = new Float64Array(DELETE_SETS);
 
@@ -76,8 +75,8 @@ export class StoreView implements KeyValueView {
     this.#revision += 1;
     this.writtenBytes += end - start;
     const dueMs = clampExpiry(expiresAtMs);
-    const record = this.#records.write(type, this.#revision, dueMs, bytes, start, end);
-    this.#store.put("data", key, record);
+    const room = this.#store.reserve("data", key, recordBytes(end - start, dueMs));
+    writeRecord(room.bytes, room.start, type, this.#revision, dueMs, bytes, start, end);
     if (dueMs !== 0) this.#store.put("expiry", expiryKey(dueMs, key), NO_VALUE);
     return this.#revision;
   }

@@ -19,8 +19,8 @@ export interface StoredValue {
   readonly end: number;
 }
 
-/** A value that is a smaller part of its memory is copied, for it would keep the rest alive. */
-export const KEPT_PART_MIN = 0.75;
+/** What is fetched for the first key must still be at hand when the last is fetched. */
+export const PREFETCH_KEYS_MAX = 64;
 
 /** How far a group's state machine has come, and what it needs to go on from there. */
 export interface AppliedState {
@@ -62,10 +62,17 @@ export interface GroupStore {
   get(table: TableName, key: Key): StoredValue | undefined;
   has(table: TableName, key: Key): boolean;
   /**
-   * May keep `value.bytes` when the value fills at least `KEPT_PART_MIN` of their memory: the caller must not
-   * change that afterwards. A smaller part is copied.
+   * A hint, which changes nothing: the keys `bytes[spans[2i], spans[2i + 1])`, `from` ≤ i < `to`, are about to be
+   * asked for or written, in this order. At most `PREFETCH_KEYS_MAX`.
    */
+  prefetch(table: TableName, bytes: Bytes, spans: readonly number[], from: number, to: number): void;
+  /** Keeps a copy of the value. */
   put(table: TableName, key: Key, value: StoredValue): void;
+  /**
+   * Puts a value of `sizeBytes` that the caller lays out where it will lie: `bytes[start, end)` of the result, all
+   * of it, before anything else is asked of the engine.
+   */
+  reserve(table: TableName, key: Key, sizeBytes: number): StoredValue;
   /** Returns nothing: deleting a missing key is allowed. */
   delete(table: TableName, key: Key): void;
   /** Removes everything in a table. */

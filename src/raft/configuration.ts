@@ -80,12 +80,12 @@ export class ConfigurationHistory {
   /** The configuration in effect when the log ended at `index`. */
   at(index: LogIndex): Configuration {
     const position = this.#recorded.findLastIndex((recorded) => recorded.index <= index);
-    assert(position >= 0, `no configuration is known at ${index}`);
+    assert(position >= 0, "no configuration is known at %", index);
     return this.#recorded[position].configuration;
   }
 
   push(index: LogIndex, configuration: Configuration): void {
-    assert(index > this.currentIndex, `configuration at ${index} after one at ${this.currentIndex}`);
+    assert(index > this.currentIndex, "configuration at % after one at %", index, this.currentIndex);
     this.#recorded.push({ index, configuration });
   }
 

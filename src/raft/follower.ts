@@ -84,7 +84,9 @@ function advanceCommit(replica: Replica, commit: LogIndex): boolean {
   if (commit <= replica.commit) return false;
   assert(
     commit <= replica.log.lastIndex,
-    `committed up to ${commit}, the log ends at ${replica.log.lastIndex}`,
+    "committed up to %, the log ends at %",
+    commit,
+    replica.log.lastIndex,
   );
   replica.commit = commit;
   return true;

@@ -58,20 +58,20 @@ export class RaftLog {
   /** The entry at `index`, which must be held. */
   at(index: LogIndex): Entry {
     const offset = index - this.#startIndex;
-    assert(offset > 0 && offset <= this.#entries.length, `entry ${index} is not in the log`);
+    assert(offset > 0 && offset <= this.#entries.length, "entry % is not in the log", index);
     return this.#entries[offset - 1];
   }
 
   append(entry: Entry): void {
-    assert(entry.index === this.lastIndex + 1, `entry ${entry.index} does not follow ${this.lastIndex}`);
-    assert(entry.term >= this.lastTerm, `term ${entry.term} at ${entry.index} is below ${this.lastTerm}`);
+    assert(entry.index === this.lastIndex + 1, "entry % does not follow %", entry.index, this.lastIndex);
+    assert(entry.term >= this.lastTerm, "term % at % is below %", entry.term, entry.index, this.lastTerm);
     this.#entries.push(entry);
     this.#bytes += entry.data.length;
   }
 
   /** Removes `index` and everything after it. */
   truncateFrom(index: LogIndex): void {
-    assert(index > this.#startIndex, `truncation at ${index}, before the log's start`);
+    assert(index > this.#startIndex, "truncation at %, before the log's start", index);
     this.#bytes -= this.bytesBetween(index, this.lastIndex);
     this.#entries.length = index - this.#startIndex - 1;
   }
@@ -79,7 +79,7 @@ export class RaftLog {
   /** Entries `from` to `to`, both included; none when `from` is past `to`. */
   slice(from: LogIndex, to: LogIndex): readonly Entry[] {
     if (from > to) return NO_ENTRIES;
-    assert(from > this.#startIndex, `entry ${from} was compacted away`);
+    assert(from > this.#startIndex, "entry % was compacted away", from);
     return this.#entries.slice(from - this.#startIndex - 1, to - this.#startIndex);
   }
 
@@ -134,7 +134,7 @@ export class RaftLog {
   compact(index: LogIndex): void {
     if (index <= this.#startIndex) return;
     const newStartTerm = this.termAt(index);
-    assert(newStartTerm !== undefined, `compaction at ${index}, past the end ${this.lastIndex}`);
+    assert(newStartTerm !== undefined, "compaction at %, past the end %", index, this.lastIndex);
     this.#bytes -= this.bytesBetween(this.firstIndex, index);
     this.#entries.splice(0, index - this.#startIndex);
     this.#startIndex = index;

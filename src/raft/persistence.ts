@@ -136,7 +136,7 @@ export class Persistence {
   /** The append is durable: releases to `messages` what waited for it. */
   confirm(number: number, messages: Message[]): void {
     const append = this.#underWay.shift();
-    assert(append?.number === number, `append ${number} confirmed, ${append?.number} is the oldest`);
+    assert(append?.number === number, "append % confirmed, % is the oldest", number, append?.number);
     if (append.durableIndex > this.#durableIndex) this.#durableIndex = append.durableIndex;
     this.#durableTerm = append.term;
     this.#durableVote = append.vote;

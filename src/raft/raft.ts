@@ -180,7 +180,7 @@ export class Raft implements RaftCore {
 
   applied(index: LogIndex): void {
     const replica = this.#replica;
-    assert(index <= replica.handedToApply, `${index} applied, handed out up to ${replica.handedToApply}`);
+    assert(index <= replica.handedToApply, "% applied, handed out up to %", index, replica.handedToApply);
     if (index > replica.applied) replica.applied = index;
   }
 
@@ -202,7 +202,7 @@ export class Raft implements RaftCore {
 
   compact(index: LogIndex): void {
     const { applied, history, log } = this.#replica;
-    assert(index <= applied, `compaction at ${index}, applied up to ${applied}`);
+    assert(index <= applied, "compaction at %, applied up to %", index, applied);
     if (index <= log.startIndex) return;
     log.compact(index);
     history.compact(index);
@@ -227,7 +227,7 @@ export class Raft implements RaftCore {
   metaAt(index: LogIndex): SnapshotMeta {
     const { history, log } = this.#replica;
     const term = log.termAt(index);
-    assert(term !== undefined, `entry ${index} is not in the log`);
+    assert(term !== undefined, "entry % is not in the log", index);
     return { index, term, configuration: history.at(index) };
   }
 

@@ -100,7 +100,7 @@ export class Replica {
     this.members.apply(this.history.current, this.log.lastIndex, 0);
     this.persistence = new Persistence(this.log, restored);
     this.reads = new Reads(options.random);
-    assert(this.log.lastTerm <= this.term, `the log ends in term ${this.log.lastTerm}, past ${this.term}`);
+    assert(this.log.lastTerm <= this.term, "the log ends in term %, past %", this.log.lastTerm, this.term);
   }
 
   get configuration(): Configuration {
@@ -126,7 +126,7 @@ export class Replica {
 
   /** Removes entries that another leader's will replace. A configuration among them ends. */
   truncateFrom(index: LogIndex): void {
-    assert(index > this.commit, `truncation at ${index}, committed up to ${this.commit}`);
+    assert(index > this.commit, "truncation at %, committed up to %", index, this.commit);
     this.persistence.onTruncate(index);
     this.log.truncateFrom(index);
     if (this.history.truncateFrom(index)) this.#applyConfiguration();
@@ -134,7 +134,7 @@ export class Replica {
 
   /** Replaces log and configuration by a snapshot that the state machine has installed. */
   restore(meta: SnapshotMeta): void {
-    assert(meta.index > this.commit, `snapshot at ${meta.index}, committed up to ${this.commit}`);
+    assert(meta.index > this.commit, "snapshot at %, committed up to %", meta.index, this.commit);
     this.log.restore(meta);
     this.persistence.onRestore(meta);
     this.history.restore(meta.index, meta.configuration);
@@ -173,9 +173,11 @@ function restoredCommit(restored: RestoredState, log: RaftLog): LogIndex {
   const { appliedIndex, hardState, snapshot } = restored;
   assert(
     appliedIndex >= snapshot.index,
-    `applied up to ${appliedIndex}, the log starts after ${snapshot.index}`,
+    "applied up to %, the log starts after %",
+    appliedIndex,
+    snapshot.index,
   );
   const commit = logIndex(Math.max(hardState.commit, appliedIndex));
-  assert(commit <= log.lastIndex, `committed up to ${commit}, the log ends at ${log.lastIndex}`);
+  assert(commit <= log.lastIndex, "committed up to %, the log ends at %", commit, log.lastIndex);
   return commit;
 }

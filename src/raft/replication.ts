@@ -173,6 +173,6 @@ function sendAppend(replica: Replica, member: Progress, entries: readonly Entry[
   const { id, log, term } = replica;
   const prevIndex = logIndex(member.next - 1);
   const prevTerm = log.termAt(prevIndex);
-  assert(prevTerm !== undefined, `${member.id} is sent what follows ${prevIndex}, which is not in the log`);
+  assert(prevTerm !== undefined, "% is sent what follows %, which is not in the log", member.id, prevIndex);
   replica.send({ type: "append", from: id, to: member.id, term, prevIndex, prevTerm, entries, commit });
 }

@@ -126,7 +126,7 @@ export function onPieceStored(
 ): void {
   const { incoming } = replica;
   if (incoming === undefined || !incoming.isWriting || !isSameSnapshot(incoming.meta, meta)) return;
-  assert(incoming.isInstalling || !done, `snapshot at ${meta.index} installed before its last piece`);
+  assert(incoming.isInstalling || !done, "snapshot at % installed before its last piece", meta.index);
   // The last piece did not complete it: the host is out of step with the sender.
   if (incoming.isInstalling && !done) return onPieceRejected(replica, meta);
   incoming.isWriting = false;

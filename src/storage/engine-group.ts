@@ -1,6 +1,6 @@
 /** What groups of all engines have in common: tables by name, and how far the state machine has come. */
 import { assert } from "../core/assert.js";
-import { EMPTY_BYTES, type Key } from "../core/bytes.js";
+import { type Bytes, copyInto, EMPTY_BYTES, type Key } from "../core/bytes.js";
 import { type GroupId, type LogIndex, logIndex, term } from "../core/ids.js";
 import type {
   AppliedState,
@@ -17,7 +17,8 @@ import { tableNumber } from "./tables.js";
 export interface EngineTable {
   get(key: Key): StoredValue | undefined;
   has(key: Key): boolean;
-  put(key: Key, value: StoredValue): void;
+  prefetch(bytes: Bytes, spans: readonly number[], from: number, to: number): void;
+  reserve(key: Key, sizeBytes: number): StoredValue;
   delete(key: Key): void;
   clear(): void;
   count(): number;
@@ -65,9 +66,18 @@ export class EngineGroup<T extends EngineTable> implements GroupStore {
     return this.tables[tableNumber(table)].has(key);
   }
 
+  prefetch(table: TableName, bytes: Bytes, spans: readonly number[], from: number, to: number): void {
+    this.tables[tableNumber(table)].prefetch(bytes, spans, from, to);
+  }
+
   put(table: TableName, key: Key, value: StoredValue): void {
+    const room = this.reserve(table, key, value.end - value.start);
+    copyInto(room.bytes, room.start, value.bytes, value.start, value.end);
+  }
+
+  reserve(table: TableName, key: Key, sizeBytes: number): StoredValue {
     assert(!this.#closed, "no write to a closed group");
-    this.tables[tableNumber(table)].put(key, value);
+    return this.tables[tableNumber(table)].reserve(key, sizeBytes);
   }
 
   delete(table: TableName, key: Key): void {

@@ -8,20 +8,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
 import * as fc from "fast-check";
-import type { Key } from "../../src/core/bytes.js";
+import { type Key, latin1ToBytes } from "../../src/core/bytes.js";
 import { groupId } from "../../src/core/ids.js";
-import type {
-  GroupSnapshot,
-  GroupStore,
-  RangeOptions,
-  StorageEngine,
-  TableName,
+import {
+  type GroupSnapshot,
+  type GroupStore,
+  PREFETCH_KEYS_MAX,
+  type RangeOptions,
+  type StorageEngine,
+  type TableName,
 } from "../../src/ports/storage-engine.js";
 import {
   appliedState,
   contentOf,
   ModelGroup,
   modelContent,
+  spansOf,
   storedValue,
   TABLE_NAMES,
   valueText,
@@ -30,6 +32,7 @@ import {
 type Call =
   | { do: "put"; group: number; table: TableName; key: Key; value: string }
   | { do: "delete"; group: number; table: TableName; key: Key }
+  | { do: "prefetch"; group: number; table: TableName; keys: Key[] }
   | { do: "read"; group: number; table: TableName; key: Key }
   | { do: "clear"; group: number; table: TableName }
   | { do: "count"; group: number; table: TableName }
@@ -66,6 +69,14 @@ const ranges = fc.record({ start: keys, prefix: keys, exclusive: fc.boolean() },
 const calls: fc.Arbitrary<Call> = fc.oneof(
   { weight: 30, arbitrary: fc.record({ do: fc.constant("put"), ...inTable, key: keys, value: values }) },
   { weight: 10, arbitrary: fc.record({ do: fc.constantFrom("delete", "read"), ...inTable, key: keys }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("prefetch"),
+      ...inTable,
+      keys: fc.array(keys, { maxLength: PREFETCH_KEYS_MAX }),
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom("clear", "count", "count"), ...inTable }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("range"), ...inTable, options: ranges }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom("begin checkpoint", "turn", "turn") }) },
@@ -113,6 +124,9 @@ class Subject {
 
   async run(call: Call): Promise<void> {
     switch (call.do) {
+      case "prefetch":
+        this.#prefetch(call);
+        break;
       case "put":
       case "delete":
       case "clear":
@@ -166,6 +180,10 @@ class Subject {
     this.#held?.snapshot.release();
     this.#held = undefined;
     await this.#engine.close();
+  }
+
+  #prefetch({ group, table, keys }: Call & { do: "prefetch" }): void {
+    this.#stores[group].prefetch(table, latin1ToBytes(keys.join("")), spansOf(keys), 0, keys.length);
   }
 
   #write(call: Call & { do: "put" | "delete" | "clear" }): void {

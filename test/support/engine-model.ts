@@ -1,4 +1,5 @@
 /** What a storage engine must behave like: maps, and keys sorted whenever they are asked for in order. */
+import assert from "node:assert/strict";
 import { type Bytes, type Key, latin1ToBytes } from "../../src/core/bytes.js";
 import { logIndex, term } from "../../src/core/ids.js";
 import type {
@@ -15,6 +16,23 @@ export const TABLE_NAMES: readonly TableName[] = ["data", "expiry", "meta"];
 export function storedValue(text: string): StoredValue {
   const bytes = latin1ToBytes(`<<${text}>>`);
   return { bytes, start: 2, end: bytes.length - 2 };
+}
+
+/** Where keys that are laid out one after the other start and end, as `prefetch` takes it. */
+export function spansOf(keys: readonly Key[]): number[] {
+  const spans: number[] = [];
+  let end = 0;
+  for (const key of keys) {
+    spans.push(end, end + key.length);
+    end += key.length;
+  }
+  return spans;
+}
+
+/** Lays a value out in the room for it. */
+export function layOut(room: StoredValue, value: StoredValue): void {
+  assert.equal(room.end - room.start, value.end - value.start);
+  value.bytes.copy(room.bytes, room.start, value.start, value.end);
 }
 
 export function valueText(value: StoredValue | undefined): string | undefined {

@@ -22,6 +22,8 @@ const SILENCED =
   /@ts-(?:ignore|expect-error|nocheck)|(?:oxlint|eslint)-disable|biome-ignore(?! format: \w)|(?:c8|v8|istanbul) ignore/g;
 const FOCUSED_CALL = /\b(?:test|it|describe|suite)\s*\.\s*only\b|\bonly\s*:\s*true\b/g;
 const LEFT_OVER = /^\s*debugger\b/gm;
+// `assert` runs on the hottest paths: it takes the details of its message apart from it.
+const EAGER_MESSAGE = /\bassert\([^;`]*`[^`]*\$\{/g;
 const PLACES = /\/(?:work|root|home\/\w+)\/\w/g;
 
 /** The part of a path that a person names: `raft-core` of `src/raft/raft-core.test.ts`. */
@@ -55,6 +57,7 @@ function checkSource(path, text) {
     [SILENCED, comments, "a check is silenced"],
     [FOCUSED_CALL, code, "this test would keep the others from running"],
     [LEFT_OVER, code, "left over from debugging"],
+    [EAGER_MESSAGE, path.startsWith("src/") ? text : "", "its details go after the message, in place of %"],
     [PLACES, text, "names a place on somebody's machine"],
   ]) {
     for (const match of content.matchAll(pattern)) {

@@ -125,7 +125,7 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
   }
 
   async openGroup(group: GroupId): Promise<GroupStore> {
-    assert(!this.#stores.has(group), `group ${group} is open already`);
+    assert(!this.#stores.has(group), "group % is open already", group);
     const record = this.#reader.groupRecord(group);
     const trees = record?.trees ?? this.#newTrees();
     const tables = trees.map((state) => new LmdbTable(this.#reader, this.#overlayParts, state));
@@ -166,7 +166,7 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
     await this.checkpoint();
     const held = this.#reader.hold();
     const record = this.#reader.groupRecord(store.group, held);
-    assert(record !== undefined, `group ${store.group} is on disk after a checkpoint`);
+    assert(record !== undefined, "group % is on disk after a checkpoint", store.group);
     return new LmdbSnapshot(this.#reader, this.#clock, record, held);
   }
 

@@ -3,7 +3,7 @@
  * transaction. Until then they are marked as garbage, so that a crash leaves the old content and no rest.
  */
 import { assert } from "../../core/assert.js";
-import type { Bytes } from "../../core/bytes.js";
+import { type Bytes, copyInto } from "../../core/bytes.js";
 import type { Clock } from "../../ports/clock.js";
 import type { AppliedState, GroupInstall } from "../../ports/storage-engine.js";
 import type { BlockPool } from "../../storage/overlay/block-pool.js";
@@ -82,9 +82,11 @@ export class LmdbInstall implements GroupInstall {
     const reader = new PieceReader(piece);
     let records = 0;
     while (reader.advance()) {
-      const value = { bytes: piece, start: reader.valueStart, end: reader.valueEnd };
+      const { key, valueStart, valueEnd } = reader;
       const table = tables[reader.table];
-      table.setValue(table.add(reader.key, value.end - value.start, 0), value);
+      const sizeBytes = valueEnd - valueStart;
+      const room = table.reserve(table.add(key, sizeBytes, 0), sizeBytes);
+      copyInto(room.bytes, room.start, piece, valueStart, valueEnd);
       records += 1;
       if (records % RECORDS_A_LOOK === 0 && slices.isDue()) await slices.pause();
     }

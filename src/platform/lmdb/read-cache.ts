@@ -8,7 +8,7 @@
  *
  * Invariant: what is read is what the tree holds, or hidden by a newer write in `#saved`.
  */
-import type { Key } from "../../core/bytes.js";
+import { copyInto, type Key } from "../../core/bytes.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
 import { BELOW_ABSENT, Overlay, type OverlayParts } from "../../storage/overlay/overlay.js";
 
@@ -70,6 +70,7 @@ export class ReadCache {
       this.#old = this.#young;
       this.#young = oldest;
     }
-    this.#young.add(key, value, BELOW_ABSENT);
+    const room = this.#young.add(key, value.end - value.start, BELOW_ABSENT);
+    copyInto(room.bytes, room.start, value.bytes, value.start, value.end);
   }
 }

@@ -11,7 +11,7 @@
  * that came before it, as in every read-modify-write, has just told.
  */
 import { assert } from "../../core/assert.js";
-import type { Key } from "../../core/bytes.js";
+import type { Bytes, Key } from "../../core/bytes.js";
 import type { RangeOptions, StoredValue } from "../../ports/storage-engine.js";
 import {
   BELOW_ABSENT,
@@ -112,19 +112,24 @@ export class LmdbTable {
     return found;
   }
 
-  put(key: Key, value: StoredValue): void {
+  prefetch(bytes: Bytes, spans: readonly number[], from: number, to: number): void {
+    this.#active.prefetch(bytes, spans, from, to);
+  }
+
+  reserve(key: Key, sizeBytes: number): StoredValue {
     this.#writes += 1;
-    if (this.#active.replace(key, value)) return;
+    const room = this.#active.replace(key, sizeBytes);
+    if (room !== undefined) return room;
     assert(key.length > 0 && key.length <= KEY_BYTES_MAX, "a key has 1 to 1,536 bytes");
-    this.#active.add(key, value, this.#knownBelow(key));
+    return this.#active.add(key, sizeBytes, this.#knownBelow(key));
   }
 
   delete(key: Key): void {
     this.#writes += 1;
-    if (this.#active.replace(key, TOMBSTONE)) return;
+    if (this.#active.bury(key)) return;
     const below = this.#knownBelow(key);
     if (below === BELOW_ABSENT) return;
-    this.#active.add(key, TOMBSTONE, below);
+    this.#active.addTombstone(key, below);
   }
 
   clear(): void {

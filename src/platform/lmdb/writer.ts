@@ -97,7 +97,7 @@ export class Writer {
       return;
     }
     const waiting = this.#waiting.get(reply.job);
-    assert(waiting !== undefined, `a reply to job ${reply.job} is expected`);
+    assert(waiting !== undefined, "a reply to job % is expected", reply.job);
     this.#waiting.delete(reply.job);
     waiting.resolve(reply);
   }

@@ -33,7 +33,7 @@ export class LocalCommands {
     this.#services = services;
     for (const spec of COMMANDS.specs) {
       if (spec.spread !== "local") continue;
-      assert(Object.hasOwn(HANDLERS, spec.name), `nothing answers ${spec.name}`);
+      assert(Object.hasOwn(HANDLERS, spec.name), "nothing answers %", spec.name);
       this.#handlers.set(spec, HANDLERS[spec.name]);
     }
   }
@@ -41,7 +41,7 @@ export class LocalCommands {
   /** The reply, `MinikeyError`s included. `args` have the command's arity. */
   run(client: Client, spec: CommandSpec, args: Args): LocalReply {
     const handler = this.#handlers.get(spec);
-    assert(handler !== undefined, `nothing answers ${spec.name}`);
+    assert(handler !== undefined, "nothing answers %", spec.name);
     try {
       const reply = handler(this.#services, client, args);
       return reply instanceof Promise ? reply.catch(errorReply) : reply;

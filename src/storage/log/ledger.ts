@@ -54,7 +54,7 @@ export class Ledger {
     const record = this.#group(group);
     for (let i = 0; i < entries.length; i += 1) {
       const { index, term } = entries[i];
-      assert(index === entries[0].index + i, `entry ${index} is number ${i} after entry ${entries[0].index}`);
+      assert(index === entries[0].index + i, "entry % is number % after entry %", index, i, entries[0].index);
       this.#append(record, index, term, segment);
     }
   }
@@ -79,7 +79,7 @@ export class Ledger {
   install(group: GroupId, snapshot: SnapshotMeta): boolean {
     const record = this.#group(group);
     const { index } = snapshot;
-    assert(index >= record.snapshot.index, `snapshot ${index} is older than ${record.snapshot.index}`);
+    assert(index >= record.snapshot.index, "snapshot % is older than %", index, record.snapshot.index);
     const stay = termAt(record, index) === snapshot.term;
     if (stay) this.#startAfter(record, snapshot);
     else this.replace(group, snapshot);
@@ -141,8 +141,8 @@ export class Ledger {
 
   #append(record: GroupRecord, index: number, entryTerm: number, segment: number): void {
     if (index !== record.lastIndex + 1) {
-      assert(index > record.snapshot.index, `entry ${index} is covered by the snapshot`);
-      assert(index <= record.lastIndex, `entry ${index} does not follow entry ${record.lastIndex}`);
+      assert(index > record.snapshot.index, "entry % is covered by the snapshot", index);
+      assert(index <= record.lastIndex, "entry % does not follow entry %", index, record.lastIndex);
       this.#truncate(record, index);
     }
     const { runs } = record;

@@ -6,7 +6,7 @@
  * carries what comes between.
  */
 import { assert } from "../../core/assert.js";
-import type { Bytes } from "../../core/bytes.js";
+import { type Bytes, copyInto } from "../../core/bytes.js";
 import type { GroupId } from "../../core/ids.js";
 import type { Clock } from "../../ports/clock.js";
 import type { Disk } from "../../ports/disk.js";
@@ -68,7 +68,7 @@ class MemoryEngine implements StorageEngine, GroupHost<MemoryGroup> {
   }
 
   async openGroup(id: GroupId): Promise<GroupStore> {
-    assert(!this.#groups.has(id), `group ${id} is open already`);
+    assert(!this.#groups.has(id), "group % is open already", id);
     const builder = new TableBuilder(this.#memory, this.#clock);
     const restored = await this.#files.load(id, (piece) => builder.add(piece as Bytes));
     const tables = builder.tries.map((trie) => new MemoryTable(this.#memory, trie));
@@ -199,8 +199,9 @@ class TableBuilder {
     const reader = new PieceReader(piece);
     let records = 0;
     while (reader.advance()) {
-      const value = { bytes: piece, start: reader.valueStart, end: reader.valueEnd };
-      this.tries[reader.table].put(reader.key, value);
+      const { key, valueStart, valueEnd } = reader;
+      const room = this.tries[reader.table].reserve(key, valueEnd - valueStart);
+      copyInto(room.bytes, room.start, piece, valueStart, valueEnd);
       records += 1;
       if (records % RECORDS_A_LOOK === 0 && slices.isDue()) await slices.pause();
     }

@@ -14,8 +14,8 @@
  * `slot | 0x8000_0000` as a signed number.
  */
 import { assert } from "../../core/assert.js";
-import { type Bytes, copyBytes, copyInto, type Key } from "../../core/bytes.js";
-import { KEPT_PART_MIN, type StoredValue } from "../../ports/storage-engine.js";
+import { allocOwnBytes, type Bytes, type Key } from "../../core/bytes.js";
+import type { StoredValue } from "../../ports/storage-engine.js";
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../tables.js";
 import { type Arena, PAGE_SHIFT, RECORD_BYTES_MAX, UNIT_MASK } from "./arena.js";
 
@@ -49,9 +49,9 @@ export class Leaves {
     return this.#outsideBytes;
   }
 
-  create(key: Key, value: StoredValue, epoch: number): number {
+  /** With room for a value, which `value` tells: it is laid there once, and then never changed. */
+  create(key: Key, valueBytes: number, epoch: number): number {
     const keyBytes = key.length;
-    const valueBytes = value.end - value.start;
     assert(keyBytes > 0 && keyBytes <= KEY_BYTES_MAX, "a key has 1 to 1,536 bytes");
     assert(valueBytes <= VALUE_BYTES_MAX, "a value has less than 128 MiB");
     const sizeBytes = leafBytes(keyBytes, valueBytes);
@@ -63,10 +63,10 @@ export class Leaves {
     words[word] = valueBytes | (keyBytes << VALUE_SIZE_BITS);
     words[word + 1] = (keyBytes >>> KEY_LOW_BITS) | (epoch << KEY_HIGH_BITS);
     const keyStart = (word << 2) + HEADER_BYTES;
-    const valueStart = keyStart + keyBytes;
     writeKey(bytes, keyStart, key);
-    if (isInside(keyBytes, valueBytes)) copyInto(bytes, valueStart, value.bytes, value.start, value.end);
-    else bytes.writeUInt32LE(this.#keepOutside(value), valueStart);
+    if (!isInside(keyBytes, valueBytes)) {
+      bytes.writeUInt32LE(this.#addOutside(valueBytes), keyStart + keyBytes);
+    }
     return slot | LEAF_BIT;
   }
 
@@ -137,15 +137,9 @@ export class Leaves {
     this.#arena.free(slot, leafBytes(keyBytes, valueBytes));
   }
 
-  #keepOutside(value: StoredValue): number {
-    const { bytes, start, end } = value;
-    const sizeBytes = end - start;
-    const keeps = sizeBytes >= KEPT_PART_MIN * bytes.buffer.byteLength;
-    const kept = keeps
-      ? { bytes, start, end }
-      : { bytes: copyBytes(bytes, start, end), start: 0, end: sizeBytes };
+  #addOutside(sizeBytes: number): number {
     const number = this.#unusedNumbers.pop() ?? this.#outside.length;
-    this.#outside[number] = kept;
+    this.#outside[number] = { bytes: allocOwnBytes(sizeBytes), start: 0, end: sizeBytes };
     this.#outsideBytes += sizeBytes;
     return number;
   }

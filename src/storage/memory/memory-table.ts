@@ -55,10 +55,13 @@ export class MemoryTable implements EngineTable {
     return this.trie.find(key) !== 0;
   }
 
-  put(key: Key, value: StoredValue): void {
+  /** A trie is searched node by node. */
+  prefetch(): void {}
+
+  reserve(key: Key, sizeBytes: number): StoredValue {
     this.#writes += 1;
-    this.#memory.writtenBytes += key.length + value.end - value.start;
-    this.trie.put(key, value);
+    this.#memory.writtenBytes += key.length + sizeBytes;
+    return this.trie.reserve(key, sizeBytes);
   }
 
   delete(key: Key): void {

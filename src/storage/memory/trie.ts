@@ -105,8 +105,14 @@ export class Trie {
     return reference !== 0 && this.#leaves.hasKey(reference, key) ? reference : 0;
   }
 
-  put(key: Key, value: StoredValue): void {
-    const leaf = this.#leaves.create(key, value, this.#versions.epoch);
+  /** Puts a value that the caller lays out in `bytes[start, end)` of the result at once. */
+  reserve(key: Key, sizeBytes: number): StoredValue {
+    const leaf = this.#leaves.create(key, sizeBytes, this.#versions.epoch);
+    this.#put(key, leaf);
+    return this.#leaves.value(leaf);
+  }
+
+  #put(key: Key, leaf: number): void {
     let slotWords: Int32Array = this.#root;
     let slot = 0;
     let depth = 0;

@@ -3,13 +3,16 @@
  * short-input PRF", 2012; the variant on 32-bit words is theirs). Who does not know the two secret numbers
  * cannot choose keys that all fall into one place of a table.
  */
-import type { Key } from "../../core/bytes.js";
+import { allocOwnBytes, type Bytes, type Key, latin1ToBytes } from "../../core/bytes.js";
 
 const FINAL_ROUNDS = 3;
+/** Longer keys are copied by a call into the runtime. */
+const SCRATCH_BYTES = 64;
 
 export class KeyHash {
   readonly #key0: number;
   readonly #key1: number;
+  readonly #scratch: Bytes = allocOwnBytes(SCRATCH_BYTES);
 
   /** Two secret numbers of 32 bits. */
   constructor(key0: number, key1: number) {
@@ -20,6 +23,15 @@ export class KeyHash {
   /** 32 bits, as a signed number. */
   of(key: Key): number {
     const length = key.length;
+    if (length > SCRATCH_BYTES) return this.ofBytes(latin1ToBytes(key), 0, length);
+    const scratch = this.#scratch;
+    for (let i = 0; i < length; i += 1) scratch[i] = key.charCodeAt(i);
+    return this.ofBytes(scratch, 0, length);
+  }
+
+  /** Of the key that is `bytes[start, end)`. */
+  ofBytes(bytes: Bytes, start: number, end: number): number {
+    const length = end - start;
     let v0 = this.#key0;
     let v1 = this.#key1;
     let v2 = 0x6c796765 ^ v0;
@@ -28,8 +40,8 @@ export class KeyHash {
     let rounds = (length >>> 2) + 1 + FINAL_ROUNDS;
     let word = 0;
     for (let at = 0; rounds > 0; rounds -= 1, at += 4) {
-      if (at < blocksEnd) word = wordAt(key, at);
-      else if (at === blocksEnd) word = lastWord(key, at);
+      if (at < blocksEnd) word = wordAt(bytes, start + at);
+      else if (at === blocksEnd) word = lastWord(bytes, length, start + at, end);
       else word = 0;
       if (at === blocksEnd + 4) v2 ^= 0xff;
       v3 ^= word;
@@ -50,18 +62,13 @@ export class KeyHash {
 }
 
 /** Four bytes, little-endian. */
-function wordAt(key: Key, at: number): number {
-  return (
-    key.charCodeAt(at) |
-    (key.charCodeAt(at + 1) << 8) |
-    (key.charCodeAt(at + 2) << 16) |
-    (key.charCodeAt(at + 3) << 24)
-  );
+function wordAt(bytes: Bytes, at: number): number {
+  return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
 }
 
 /** The bytes that are left, up to three, and the length in the highest. */
-function lastWord(key: Key, start: number): number {
-  let word = key.length << 24;
-  for (let at = start; at < key.length; at += 1) word |= key.charCodeAt(at) << (8 * (at - start));
+function lastWord(bytes: Bytes, length: number, start: number, end: number): number {
+  let word = length << 24;
+  for (let at = start; at < end; at += 1) word |= bytes[at] << (8 * (at - start));
   return word;
 }

@@ -23,9 +23,10 @@
  * - `below` is the number of keys that the levels below have, without those still in doubt;
  * - a cleared overlay hides everything below, so `below` is 0 and nothing is in doubt.
  */
-import { EMPTY_BYTES, type Key } from "../../core/bytes.js";
+import { type Bytes, EMPTY_BYTES, type Key } from "../../core/bytes.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
 import type { BlockPool } from "./block-pool.js";
+import { ForeseenKeys } from "./foreseen-keys.js";
 import type { KeyHash } from "./key-hash.js";
 import { AGAIN, DELETED, OUTDATED, type RecordBlock, Records, RecordWalk } from "./records.js";
 import { SortedKeys, type SortedKeysCursor } from "./sorted-keys.js";
@@ -79,9 +80,11 @@ export class Overlay {
   #below = 0;
   #live = 0;
   #cleared = false;
+  readonly #foreseen: ForeseenKeys;
 
   constructor({ hash, copies, pool }: OverlayParts) {
     this.#hash = hash;
+    this.#foreseen = new ForeseenKeys(hash);
     this.#copies = copies;
     this.#records = new Records(pool);
   }
@@ -122,29 +125,59 @@ export class Overlay {
     return position < 0 ? undefined : (this.#records.flags(position) & DELETED) === 0;
   }
 
-  /** Sets a key that is in the overlay already; returns false, and does nothing, when it is not. */
-  replace(key: Key, value: StoredValue): boolean {
+  /** A hint: the keys `bytes[spans[2i], spans[2i + 1])`, `from` ≤ i < `to`, are about to be written, in order. */
+  prefetch(bytes: Bytes, spans: readonly number[], from: number, to: number): void {
+    if (this.#size > 0) this.#foreseen.fetch(this.#places, this.#records, bytes, spans, from, to);
+  }
+
+  /** Room for the new value of a key that is in the overlay already; undefined, and nothing done, when it is not. */
+  replace(key: Key, sizeBytes: number): StoredValue | undefined {
+    const position = this.#find(key);
+    if (position < 0) return undefined;
+    const records = this.#records;
+    const flags = records.flags(position);
+    if ((flags & DELETED) !== 0) this.#live += 1;
+    const room = records.room(position);
+    if (sizeBytes <= room && room <= IN_PLACE_BYTES_MAX) {
+      if ((flags & DELETED) !== 0) records.setFlags(position, flags & ~DELETED);
+      return records.reserve(position, sizeBytes);
+    }
+    const isSmall = sizeBytes * GROWTH <= IN_PLACE_BYTES_MAX;
+    const newest = records.add(key, isSmall ? Math.floor(sizeBytes * GROWTH) : sizeBytes, AGAIN);
+    records.setFlags(position, flags | OUTDATED);
+    this.#move(this.#hashOf(key), position, newest);
+    return records.reserve(newest, sizeBytes);
+  }
+
+  /** Room for the value of a key that is not in the overlay yet. */
+  add(key: Key, sizeBytes: number, below: Below): StoredValue {
+    this.#live += 1;
+    return this.#records.reserve(this.#add(key, sizeBytes, 0, below), sizeBytes);
+  }
+
+  /** Deletes a key that is in the overlay already; returns false, and does nothing, when it is not. */
+  bury(key: Key): boolean {
     const position = this.#find(key);
     if (position < 0) return false;
     const flags = this.#records.flags(position);
-    if ((flags & DELETED) !== 0) this.#live += 1;
-    if (value === TOMBSTONE) this.#live -= 1;
-    this.#overwrite(key, position, flags, value);
+    if ((flags & DELETED) === 0) this.#live -= 1;
+    this.#records.setFlags(position, flags | DELETED);
     return true;
   }
 
-  /** Sets a key that is not in the overlay yet. */
-  add(key: Key, value: StoredValue, below: Below): void {
+  /** Deletes a key that is not in the overlay yet. */
+  addTombstone(key: Key, below: Below): void {
+    this.#add(key, 0, DELETED, below);
+  }
+
+  #add(key: Key, sizeBytes: number, flags: number, below: Below): number {
     if (this.#size >= USED_PART_MAX * (this.#mask + 1)) this.#grow();
-    const sizeBytes = value.end - value.start;
-    const position = this.#records.add(key, sizeBytes, value === TOMBSTONE ? DELETED : 0);
-    this.#records.setValue(position, value);
+    const position = this.#records.add(key, sizeBytes, flags);
     this.#occupy(this.#hashOf(key), position);
     this.#size += 1;
-    if (value !== TOMBSTONE) this.#live += 1;
-    if (this.#cleared || below === BELOW_ABSENT) return;
-    if (below === BELOW_PRESENT) this.#below += 1;
-    else this.#inDoubt.push(position);
+    if (below === BELOW_PRESENT && !this.#cleared) this.#below += 1;
+    if (below === BELOW_UNKNOWN && !this.#cleared) this.#inDoubt.push(position);
+    return position;
   }
 
   /** Hides everything below and forgets what was written. */
@@ -158,6 +191,7 @@ export class Overlay {
     this.#places = new Int32Array(2 * FIRST_PLACES);
     this.#mask = FIRST_PLACES - 1;
     this.#records.release();
+    this.#foreseen.clear();
     this.#size = 0;
     this.#sorted.clear();
     this.#sortedEnd = 0;
@@ -195,6 +229,8 @@ export class Overlay {
   /** The position of a key's newest record, −1 for none. */
   #find(key: Key): number {
     if (this.#size === 0) return -1;
+    const foreseen = this.#foreseen.take(this.#records, key);
+    if (foreseen >= 0) return foreseen;
     const hash = this.#hashOf(key);
     const places = this.#places;
     const mask = this.#mask;
@@ -212,26 +248,6 @@ export class Overlay {
     while (places[2 * place + 1] !== 0) place = (place + 1) & this.#mask;
     places[2 * place] = hash;
     places[2 * place + 1] = position + 1;
-  }
-
-  #overwrite(key: Key, position: number, flags: number, value: StoredValue): void {
-    const records = this.#records;
-    if (value === TOMBSTONE) {
-      records.setFlags(position, flags | DELETED);
-      return;
-    }
-    const sizeBytes = value.end - value.start;
-    const room = records.room(position);
-    if (sizeBytes <= room && room <= IN_PLACE_BYTES_MAX) {
-      records.setFlags(position, flags & ~DELETED);
-      records.setValue(position, value);
-      return;
-    }
-    const isSmall = sizeBytes * GROWTH <= IN_PLACE_BYTES_MAX;
-    const newest = records.add(key, isSmall ? Math.floor(sizeBytes * GROWTH) : sizeBytes, AGAIN);
-    records.setValue(newest, value);
-    records.setFlags(position, flags | OUTDATED);
-    this.#move(this.#hashOf(key), position, newest);
   }
 
   /** The place that led to one record leads to another. */

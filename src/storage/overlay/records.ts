@@ -12,7 +12,7 @@
  * offset in units of 8 bytes. Blocks double in size up to 256 KiB; a record that is larger has one of its own.
  */
 import { assert } from "../../core/assert.js";
-import { allocOwnBytes, asBytes, type Bytes, copyInto, EMPTY_BYTES, type Key } from "../../core/bytes.js";
+import { allocOwnBytes, asBytes, type Bytes, EMPTY_BYTES, type Key } from "../../core/bytes.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
 import type { BlockPool } from "./block-pool.js";
 
@@ -88,14 +88,18 @@ export class Records {
     return this.#words[position >>> OFFSET_BITS][((position & OFFSET_MASK) << 1) + 1];
   }
 
-  /** Writes a value into the record's room. */
-  setValue(position: number, value: StoredValue): void {
-    const block = position >>> OFFSET_BITS;
-    const words = this.#words[block];
+  /** Reads of the lines of memory that a small record takes. */
+  touch(position: number): number {
+    const words = this.#words[position >>> OFFSET_BITS];
     const word = (position & OFFSET_MASK) << 1;
-    words[word + 2] = value.end - value.start;
-    const valueStart = (word << 2) + HEADER_BYTES + (words[word] & KEY_SIZE_MASK);
-    copyInto(this.#bytes[block], valueStart, value.bytes, value.start, value.end);
+    const next = word + 16 < words.length ? word + 16 : word;
+    return words[word] + words[next];
+  }
+
+  /** Takes so much of the record's room for a value, which the caller lays there. */
+  reserve(position: number, sizeBytes: number): StoredValue {
+    this.#words[position >>> OFFSET_BITS][((position & OFFSET_MASK) << 1) + 2] = sizeBytes;
+    return this.value(position);
   }
 
   /** The value where it lies. */
@@ -125,6 +129,11 @@ export class Records {
       if (bytes[start + i] !== key.charCodeAt(i)) return false;
     }
     return true;
+  }
+
+  /** Whether the record is the key's newest. */
+  isNewest(position: number, key: Key): boolean {
+    return (this.flags(position) & OUTDATED) === 0 && this.hasKey(position, key);
   }
 
   /** All records so far, where they lie. Whoever reads them while records are added sees some of those. */

@@ -7,7 +7,7 @@ import { ByteReader } from "../../../src/codec/byte-reader.js";
 import { ByteWriter } from "../../../src/codec/byte-writer.js";
 import type { Entry, HardState, SnapshotMeta } from "../../../src/codec/raft-types.js";
 import { assert } from "../../../src/core/assert.js";
-import { type Bytes, copyBytes, type Key } from "../../../src/core/bytes.js";
+import { allocOwnBytes, type Bytes, copyBytes, type Key } from "../../../src/core/bytes.js";
 import { type GroupId, type LogIndex, logIndex, replicaId, term } from "../../../src/core/ids.js";
 import type {
   AppliedState,
@@ -284,10 +284,19 @@ export class SimStore implements GroupStore {
     return this.#tables[table].has(key);
   }
 
+  prefetch(): void {}
+
   put(table: TableName, key: Key, value: StoredValue): void {
+    const room = this.reserve(table, key, value.end - value.start);
+    value.bytes.copy(room.bytes, 0, value.start, value.end);
+  }
+
+  reserve(table: TableName, key: Key, sizeBytes: number): StoredValue {
     assert(!this.#isClosed, "no write to a closed group");
     this.#engine.writtenBytes += COUNTED_BYTES;
-    this.#tables[table].set(key, copyBytes(value.bytes, value.start, value.end));
+    const bytes = allocOwnBytes(sizeBytes);
+    this.#tables[table].set(key, bytes);
+    return { bytes, start: 0, end: sizeBytes };
   }
 
   delete(table: TableName, key: Key): void {

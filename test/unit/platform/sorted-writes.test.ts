@@ -5,13 +5,14 @@ import { systemClock } from "../../../src/platform/clock.js";
 import { visitSorted } from "../../../src/platform/lmdb/sorted-writes.js";
 import { BlockPool } from "../../../src/storage/overlay/block-pool.js";
 import { DELETED, OUTDATED, Records } from "../../../src/storage/overlay/records.js";
-import { storedValue } from "../../support/engine-model.js";
+import { layOut, storedValue } from "../../support/engine-model.js";
 
 test("writes are visited in the order of their keys, each key's newest alone", () => {
   const records = new Records(new BlockPool(systemClock()));
   const add = (key: Key, text: string, flags: number): void => {
     const value = storedValue(text);
-    records.setValue(records.add(key, value.end - value.start, flags), value);
+    const sizeBytes = value.end - value.start;
+    layOut(records.reserve(records.add(key, sizeBytes, flags), sizeBytes), value);
   };
   const keys = Array.from({ length: 3_000 }, (_, i) => `key ${(i * 7919) % 3_000}`.padEnd(i % 40, "."));
   for (const key of keys) add(key, `old ${key}`, OUTDATED);

@@ -75,6 +75,14 @@ describe("the check of the house rules", () => {
     accepts(t, "src/core/x.ts", `${HEADER}// biome-ignore format: a table\n`);
   });
 
+  it("refuses an assertion whose message is put together when it holds, too", (t) => {
+    const eager = ["assert(a, `x ", "{b}`);\n"].join("$");
+    refuses(t, "src/core/x.ts", `${HEADER}${eager}`, "its details go after the message");
+    refuses(t, "src/core/x.ts", `${HEADER}${eager.replace("a, ", "a,\n")}`, "its details go after");
+    accepts(t, "src/core/x.ts", `${HEADER}assert(a, "x %", b);\n`);
+    accepts(t, "test/unit/x.test.ts", eager);
+  });
+
   it("refuses a test that keeps the others from running", (t) => {
     for (const code of ['test.only("a", f);', 'it . only("a", f);', 'test("a", { only: true }, f);']) {
       refuses(t, "test/unit/x.test.ts", `${code}\n`, "would keep the others from running");

@@ -7,7 +7,7 @@ import { Leaves } from "../../../../src/storage/memory/leaf.js";
 import { Recycler } from "../../../../src/storage/memory/recycler.js";
 import { Trie, type TrieVersion } from "../../../../src/storage/memory/trie.js";
 import { TrieCursor } from "../../../../src/storage/memory/trie-cursor.js";
-import { storedValue, valueText } from "../../../support/engine-model.js";
+import { layOut, storedValue, valueText } from "../../../support/engine-model.js";
 import { HandClock } from "../../../support/hand-clock.js";
 import { checkTrie } from "../../../support/trie-shape.js";
 
@@ -25,7 +25,8 @@ class Bench {
   }
 
   put(key: Key, text: string): void {
-    this.trie.put(key, storedValue(text));
+    const value = storedValue(text);
+    layOut(this.trie.reserve(key, value.end - value.start), value);
   }
 
   entries(root = this.trie.root, start = "", exclusive = false): [Key, string | undefined][] {

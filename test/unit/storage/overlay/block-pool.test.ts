@@ -4,7 +4,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { systemClock } from "../../../../src/platform/clock.js";
 import { BlockPool } from "../../../../src/storage/overlay/block-pool.js";
 import { Records } from "../../../../src/storage/overlay/records.js";
-import { storedValue } from "../../../support/engine-model.js";
+import { layOut, storedValue } from "../../../support/engine-model.js";
 
 async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) await turn();
@@ -29,7 +29,7 @@ test("records released in one turn are not written over before all has run that 
   const add = (text: string): number => {
     const value = storedValue(text);
     const position = records.add("key", value.end - value.start, 0);
-    records.setValue(position, value);
+    layOut(records.reserve(position, value.end - value.start), value);
     return position;
   };
   const { bytes, start, end } = records.value(add("before"));
@@ -39,7 +39,7 @@ test("records released in one turn are not written over before all has run that 
   let atTurnEnd = "";
   clock.atTurnEnd(() => {
     const others = new Records(pool);
-    others.setValue(others.add("key", 6, 0), storedValue("after!"));
+    layOut(others.reserve(others.add("key", 6, 0), 6), storedValue("after!"));
     atTurnEnd = bytes.latin1Slice(start, end);
   });
   await turns(5);

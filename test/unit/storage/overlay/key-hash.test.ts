@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { latin1ToBytes } from "../../../../src/core/bytes.js";
+import { concatBytes, latin1ToBytes } from "../../../../src/core/bytes.js";
 import { KeyHash } from "../../../../src/storage/overlay/key-hash.js";
 
 const u32 = (value: number): number => value >>> 0;
@@ -56,7 +56,13 @@ test("hashes any key as HalfSipHash-1-3 does", () => {
   const key = fc.uint8Array({ maxLength: 70 }).map((bytes) => latin1ToBytes(String.fromCharCode(...bytes)));
   fc.assert(
     fc.property(key, word, word, (bytes, key0, key1) => {
-      assert.equal(u32(new KeyHash(key0, key1).of(bytes.latin1Slice())), reference(bytes, key0, key1, 1, 3));
+      const hash = new KeyHash(key0, key1);
+      const expected = reference(bytes, key0, key1, 1, 3);
+      assert.equal(u32(hash.of(bytes.latin1Slice())), expected);
+      assert.equal(
+        u32(hash.ofBytes(concatBytes([latin1ToBytes("ab"), bytes]), 2, 2 + bytes.length)),
+        expected,
+      );
     }),
   );
 });

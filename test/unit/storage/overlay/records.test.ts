@@ -4,12 +4,12 @@ import type { Key } from "../../../../src/core/bytes.js";
 import { systemClock } from "../../../../src/platform/clock.js";
 import { BlockPool } from "../../../../src/storage/overlay/block-pool.js";
 import { DELETED, OUTDATED, Records, RecordWalk } from "../../../../src/storage/overlay/records.js";
-import { storedValue, valueText } from "../../../support/engine-model.js";
+import { layOut, storedValue, valueText } from "../../../support/engine-model.js";
 
 function add(records: Records, key: Key, text: string, flags = 0): number {
   const value = storedValue(text);
   const position = records.add(key, value.end - value.start, flags);
-  records.setValue(position, value);
+  layOut(records.reserve(position, value.end - value.start), value);
   return position;
 }
 
@@ -51,7 +51,7 @@ describe("records", () => {
     const [before, position, after] = ["a", "b", "c"].map((key) =>
       add(records, key, key.repeat(9), OUTDATED),
     );
-    records.setValue(position, storedValue("short"));
+    layOut(records.reserve(position, 5), storedValue("short"));
     records.setFlags(position, DELETED);
     assert.deepEqual(
       [before, position, after].map((at) => records.key(at)),
