@@ -86,6 +86,6 @@ export function planTransaction(spec: CommandSpec, args: Args, limits: Limits): 
 /** A command of spread `query` as lookups and an answer. */
 export function planQuery(spec: CommandSpec, args: Args): QueryPlan {
   const query = spec.query;
-  assert(query !== undefined, `${spec.name} has no lookups`);
+  assert(query !== undefined, "% has no lookups", spec.name);
   return query(args);
 }

@@ -43,6 +43,7 @@ import type { AppliedBatch } from "./partition-machine.js";
 import { decodeFrame, encodeNoteFrame } from "./peer-frames.js";
 import { answer } from "./pending.js";
 import { Readmission } from "./readmission.js";
+import { replicasAway } from "./refusal.js";
 import type { ReplicaGroup } from "./replica-group.js";
 import { Requests } from "./requests.js";
 import { Router } from "./router.js";
@@ -374,15 +375,10 @@ export class MinikeyNode implements Database {
 
   /** Level `all` on reads: no replica may be away. */
   #missingReplica(): MinikeyError | undefined {
-    const missing = this.#membership.map.members.filter(
-      (member) => member.id !== this.#self && !this.#parts.transport.isUp(member.id),
-    );
-    if (missing.length === 0) return undefined;
-    const names = missing.map((member) => member.id).join(", ");
-    return new MinikeyError(
-      "NO_QUORUM",
-      `the level 'all' needs every replica, and ${names} cannot be reached`,
-    );
+    const missing = this.#membership.map.members
+      .map((member) => member.id)
+      .filter((id) => id !== this.#self && !this.#parts.transport.isUp(id));
+    return missing.length === 0 ? undefined : replicasAway(missing);
   }
 
   // --- Keyspaces and status ---

@@ -1,5 +1,6 @@
 /** Why a request waits, so that it can be told when its time is over. */
 import { MinikeyError } from "../core/errors.js";
+import type { NodeId } from "../core/ids.js";
 
 /**
  * `unreachable`: no leader with a majority. `overloaded`: there is one, but it, or the way to it, takes no more.
@@ -20,4 +21,12 @@ export function refusalError(refusal: Refusal): MinikeyError {
     case "locked":
       return new MinikeyError("CONFLICT", "the key is held by a transaction that has not ended in time");
   }
+}
+
+/** For a read of level `all`. */
+export function replicasAway(nodes: readonly NodeId[]): MinikeyError {
+  return new MinikeyError(
+    "NO_QUORUM",
+    `the level 'all' needs every replica, and ${nodes.join(", ")} cannot be reached`,
+  );
 }

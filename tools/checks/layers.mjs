@@ -98,7 +98,8 @@ function checkSource(path, text, name, layers, dependencies) {
       if (top !== "src") report(line, `imports ${specifier}, which is outside src`);
       else if (target !== name && !uses.includes(target))
         report(line, `${name} may not import ${target} (${specifier})`);
-    } else if (pure && !packages.includes(specifier)) report(line, `${name} is pure and may not import ${specifier}`);
+    } else if (pure && !packages.includes(specifier))
+      report(line, `${name} is pure and may not import ${specifier}`);
     else if (!specifier.startsWith("node:") && !dependencies.has(packageOf(specifier))) {
       report(line, `imports ${specifier}, which is not among "dependencies" in package.json`);
     }
