@@ -28,7 +28,7 @@ export class ForeseenKeys {
   }
 
   /** Finds the keys `bytes[spans[2i], spans[2i + 1])`, `from` ≤ i < `to`, at most `PREFETCH_KEYS_MAX`. */
-  fetch(
+  searchFor(
     places: Int32Array,
     records: Records,
     bytes: Bytes,
