@@ -5,17 +5,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Cluster, withCluster } from "../support/cluster.js";
-import { minikeyPath } from "../support/repository.js";
+import { minikeyPath, repositoryRoot } from "../support/repository.js";
 import { makeTempDir } from "../support/temp-dir.js";
 import { waitFor } from "../support/wait.js";
 
 const WARNING = "k or more servers are down and therefore the correct output cannot be guaranteed\n";
-const RECORDS = `${[
-  '{"key":"person1","value":{"name":"John","age":22}}',
-  '{"key":"person2","value":{"name":"Mary","address":{"street":"Panepistimiou","number":12}}}',
-  '{"key":"person4","value":{}}',
-].join("\n")}\n`;
-
 /** Lines, and all that is printed for them while answers are proven. */
 const ANSWERS: readonly (readonly [string, string])[] = [
   ["GET person1", "person1 -> [ name -> John | age -> 22 ]\n"],
@@ -94,14 +88,13 @@ function writeServers(t: TestContext, cluster: Cluster): string {
 test("with fewer than k down answers are proven; from k on they carry the warning and nothing is deleted", async (t) => {
   await withCluster({ partitions: 4 }, async (cluster) => {
     const servers = writeServers(t, cluster);
-    const records = join(makeTempDir(t), "records.jsonl");
-    writeFileSync(records, RECORDS);
+    const records = join(repositoryRoot, "examples", "people.txt");
     const where = ["--servers", servers];
 
     const loaded = await shellOnce(t, [...where, "--load", records, "-c", "GET person1"]);
     assert.equal(loaded.status, 0, loaded.err);
     assert.equal(loaded.out, "person1 -> [ name -> John | age -> 22 ]\n");
-    assert.match(loaded.err, /^loaded 3 records/);
+    assert.match(loaded.err, /^loaded 4 records/);
 
     const shell = new PipedShell(t, where);
     const cautious = new PipedShell(t, [...where, "-k", "1"]);

@@ -45,6 +45,16 @@ export interface Doubt {
 /** What a command is about: slots, or the whole keyspace. */
 export type AskedSlots = readonly number[] | "all";
 
+/** Whether two nodes are members of one cluster: each knows the other, where it says that it is. */
+export const knowEachOther = (a: Sight, b: Sight): boolean => knows(a, b) && knows(b, a);
+
+function knows(a: Sight, b: Sight): boolean {
+  const told = b.members.find((member) => member.id === b.self)?.address ?? "";
+  const known = a.members.find((member) => member.id === b.self)?.address;
+  // Where a node listens may not have come round yet.
+  return known !== undefined && (known === told || known === "" || told === "");
+}
+
 /** How many of `replicas` copies may not be down. */
 export const lossMax = (replicas: number): number => Math.ceil(replicas / 2);
 

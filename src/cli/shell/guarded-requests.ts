@@ -41,6 +41,8 @@ export async function guardedRequest(
   }
   const deadlineMs = performance.now() + levels.timeoutMs;
   await watch.freshen();
+  const strange = watch.strangers();
+  if (strange !== undefined) return { reply: strange, warning: undefined };
   for (;;) {
     const doubt = watch.doubt(asked.keys);
     if (doubt !== undefined && asked.access === "write") {

@@ -52,7 +52,7 @@ export function helpText(name?: string): string {
     describeArity(spec.arity),
     spec.access === "none" ? "answered by the node" : spec.access === "write" ? "writes" : "reads",
   ];
-  const usage = USAGE[spec.name]?.map((line) => `\n  ${line}`.trimEnd()) ?? [];
+  const usage = USAGE[spec.name]?.map((line) => (line === "" ? "\n" : `\n  ${line}`)) ?? [];
   return `${spec.name}: ${spec.summary}\n  ${facts.join(" · ")}${usage.length > 0 ? "\n" : ""}${usage.join("")}`;
 }
 

@@ -5,10 +5,11 @@
  * Servers that were up are asked again before a command when the last answer is older than a blink, or their
  * connection has gone, so that what is said of its answer is true when it is given. Servers that were down are not waited for.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Key } from "../../core/bytes.js";
+import { MinikeyError } from "../../core/errors.js";
 import { slotOfKey } from "../../sharding/slots.js";
-import { type Doubt, doubtOf, type Sight, thresholdOf } from "./guarantee.js";
+import { type Doubt, doubtOf, knowEachOther, type Sight, thresholdOf } from "./guarantee.js";
 import { ServerProbe } from "./server-probe.js";
 
 export interface WatchOptions {
@@ -24,6 +25,8 @@ export interface WatchOptions {
 export type AskedKeys = readonly Key[] | "all";
 
 const ASK_EVERY_MS = 500;
+/** Members of a new cluster learn from each other where they listen. */
+const ACQUAINTED_WITHIN_MS = 2_000;
 /** So that a long list of commands from a pipe does not ask for each of them. */
 const FRESH_MS = 5;
 
@@ -39,11 +42,36 @@ export class ServerWatch {
     this.#timer = setInterval(() => void this.refresh(), ASK_EVERY_MS).unref();
   }
 
-  /** Resolves when every server has answered or is known to be down. */
+  /**
+   * Resolves when every server has answered or is known to be down. Fails with `WRONG_CLUSTER` when two of them
+   * are of different clusters, and do not get to know each other soon.
+   */
   static async open(options: WatchOptions): Promise<ServerWatch> {
     const watch = new ServerWatch(options);
-    await watch.refresh();
-    return watch;
+    const deadlineMs = performance.now() + ACQUAINTED_WITHIN_MS;
+    for (;;) {
+      await watch.refresh();
+      const strange = watch.strangers();
+      if (strange === undefined) return watch;
+      if (performance.now() >= deadlineMs) {
+        await watch.close();
+        throw strange;
+      }
+      await sleep(ASK_EVERY_MS);
+    }
+  }
+
+  /** An error that names two servers of different clusters; undefined while all that are up belong together. */
+  strangers(): MinikeyError | undefined {
+    const [first, ...others] = [...this.#probes.values()].filter((probe) => probe.isUp);
+    const strange = others.find((probe) => !knowEachOther(first.sight!, probe.sight!));
+    return (
+      strange &&
+      new MinikeyError(
+        "WRONG_CLUSTER",
+        `${first.address} and ${strange.address} belong to different clusters`,
+      )
+    );
   }
 
   get options(): WatchOptions {

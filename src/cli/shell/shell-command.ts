@@ -68,7 +68,7 @@ function describeServers(watch: ServerWatch, wanted: number | undefined): void {
   const inForce = watch.threshold();
   if (wanted === undefined || inForce === undefined || wanted <= inForce.k) return;
   note(
-    `-k ${wanted}: with ${inForce.replicas} replicas of a key answers are proven while fewer than ${inForce.k} are down, so k is ${inForce.k}`,
+    `-k ${wanted}: of ${inForce.replicas} replicas of a key fewer than ${inForce.k} may be down for an answer to be proven, so k is ${inForce.k}`,
   );
 }
 

@@ -54,8 +54,13 @@ export class Shell {
   static async open(options: ShellOptions): Promise<Shell> {
     const channel = await openReadyChannel(options.connect, { timeoutMs: options.timeoutMs });
     const shell = new Shell(options, channel);
-    shell.#watch = await shell.#openWatch(undefined);
-    return shell;
+    try {
+      shell.#watch = await shell.#openWatch(undefined);
+      return shell;
+    } catch (error) {
+      await shell.close();
+      throw error;
+    }
   }
 
   /** The servers that are watched; undefined when none are. */
@@ -177,13 +182,14 @@ export class Shell {
       timeoutMs: this.#options.timeoutMs,
       ...(keyspace === undefined ? {} : { keyspace }),
     });
+    let watch: ServerWatch | undefined;
     try {
       await channel.ready();
+      watch = await this.#openWatch(keyspace);
     } catch (error) {
       await channel.close();
       throw error;
     }
-    const watch = await this.#openWatch(keyspace);
     await this.close();
     this.#channel = channel;
     this.#replicas = new ReplicaReport(keyspace);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { doubtOf, type Sight, thresholdOf } from "../../../../src/cli/shell/guarantee.js";
+import { doubtOf, knowEachOther, type Sight, thresholdOf } from "../../../../src/cli/shell/guarantee.js";
 
 function sight(ids: string, replicas: number, holders: readonly [number, number, string][] = []): Sight {
   return {
@@ -71,4 +71,15 @@ test("where nobody says who holds a slot, it may be any of those that are down",
 
 test("a keyspace with more replicas than there are nodes has one on each", () => {
   assert.deepEqual(doubtOf([sight("a", 3)], downIs("a"), [1], undefined), { down: ["a"], holders: 1 });
+});
+
+test("two nodes are of one cluster when each knows the other where it says that it is", () => {
+  const a = sight("ab", 2);
+  const b = { ...sight("ab", 2), self: "b" };
+  assert.ok(knowEachOther(a, b));
+  assert.ok(!knowEachOther(a, { ...sight("bc", 2), self: "b" }), "b does not know a");
+  const sameNames = { ...b, members: [a.members[0], { id: "b", address: "host:elsewhere" }] };
+  assert.ok(!knowEachOther(a, sameNames), "another node with the same name");
+  const unheard = { ...a, members: [a.members[0], { id: "b", address: "" }] };
+  assert.ok(knowEachOther(unheard, b), "an address that has not come round yet");
 });

@@ -120,10 +120,23 @@ test("with fewer down, what is refused is asked for until it is answered, and no
 });
 
 test("a k below the cluster's own warns of answers that are proven, and they are no others", async () => {
-  const [{ node, commands }] = await startNodes(2, () => VALUE);
+  const replies = new Map([
+    ["KV.GET x", VALUE],
+    ["KV.QUERY x.y", `*4\r\n${bulk("x")}:1\r\n${bulk("json")}${bulk("12")}`],
+    ["COMPUTE 2*y WHERE y = QUERY x.y", bulk("24")],
+    ["COMPUTE 1+1", bulk("2")],
+  ]);
+  const [{ node, commands }] = await startNodes(
+    2,
+    (command) => replies.get(command) ?? "-ERR unexpected\r\n",
+  );
   const shell = await openShell([node.address], 1);
   assert.deepEqual(await run(shell, "GET x"), ["v", WARNING]);
-  assert.deepEqual(commands(), ["KV.GET x"]);
+  assert.deepEqual(await run(shell, "QUERY x.y"), ["x.y -> 12", WARNING]);
+  assert.deepEqual(await run(shell, "COMPUTE 2*y WHERE y = QUERY x.y"), ["24", WARNING]);
+  // Nothing of what is down is asked for.
+  assert.deepEqual(await run(shell, "COMPUTE 1+1"), ["2", undefined]);
+  assert.deepEqual(commands(), [...replies.keys()]);
 });
 
 test("members that are not listed are watched, too: one that is down, that hangs, and that comes back", async () => {
@@ -143,4 +156,15 @@ test("members that are not listed are watched, too: one that is down, that hangs
   await waitFor("no warning any more", async () => !(await isWarned()));
   await second?.node.stop();
   await waitFor("the warning again", isWarned);
+});
+
+test("servers of different clusters are named, for they would answer differently", async () => {
+  const [first] = await startNodes(1, () => VALUE);
+  const [second] = await startNodes(1, () => VALUE);
+  const addresses = [first.node.address, second.node.address];
+  await assert.rejects(openShell(addresses), {
+    code: "WRONG_CLUSTER",
+    message: `${addresses[0]} and ${addresses[1]} belong to different clusters`,
+  });
+  assert.deepEqual([...first.commands(), ...second.commands()], []);
 });

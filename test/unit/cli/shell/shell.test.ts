@@ -157,6 +157,39 @@ test("a document is shown in the notation of records, bytes that look like one a
   assert.equal(await run(verbose, "GET doc"), "[n1] VALUE [ a -> b ]");
 });
 
+test("QUERY takes the rest of the line as the path; a path to a whole value is answered as GET", async () => {
+  const shell = await openShell((await startServer()).address);
+  await run(shell, `KV.PUT "a b.c" json any 0 0 '{"d":{"e":[1,"two"]}}'`);
+  await run(shell, "SET hello world");
+  assert.equal(await run(shell, "query   a b.c.d  "), "a b.c.d -> [ e -> [ 1, two ] ]");
+  assert.equal(await run(shell, 'QUERY "a b.c".d.e.1'), '"a b.c".d.e.1 -> two');
+  assert.equal(await run(shell, 'QUERY "a b.c"'), "a b.c -> [ d -> [ e -> [ 1, two ] ] ]");
+  assert.equal(await run(shell, "QUERY hello"), '"world"');
+  assert.equal(await run(shell, "QUERY hello.x"), 'NOT FOUND\n(hello is text and has no field "x")');
+  assert.match(await run(shell, 'QUERY "a'), /^\(error\) ERR path, column 1: the quotes are not closed/);
+  assert.match(await run(shell, "QUERY"), /^\(error\) ERR the path is empty/);
+});
+
+test("COMPUTE takes the rest of the line; quotes are the paths' own", async () => {
+  const shell = await openShell((await startServer()).address);
+  await run(shell, `KV.PUT "a b" json any 0 0 '{"c":12,"d":"text"}'`);
+  assert.equal(await run(shell, 'compute 2 * (x + 3) WHERE x = QUERY "a b".c'), "30");
+  assert.equal(
+    await run(shell, `COMPUTE 'cos(x) - 1' where x=query "a b".c AND y = QUERY "a b".c`),
+    "(error) ERR y is bound, but the formula does not use it",
+  );
+  assert.equal(await run(shell, "COMPUTE 2^0.5"), "1.4142135623730951");
+  assert.match(
+    await run(shell, 'COMPUTE x WHERE x = QUERY "a b".nr'),
+    /^\(error\) NOTFOUND x = QUERY "a b".nr: /,
+  );
+  const printed = capture();
+  assert.equal(await runOnce(shell, "COMPUTE 1/8", { ...printed, json: true }), 0);
+  assert.deepEqual(printed.texts(), { out: "0.125\n", err: "" });
+  assert.equal(await runOnce(shell, 'COMPUTE x WHERE x = QUERY "a b".d', { ...printed, json: false }), 1);
+  assert.match(printed.texts().err, /^minikey: x = QUERY "a b".d: expected a number, got text/);
+});
+
 test("a key that is not there is NOT FOUND with status 1, null as JSON", async () => {
   const shell = await openShell((await startServer()).address);
   const printed = capture();
