@@ -4,6 +4,7 @@
  *     {"a":1,"b":[2,3]}      edits: [5,6) becomes `10`, [14,15) goes, with the comma before it
  *     {"a":10,"b":[2]}
  */
+import { assert } from "../core/assert.js";
 import { allocOwnBytes, type Bytes, copyInto, EMPTY_BYTES, latin1ToBytes } from "../core/bytes.js";
 import { COMMA } from "./json-bytes.js";
 import type { Place } from "./json-select.js";
@@ -15,25 +16,15 @@ export interface Edit {
   readonly text: Bytes;
 }
 
-/** `bytes[start, end)` with `edits` made, in memory of its own. An edit inside of what another replaces is dropped. */
+/** `bytes[start, end)` with `edits` made, none of which lies in another; in memory of its own. */
 export function spliceText(bytes: Bytes, start: number, end: number, edits: readonly Edit[]): Bytes {
-  // Insertions stand before what is replaced behind them.
-  const sorted = edits.toSorted(
-    (a, b) => a.start - b.start || Number(a.end > a.start) - Number(b.end > b.start),
-  );
-  const kept: Edit[] = [];
-  let length = end - start;
-  let keptEnd = start;
-  for (const edit of sorted) {
-    if (edit.start < keptEnd) continue;
-    kept.push(edit);
-    keptEnd = edit.end;
-    length += edit.text.length - (edit.end - edit.start);
-  }
-  const result = allocOwnBytes(length);
+  const sorted = edits.toSorted((a, b) => a.start - b.start);
+  const added = sorted.reduce((sum, edit) => sum + edit.text.length - (edit.end - edit.start), 0);
+  const result = allocOwnBytes(end - start + added);
   let from = start;
   let to = 0;
-  for (const edit of kept) {
+  for (const edit of sorted) {
+    assert(edit.start >= from, "edits of a document do not overlap");
     copyInto(result, to, bytes, from, edit.start);
     to += edit.start - from;
     copyInto(result, to, edit.text, 0, edit.text.length);

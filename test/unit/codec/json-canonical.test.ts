@@ -146,6 +146,25 @@ test("what is no JSON is refused with its position", () => {
   }
 });
 
+test("in an object of any size every name is remembered, however it comes again", () => {
+  for (let count = 1; count < 40; count += 1) {
+    const names = Array.from({ length: count }, (_, i) => `name${i}`);
+    const fields = names.map((name) => `"${name}":{"name0":1}`);
+    const isUnique = (more: string): boolean => {
+      const text = utf8ToBytes(`{${[...fields, `"${more}":1`].join(",")}}`);
+      const scanner = new JsonTextScanner();
+      assert.equal(scanner.value(text, 0, text.length), text.length);
+      return scanner.hasUniqueNames;
+    };
+    for (const name of names) {
+      assert.ok(!isUnique(name), `${name} of ${count}`);
+      assert.ok(!isUnique(escaped(name)), `${name} of ${count}, escaped`);
+    }
+    assert.ok(isUnique(`name${count}`));
+    assert.ok(isUnique(escaped(`name${count}`)));
+  }
+});
+
 test("names of one object are not names of another", () => {
   const text = utf8ToBytes('[{"a":1},{"a":{"a":{"a":1},"b":{"a":1}}},{"b":1,"a":1}]');
   const scanner = new JsonTextScanner();
