@@ -17,7 +17,7 @@ const CODE_BY_TEXT: readonly (readonly [RegExp, ErrorCode])[] = [
   [/^value is not a valid float/i, "NOT_A_FLOAT"],
   [/^DB index is out of range/i, "KEYSPACE_NOT_FOUND"],
   [/out of range|would overflow|would produce/i, "OUT_OF_RANGE"],
-  [/^no such key$/i, "NOT_FOUND"],
+  [/^no such key$|^Path does not exist|operation on a key that doesn't exist$/i, "NOT_FOUND"],
   [/^key already exists/i, "KEY_EXISTS"],
   [/^version is /i, "VERSION_MISMATCH"],
   [/^no such keyspace/i, "KEYSPACE_NOT_FOUND"],

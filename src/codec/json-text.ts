@@ -89,7 +89,8 @@ export class JsonTextScanner {
   twiceAt = -1;
   /** Whether the string scanned last has an escape in it. */
   isEscaped = false;
-  readonly #closers = new Uint8Array(JSON_DEPTH_MAX);
+  /** A plain array: a typed one takes longer to make than a small document to scan. */
+  readonly #closers: number[] = [];
   readonly #names = new OpenNames();
 
   /** Whether in the value scanned last every object has each name once. */

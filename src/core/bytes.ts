@@ -99,7 +99,10 @@ export const utf8Length = (text: string): number => Buffer.byteLength(text, "utf
 
 /** The key that a text names: its UTF-8 bytes, one character each. */
 export function keyFromText(text: string): Key {
-  return utf8ToBytes(text).latin1Slice();
+  for (let i = 0; i < text.length; i += 1) {
+    if (text.charCodeAt(i) > 0x7f) return utf8ToBytes(text).latin1Slice();
+  }
+  return text;
 }
 
 /** A key as text for people: its bytes read as UTF-8, with U+FFFD for what is not UTF-8. */

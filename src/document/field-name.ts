@@ -3,35 +3,56 @@
  * `\u0061`, and `é` is two bytes.
  */
 import { type Bytes, utf8ToBytes } from "../core/bytes.js";
-import { BACKSLASH } from "./json-bytes.js";
+import { BACKSLASH, QUOTE } from "./json-bytes.js";
 
 export class FieldName {
   readonly text: string;
-  /** The name as a document's text has it when it has no escape; undefined when it must have one. */
-  readonly #plain: Bytes | undefined;
+  /** Every character is one byte, and stands for itself: the text is the name as a document's text has it. */
+  readonly #isAscii: boolean;
+  /** Else the UTF-8 of the name; undefined when a document's text can only have it with an escape. */
+  readonly #utf8: Bytes | undefined;
 
   constructor(text: string) {
     this.text = text;
-    // Quotes, backslashes, control characters and halves of characters are the ones that JSON must escape.
-    const needsEscape = JSON.stringify(text).length > text.length + 2;
-    this.#plain = needsEscape ? undefined : utf8ToBytes(text);
+    this.#isAscii = isPlainAscii(text);
+    this.#utf8 = this.#isAscii || needsEscape(text) ? undefined : utf8ToBytes(text);
   }
 
   /** True when the string `bytes[start, end)`, quotes included, spells this name. */
   matches(bytes: Bytes, start: number, end: number): boolean {
-    const plain = this.#plain;
     const length = end - start - 2;
-    if (plain !== undefined) {
-      // An escape is longer than what it stands for, so only a longer string can be this name by another spelling.
-      if (length < plain.length) return false;
-      if (length === plain.length) return isEqualAt(bytes, start + 1, plain);
+    // An escape is longer than what it stands for, so only a longer string can be this name by another spelling.
+    if (this.#isAscii) {
+      const { text } = this;
+      if (length < text.length) return false;
+      if (length === text.length) return isAsciiAt(bytes, start + 1, text);
+    } else if (this.#utf8 !== undefined) {
+      const utf8 = this.#utf8;
+      if (length < utf8.length) return false;
+      if (length === utf8.length) return isEqualAt(bytes, start + 1, utf8);
     }
     return hasEscape(bytes, start + 1, end - 1) && decodeString(bytes, start, end) === this.text;
   }
 }
 
-function isEqualAt(bytes: Bytes, start: number, plain: Bytes): boolean {
-  for (let i = 0; i < plain.length; i += 1) if (bytes[start + i] !== plain[i]) return false;
+function isPlainAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || code > 0x7e || code === QUOTE || code === BACKSLASH) return false;
+  }
+  return true;
+}
+
+/** Quotes, backslashes, control characters and halves of characters are what JSON must escape. */
+const needsEscape = (text: string): boolean => JSON.stringify(text).length > text.length + 2;
+
+function isAsciiAt(bytes: Bytes, start: number, text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) if (bytes[start + i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
+function isEqualAt(bytes: Bytes, start: number, other: Bytes): boolean {
+  for (let i = 0; i < other.length; i += 1) if (bytes[start + i] !== other[i]) return false;
   return true;
 }
 

@@ -69,9 +69,10 @@ export function candidates(segments: readonly PathSegment[]): readonly Candidate
   let joined = "";
   for (let count = 1; count <= joinable(segments); count += 1) {
     joined = count === 1 ? texts[0] : `${joined}.${texts[count - 1]}`;
-    sizeBytes = utf8Length(joined);
+    const key = keyFromText(joined);
+    sizeBytes = key.length;
     if (sizeBytes > KEY_BYTES_MAX) break;
-    if (sizeBytes > 0) found.push({ key: keyFromText(joined), path: texts.slice(count) });
+    if (sizeBytes > 0) found.push({ key, path: texts.slice(count) });
   }
   if (found.length > 0) return found.toReversed();
   if (sizeBytes === 0) throw new MinikeyError("KEY_EMPTY", "key is empty: keys have 1 to 1,024 bytes");

@@ -164,6 +164,26 @@ export function testClient(name: string, open: (t: TestContext) => Promise<Clien
     assert.equal(await client.command("STRLEN", Buffer.from("k")), 5);
   });
 
+  testIt("documents are edited in place, one or several at once", async (client) => {
+    const keys = Array.from({ length: 8 }, (_, i) => `doc${i}`);
+    const all = keys.flatMap((key, i) => [key, "$", JSON.stringify({ n: i, tags: [] })]);
+    assert.equal(await client.command("JSON.MSET", ...all), "OK");
+    assert.deepEqual(await client.command("JSON.MGET", ...keys, "none", "$.n"), [
+      ...keys.map((_, i) => `[${i}]`),
+      null,
+    ]);
+    assert.deepEqual(await client.command("JSON.NUMINCRBY", "doc1", "$.n", 1.5), [2.5]);
+    assert.deepEqual(await client.command("JSON.ARRAPPEND", "doc1", "$.tags", '"x"'), [1]);
+    await assert.rejects(client.command("JSON.MSET", "doc1", "$.n", "0", "none", "$.n", "0"), {
+      message: "new objects must be created at the root",
+    });
+    assert.deepEqual(await client.get("doc1"), { n: 2.5, tags: ["x"] });
+    assert.equal(await client.query("doc1.tags.0"), "x");
+    await client.put("text", "x");
+    await assert.rejects(client.command("JSON.GET", "text"), { code: "WRONG_TYPE" });
+    await assert.rejects(client.command("JSON.GET", "doc1", ".x"), { code: "NOT_FOUND" });
+  });
+
   testIt("an error has a code, and says that nothing was done", async (client) => {
     await client.put("text", "x");
     for (const [call, code] of [
