@@ -62,6 +62,8 @@ const SELF_DESCRIPTIONS: readonly { readonly words: string[]; readonly depth: nu
     { words: ["COMMAND"], depth: 1 },
     // A node's further facts: its name here.
     { words: ["CLUSTER", "SLOTS"], depth: 3 },
+    // Last: it changes the protocol.
+    { words: ["RESET"], depth: 0 },
   ]);
 
 /** Waits until the reply holds `text`. */

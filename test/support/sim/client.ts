@@ -1,5 +1,6 @@
 /** Clients of a simulated cluster, and what they may conclude from an answer. */
 import { type Reply, Slice, Status } from "../../../src/commands/reply.js";
+import { COMMANDS } from "../../../src/commands/table.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { type KeyspaceId, keyspaceId } from "../../../src/core/ids.js";
 import type { ReadLevel, RequestContext, WriteLevel } from "../../../src/node/database.js";
@@ -45,6 +46,9 @@ export function newContext(levels: ClientLevels = {}): RequestContext {
 export class Submissions {
   readonly #open = new Map<SimProcess, Map<number, string>>();
   readonly violations: string[] = [];
+  /** Commands that were carried out and answered. */
+  reads = 0;
+  writes = 0;
   #count = 0;
 
   /** A node that is paused takes the command when it goes on. */
@@ -66,10 +70,18 @@ export class Submissions {
       onReply: (reply: Reply) => {
         if (!process.isAlive) return;
         if (!open.delete(number)) this.violations.push(`answered twice: ${text}`);
-        onReply(plain(retainReply(reply)));
+        const answer = plain(retainReply(reply));
+        if (isKnown(answer)) this.#countAnswered(words[0]);
+        onReply(answer);
       },
     };
     process.deliver(() => node.submit(makeArgs(words), context, sink));
+  }
+
+  #countAnswered(name: string): void {
+    const { bytes } = makeArgs([name]);
+    if (COMMANDS.lookup(bytes, 0, bytes.length)?.access === "write") this.writes += 1;
+    else this.reads += 1;
   }
 
   /** What is unanswered on nodes that live. */

@@ -2,6 +2,7 @@
  * Is a history linearizable? Wing and Gong's search with Lowe's memoisation: take any operation that no other
  * must come before, see whether it fits the state, go on with the rest.
  */
+import assert from "node:assert/strict";
 
 /** One call of a client, and what it answered. */
 export interface Operation<Call> {
@@ -31,7 +32,11 @@ interface Frame {
 }
 
 /** Whether some order of the operations explains all of them. */
-export function judge<Call>(model: Model<Call>, history: readonly Operation<Call>[]): Verdict {
+export function judge<Call>(
+  model: Model<Call>,
+  history: readonly Operation<Call>[],
+  stepsMax = STEPS_MAX,
+): Verdict {
   // What returned first is tried first; what never returned, last.
   const operations = [...history].sort((a, b) => a.returnedMs - b.returnedMs || a.invokedMs - b.invokedMs);
   const done = new Uint8Array(operations.length);
@@ -59,7 +64,7 @@ export function judge<Call>(model: Model<Call>, history: readonly Operation<Call
   while (stack.length > 0) {
     if (doneKnown === known) return "linearizable";
     steps += 1;
-    if (steps > STEPS_MAX) return "too long to tell";
+    if (steps > stepsMax) return "too long to tell";
     const frame = stack[stack.length - 1];
     if (frame.next === frame.candidates.length) {
       stack.pop();
@@ -93,6 +98,25 @@ function memoKey(done: Uint8Array): string {
   let key = `${prefix}`;
   for (let at = prefix; at < done.length; at += 1) if (done[at] === 1) key += `,${at}`;
   return key;
+}
+
+/** Judges histories that must be linearizable, and counts those that nothing can be said of. */
+export class Judge {
+  readonly #stepsMax: number;
+  told = 0;
+  untold = 0;
+
+  constructor(stepsMax = STEPS_MAX) {
+    this.#stepsMax = stepsMax;
+  }
+
+  /** Throws when the history is not linearizable. */
+  expect<Call>(model: Model<Call>, history: readonly Operation<Call>[], name: string): void {
+    const verdict = judge(model, history, this.#stepsMax);
+    assert.notEqual(verdict, "not linearizable", `${name}: ${JSON.stringify(history)}`);
+    if (verdict === "linearizable") this.told += 1;
+    else this.untold += 1;
+  }
 }
 
 /** A history of calls as a workload records it. */

@@ -1,7 +1,9 @@
 /** One simulated life of a cluster: clients, faults, healing, and then everything that must hold. */
 import assert from "node:assert/strict";
+import type { GroupId } from "../../../src/core/ids.js";
 import { SimCluster } from "./cluster.js";
 import { ALL_FAULTS, type FaultKind, Faults } from "./faults.js";
+import { Judge } from "./linearizability.js";
 import { checkTables, differences, openTransactions } from "./replicas.js";
 import { Counters } from "./workloads/counters.js";
 import { Expiring } from "./workloads/expiring.js";
@@ -36,6 +38,14 @@ export interface SimulationReport {
   readonly digest: string;
   readonly description: string;
   readonly faults: number;
+  /** Commands that were carried out and answered. */
+  readonly reads: number;
+  readonly writes: number;
+  /** Terms that the groups have come to, in all; 0 where the storage does not show it. */
+  readonly terms: number;
+  /** Histories found linearizable, and those that it took too long to judge. */
+  readonly told: number;
+  readonly untold: number;
 }
 
 const WORKLOADS_AT_ONCE = 4;
@@ -72,6 +82,16 @@ function describe(cluster: SimCluster): string {
     return [`${id}: ${state}, epoch ${epoch}`, ...seen].join("\n");
   });
   return lines.join("\n");
+}
+
+function termsOf({ nodes }: SimCluster): number {
+  const terms = new Map<GroupId, number>();
+  for (const { durable } of nodes) {
+    for (const [group, { hardState }] of durable.log) {
+      terms.set(group, Math.max(hardState.term, terms.get(group) ?? 0));
+    }
+  }
+  return [...terms.values()].reduce((sum, term) => sum + term, 0);
 }
 
 /** Everything that is not given comes from the seed. */
@@ -123,7 +143,7 @@ async function live(
   kinds: readonly FaultKind[],
   skewMs: number,
   durationMs: number,
-): Promise<Pick<SimulationReport, "digest" | "faults">> {
+): Promise<Omit<SimulationReport, "description">> {
   const { world, fatal, submissions } = cluster;
   const { violations } = submissions;
   const isBroken = () => fatal.length > 0 || violations.length > 0;
@@ -144,6 +164,7 @@ async function live(
   const load: Load = {
     cluster,
     isOver,
+    judge: new Judge(),
     pauseMs: 30,
     expect: (isTrue, message) => {
       if (!isTrue) violations.push(message);
@@ -174,5 +195,14 @@ async function live(
   expectWhole();
   assert(isEqual, `replicas differ: ${differences(cluster).join("; ")}`);
   checkTables(cluster);
-  return { digest: `${world.eventsRun} ${world.nowMs}`, faults: faults.count };
+  const { told, untold } = load.judge;
+  return {
+    digest: `${world.eventsRun} ${world.nowMs}`,
+    faults: faults.count,
+    reads: submissions.reads,
+    writes: submissions.writes,
+    terms: termsOf(cluster),
+    told,
+    untold,
+  };
 }

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { isKnown, isRefused, SimClient } from "../client.js";
-import { History, judge, type Model } from "../linearizability.js";
+import { History, type Model } from "../linearizability.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 /** `lasting` is a time to live that does not end in this simulation. */
@@ -131,8 +131,7 @@ export class Expiring implements Workload {
     for (const key of this.#keys) ask(key);
     assert(await world.run(30_000, () => left.size === 0), "the healed cluster does not answer");
     for (const [key, { operations }] of this.#histories) {
-      const verdict = judge(MODEL, operations);
-      assert.notEqual(verdict, "not linearizable", `${key}: ${JSON.stringify(operations)}`);
+      load.judge.expect(MODEL, operations, key);
     }
   }
 }

@@ -2,11 +2,10 @@
  * `QUERY` of paths that may mean several keys in several partitions, while these come, go, move and change: it must
  * be linearizable as an operation on all of them at once.
  */
-import assert from "node:assert/strict";
 import { MinikeyError } from "../../../../src/core/errors.js";
 import { SLOT_COUNT, slotOfKey } from "../../../../src/sharding/slots.js";
 import { type Answer, isKnown, isRefused, SimClient } from "../client.js";
-import { History, judge, type Model } from "../linearizability.js";
+import { History, type Model } from "../linearizability.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 /** The words of a command. */
@@ -148,9 +147,8 @@ export class Queries implements Workload {
     return random.pick(choices)();
   }
 
-  async check(): Promise<void> {
-    const verdict = judge(MODEL, this.#history.operations);
-    assert.notEqual(verdict, "not linearizable", `queries: ${JSON.stringify(this.#history.operations)}`);
+  async check(load: Load): Promise<void> {
+    load.judge.expect(MODEL, this.#history.operations, this.name);
     await Promise.resolve();
   }
 }

@@ -1,7 +1,7 @@
 /** Registers: each key's history must be linearizable, and a stale read shows only what was once written. */
 import assert from "node:assert/strict";
 import { type Answer, isKnown, isRefused, SimClient } from "../client.js";
-import { History, judge, type Model } from "../linearizability.js";
+import { History, type Model } from "../linearizability.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 type Call =
@@ -121,7 +121,7 @@ export class Registers implements Workload {
     });
   }
 
-  async check(): Promise<void> {
+  async check(load: Load): Promise<void> {
     for (const [key, history] of this.#histories) {
       const read = new Set(
         history.operations.flatMap(({ answer }) => (answer === undefined ? [] : [answer])),
@@ -130,8 +130,7 @@ export class Registers implements Workload {
       const operations = history.operations.filter(
         ({ call, answer }) => answer !== undefined || call.do === "get" || read.has(call.value),
       );
-      const verdict = judge(MODEL, operations);
-      assert.notEqual(verdict, "not linearizable", `${key}: ${JSON.stringify(operations)}`);
+      load.judge.expect(MODEL, operations, key);
     }
     for (const { key, value, returnedMs } of this.#staleReads) {
       const attempt = this.#attempts.get(key)?.find((candidate) => candidate.value === value);

@@ -1,8 +1,7 @@
 /** Commands over several partitions: all of them together must be linearizable as operations on all keys at once. */
-import assert from "node:assert/strict";
 import { MinikeyError } from "../../../../src/core/errors.js";
 import { type Answer, isKnown, isRefused, SimClient } from "../client.js";
-import { History, judge, type Model } from "../linearizability.js";
+import { History, type Model } from "../linearizability.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 /** The words of a command. */
@@ -120,9 +119,8 @@ export class ManyKeys implements Workload {
     return random.pick(choices)();
   }
 
-  async check(): Promise<void> {
-    const verdict = judge(MODEL, this.#history.operations);
-    assert.notEqual(verdict, "not linearizable", `transactions: ${JSON.stringify(this.#history.operations)}`);
+  async check(load: Load): Promise<void> {
+    load.judge.expect(MODEL, this.#history.operations, this.name);
     await Promise.resolve();
   }
 }

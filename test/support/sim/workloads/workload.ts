@@ -1,5 +1,6 @@
 /** What all workloads have in common: a cluster under faults, and the time in which to disturb it. */
 import type { SimCluster } from "../cluster.js";
+import type { Judge } from "../linearizability.js";
 
 export interface Load {
   readonly cluster: SimCluster;
@@ -7,6 +8,8 @@ export interface Load {
   expect(isTrue: boolean, message: string): void;
   /** No new commands after this. */
   isOver(): boolean;
+  /** Of the histories that must be linearizable. */
+  readonly judge: Judge;
   /** Each client pauses about so long between its commands. */
   readonly pauseMs: number;
 }

@@ -1,0 +1,105 @@
+/** The judge of histories, on ones whose verdict is known, and on small random ones that all orders can be tried of. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Seeded } from "../../support/seeded.js";
+import { Judge, judge, type Model, type Operation } from "../../support/sim/linearizability.js";
+
+type Call = { readonly do: "get" } | { readonly do: "set"; readonly value: string };
+
+const REGISTER: Model<Call> = {
+  initial: "0",
+  step: (state, call, answer) => {
+    if (call.do === "set") return [call.value];
+    return answer === state ? [state] : [];
+  },
+};
+
+const set = (value: string, invokedMs: number, returnedMs: number): Operation<Call> => ({
+  call: { do: "set", value },
+  answer: returnedMs === Infinity ? undefined : "OK",
+  invokedMs,
+  returnedMs,
+});
+const get = (answer: string, invokedMs: number, returnedMs: number): Operation<Call> => ({
+  call: { do: "get" },
+  answer,
+  invokedMs,
+  returnedMs,
+});
+
+describe("a history of a register", () => {
+  it("is linearizable when an order explains it", () => {
+    const good: Record<string, Operation<Call>[]> = {
+      empty: [],
+      "one after the other": [set("1", 0, 1), get("1", 2, 3), set("2", 4, 5), get("2", 6, 7)],
+      "a read during a write sees the old or the new": [set("1", 0, 10), get("0", 1, 2), get("1", 3, 4)],
+      "two writes at once, in either order": [set("1", 0, 10), set("2", 0, 10), get("1", 11, 12)],
+      "an unknown write that was done much later": [set("1", 0, Infinity), get("0", 5, 6), get("1", 9, 10)],
+      "an unknown write that was never done": [set("1", 0, Infinity), get("0", 5, 6), get("0", 9, 10)],
+      "what touches at one moment is at once": [set("1", 0, 5), get("0", 5, 6)],
+    };
+    for (const [name, history] of Object.entries(good)) {
+      assert.equal(judge(REGISTER, history), "linearizable", name);
+    }
+  });
+
+  it("is not when none does", () => {
+    const bad: Record<string, Operation<Call>[]> = {
+      "a stale read": [set("1", 0, 1), get("0", 2, 3)],
+      "a value that nobody wrote": [get("7", 0, 1)],
+      "new, then old, during a write": [set("1", 0, 10), get("1", 1, 2), get("0", 3, 4)],
+      "a read of a write that began later": [get("1", 0, 1), set("1", 2, 3)],
+      "two readers who disagree on the order": [
+        set("1", 0, 10),
+        set("2", 0, 10),
+        get("1", 11, 12),
+        get("2", 13, 14),
+      ],
+      "an unknown write that was undone": [set("1", 0, Infinity), get("1", 5, 6), get("0", 9, 10)],
+    };
+    for (const [name, history] of Object.entries(bad)) {
+      assert.equal(judge(REGISTER, history), "not linearizable", name);
+    }
+  });
+});
+
+/** Tries every order: of the known all, of the unknown any. */
+function explains(state: string, left: readonly Operation<Call>[]): boolean {
+  if (left.every(({ returnedMs }) => returnedMs === Infinity)) return true;
+  return left.some((operation, i) => {
+    const others = left.filter((_, j) => j !== i);
+    if (others.some(({ returnedMs }) => returnedMs < operation.invokedMs)) return false;
+    return REGISTER.step(state, operation.call, operation.answer).some((after) => explains(after, others));
+  });
+}
+
+function randomHistory(random: Seeded): Operation<Call>[] {
+  return Array.from({ length: 2 + random.below(5) }, () => {
+    const invokedMs = random.below(12);
+    const returnedMs = invokedMs + 1 + random.below(6);
+    const value = `${random.below(3)}`;
+    if (random.chance(0.5)) return get(value, invokedMs, returnedMs);
+    return set(value, invokedMs, random.chance(0.25) ? Infinity : returnedMs);
+  });
+}
+
+it("the judge says of small histories what trying every order says", () => {
+  const random = new Seeded(20_260_101);
+  const verdicts = { linearizable: 0, "not linearizable": 0 };
+  for (let i = 0; i < 4_000; i += 1) {
+    const history = randomHistory(random);
+    const expected = explains(REGISTER.initial, history) ? "linearizable" : "not linearizable";
+    assert.equal(judge(REGISTER, history), expected, JSON.stringify(history));
+    verdicts[expected] += 1;
+  }
+  assert.ok(Math.min(...Object.values(verdicts)) > 400, JSON.stringify(verdicts));
+});
+
+it("a history that takes too long is counted as one of which nothing can be told", () => {
+  const hard = Array.from({ length: 24 }, (_, i) => set(`${i}`, 0, 1_000));
+  const judged = new Judge(2_000);
+  judged.expect(REGISTER, [set("1", 0, 1), get("1", 2, 3)], "easy");
+  judged.expect(REGISTER, [...hard, get("nobody wrote this", 2_000, 2_001)], "hard");
+  assert.deepEqual([judged.told, judged.untold], [1, 1]);
+  assert.throws(() => judged.expect(REGISTER, [get("7", 0, 1)], "wrong"), /wrong: /);
+});
