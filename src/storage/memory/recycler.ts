@@ -1,9 +1,9 @@
 /**
  * Gives memory back, at a time and at a pace that disturb nobody.
  *
- * A leaf that was replaced or deleted stays as it is until the turn ends, and through the next one: somebody may
- * still be reading the value that it holds, or sending it in what they do at the turn's end. Nodes and leaves
- * then go in slices of about two milliseconds, which whole trees need (a cleared table, an installed snapshot's
+ * A leaf that was replaced or deleted stays as it is until the turn ends, and until all has been done that was
+ * asked for then (a round of `Clock.atTurnEnd`): somebody may still be reading the value that it holds, or sending
+ * it in what they do at the turn's end. Nodes and leaves then go in slices of about two milliseconds, which whole trees need (a cleared table, an installed snapshot's
  * predecessor) and what a long snapshot kept alive.
  */
 import type { Clock } from "../../ports/clock.js";
@@ -18,7 +18,7 @@ export class Recycler {
   readonly #arena: Arena;
   readonly #leaves: Leaves;
   readonly #clock: Clock;
-  /** Leaves and nodes to be freed one by one, and such to be freed with everything below: since this turn. */
+  /** Leaves and nodes to be freed one by one, and such to be freed with everything below: since the last round. */
   #newRecords: number[] = [];
   #newLists: number[][] = [];
   #newTrees: number[] = [];
@@ -33,20 +33,20 @@ export class Recycler {
     this.#clock = clock;
   }
 
-  /** Frees one leaf or node, after the next turn. */
+  /** Frees one leaf or node, after the next round. */
   addRecord(reference: number): void {
     this.#newRecords.push(reference);
     if (!this.#scheduled) this.#schedule();
   }
 
-  /** Frees leaves and nodes, after the next turn; keeps the list. */
+  /** Frees leaves and nodes, after the next round; keeps the list. */
   addRecords(references: number[]): void {
     if (references.length === 0) return;
     this.#newLists.push(references);
     if (!this.#scheduled) this.#schedule();
   }
 
-  /** Frees a leaf or node and everything below it, after the next turn. */
+  /** Frees a leaf or node and everything below it, after the next round. */
   addTree(reference: number): void {
     if (reference === 0) return;
     this.#newTrees.push(reference);
@@ -69,7 +69,7 @@ export class Recycler {
     });
   }
 
-  /** What came in this turn is due at the next one's end. */
+  /** What came until now is due in the next round. */
   #takeNew(): void {
     if (this.#newRecords.length > 0) this.#dueRecords.push(this.#newRecords);
     this.#newRecords = [];
