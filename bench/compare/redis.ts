@@ -46,8 +46,12 @@ export function benchmarkCommand(options: RedisBenchmark): string {
 }
 
 export async function redisBenchmark(port: number, options: RedisBenchmark): Promise<LoadFigures> {
-  const output = await runCommand("redis-benchmark", ["-p", `${port}`, ...benchmarkArgs(options), "--csv"]);
-  return parseCsv(output);
+  return await runBenchmark(port, benchmarkArgs(options));
+}
+
+/** redis-benchmark with these flags and, behind them, the words of the command to send, if it is none of its own. */
+export async function runBenchmark(port: number, args: readonly string[]): Promise<LoadFigures> {
+  return parseCsv(await runCommand("redis-benchmark", ["-p", `${port}`, "--csv", ...args]));
 }
 
 /** Columns: test, rps, average, min, p50, p95, p99, max; one line a test below a line of names. */
@@ -55,9 +59,10 @@ function parseCsv(output: string): LoadFigures {
   const line = output
     .trimEnd()
     .split("\n")
-    .findLast((text) => /^"(?:SET|GET)"/.test(text));
+    .findLast((text) => /,"[\d.]+"$/.test(text));
   if (line === undefined) throw new Error(`redis-benchmark printed no figures:\n${output}`);
-  const cells = line.split(",").map((cell) => Number(cell.replaceAll('"', "")));
+  // What was sent comes first, and may hold anything but this.
+  const cells = line.split('","').map((cell) => Number(cell.replaceAll('"', "")));
   const at = (column: number): number => cells[column] ?? Number.NaN;
   return { rps: at(1), meanMs: at(2), p50Ms: at(4), p99Ms: at(6) };
 }

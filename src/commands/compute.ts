@@ -15,10 +15,10 @@ import { checkVariableName, type Formula, isExactNumber } from "../document/form
 import type { FormulaCache } from "../document/formula-cache.js";
 import { numberText } from "../document/formula-functions.js";
 import { kindAt } from "../document/json-bytes.js";
-import type { Candidate } from "../document/key-path.js";
+import { type Candidate, candidatesOf } from "../document/key-path.js";
 import { type Binding, type ComputeRequest, parseCompute } from "./compute-words.js";
 import { syntaxError } from "./errors.js";
-import { type Answered, candidatesOf, resolvePath } from "./query.js";
+import { type Answered, resolvePath } from "./query.js";
 import { command, isWord, textArg } from "./spec.js";
 import type { Args, CommandSpec, Looked, Lookup, QueryPlan } from "./types.js";
 

@@ -11,7 +11,7 @@
 import { utf8ToBytes } from "../core/bytes.js";
 import { decodeString, hasEscape } from "../document/field-name.js";
 import { kindAt } from "../document/json-bytes.js";
-import { type Candidate, candidates, parseKeyPath } from "../document/key-path.js";
+import { type Candidate, candidatesOf } from "../document/key-path.js";
 import { noSuchKey, noSuchPart } from "../document/missing.js";
 import { type Reply, Slice } from "./reply.js";
 import { bytesReply, command, keyReply, textArg } from "./spec.js";
@@ -23,11 +23,6 @@ export interface Answered {
   readonly looked: Looked;
   readonly start: number;
   readonly end: number;
-}
-
-/** The keys that the path may mean, the longest first. Throws `MinikeyError` when it is none. */
-export function candidatesOf(path: string): readonly Candidate[] {
-  return candidates(parseKeyPath(path));
 }
 
 /** `results` are those of the candidates' lookups. Throws `PATH_NOT_FOUND`, which names the part that is missing. */

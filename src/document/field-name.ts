@@ -35,7 +35,8 @@ export class FieldName {
   }
 }
 
-function isPlainAscii(text: string): boolean {
+/** One byte a character, each of which stands for itself in JSON text, too. */
+export function isPlainAscii(text: string): boolean {
   for (let i = 0; i < text.length; i += 1) {
     const code = text.charCodeAt(i);
     if (code < 0x20 || code > 0x7e || code === QUOTE || code === BACKSLASH) return false;

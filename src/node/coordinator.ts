@@ -19,6 +19,7 @@ import type { Clock } from "../ports/clock.js";
 import type { Random } from "../ports/random.js";
 import type { BatchLevel } from "./batch.js";
 import type { Keyspace } from "./cluster-map.js";
+import type { LookSink } from "./own-reads.js";
 import type { ReadGuarantee } from "./partition-reader.js";
 import type { Requests } from "./requests.js";
 import { retainReply } from "./retain-reply.js";
@@ -111,9 +112,9 @@ export class Coordinator {
       return;
     }
     const lookups = Array.from({ length: args.count - 1 }, (_, i) => ({ key: args.key(i + 1), path: [] }));
-    this.#reads.look(lookups, route, (results) => {
+    const onLooked: LookSink["onLooked"] = (results) =>
       done(results instanceof MinikeyError ? results : results.map(valueOf));
-    });
+    this.#reads.look(lookups, route, { onLooked });
   }
 
   #query(spec: CommandSpec, args: Args, route: Route, done: Done): void {
@@ -124,9 +125,7 @@ export class Coordinator {
       done(asReply(error));
       return;
     }
-    this.#reads.look(plan.lookups, route, (results) => {
-      done(results instanceof MinikeyError ? results : answerOf(plan, results));
-    });
+    this.#reads.look(plan.lookups, route, new QueryRun(plan, done));
   }
 
   async #transact(spec: CommandSpec, args: Args, route: Route): Promise<Reply> {
@@ -167,11 +166,26 @@ export function groupIn(keyspace: Keyspace, partition: number): GroupId {
   return groupOf(keyspace.id, partitionId(partition));
 }
 
-function answerOf(plan: QueryPlan, results: readonly (Looked | undefined)[]): Reply {
-  try {
-    return plan.answer(results);
-  } catch (error) {
-    return asReply(error);
+/** A command that waits for what its lookups find. */
+class QueryRun implements LookSink {
+  readonly #plan: QueryPlan;
+  readonly #done: Done;
+
+  constructor(plan: QueryPlan, done: Done) {
+    this.#plan = plan;
+    this.#done = done;
+  }
+
+  onLooked(results: readonly (Looked | undefined)[] | MinikeyError): void {
+    this.#done(results instanceof MinikeyError ? results : this.#answer(results));
+  }
+
+  #answer(results: readonly (Looked | undefined)[]): Reply {
+    try {
+      return this.#plan.answer(results);
+    } catch (error) {
+      return asReply(error);
+    }
   }
 }
 

@@ -148,10 +148,15 @@ export class PartitionMachine {
     return { session: id, sequence, level, status: complete ? "applied" : "blocked", replies };
   }
 
-  /** A read at `nowMs` or at the time of the latest batch, whichever is later. */
-  read(spec: CommandSpec, args: Args, nowMs: number): Reply {
+  /** The data as of `nowMs` or the time of the latest batch, whichever is later. */
+  viewAt(nowMs: number): StoreView {
     this.view.nowMs = Math.max(this.#timeMs, nowMs);
-    return runCommand(spec, this.view, args);
+    return this.view;
+  }
+
+  /** A read at that time. */
+  read(spec: CommandSpec, args: Args, nowMs: number): Reply {
+    return runCommand(spec, this.viewAt(nowMs), args);
   }
 
   /** Everything beside the tables, as of the applied index. */

@@ -14,6 +14,7 @@ import { type BatchLevel, readBatchHeader } from "./batch.js";
 import type { ReplySink, RequestContext } from "./database.js";
 import { LostGroups } from "./lost-groups.js";
 import { makeArgs, type NodeCommandSpec, PURGE } from "./node-commands.js";
+import { OwnReads } from "./own-reads.js";
 import type { AppliedBatch } from "./partition-machine.js";
 import { PartitionReader, type ReaderHost, type ReadGuarantee } from "./partition-reader.js";
 import { PartitionWriter, type WriterHost } from "./partition-writer.js";
@@ -69,6 +70,8 @@ const ALL_MARGIN_MS = 300;
 export class Requests implements WriterHost, ReaderHost {
   readonly requestTimeoutMs: number;
   readonly valueBytesMax: number;
+  /** Lookups over partitions that have a replica here, if anybody asks for such. */
+  ownReads: OwnReads | undefined;
   readonly #host: RequestsHost;
   readonly #writers = new Map<GroupId, PartitionWriter>();
   /** For what ends transactions: it must not wait behind writes that wait for these transactions. */
@@ -81,7 +84,7 @@ export class Requests implements WriterHost, ReaderHost {
   readonly #awaitedByAll = new Map<GroupId, AwaitedByAll[]>();
   readonly #lost = new LostGroups();
   #awakeWriters: PartitionWriter[] = [];
-  #awakeReaders: PartitionReader[] = [];
+  #awakeReaders: (PartitionReader | OwnReads)[] = [];
   #nextRequest = 1;
   #isClosed = false;
 
@@ -156,7 +159,7 @@ export class Requests implements WriterHost, ReaderHost {
     for (const writer of this.#writers.values()) pending += writer.pending;
     for (const writer of this.#ownWriters.values()) pending += writer.pending;
     for (const reader of this.#readers.values()) pending += reader.pending;
-    return pending;
+    return pending + (this.ownReads?.pending ?? 0);
   }
 
   flush(): void {
@@ -178,6 +181,7 @@ export class Requests implements WriterHost, ReaderHost {
     this.#noteLost();
     for (const writer of this.#allWriters()) writer.sweep();
     for (const reader of this.#readers.values()) reader.sweep();
+    this.ownReads?.sweep();
     const nowMs = this.#host.clock.monotonicMs();
     for (const [group, awaited] of this.#awaitedByAll) {
       const late = awaited.filter((waiting) => nowMs >= waiting.deadlineMs);
@@ -209,6 +213,7 @@ export class Requests implements WriterHost, ReaderHost {
   close(): void {
     this.#isClosed = true;
     for (const group of this.#openGroups()) this.#closeGroup(group);
+    this.ownReads?.close();
   }
 
   /** True when nothing asked of this node is under way. */
@@ -399,7 +404,7 @@ export class Requests implements WriterHost, ReaderHost {
     this.#host.scheduleTurn();
   }
 
-  wakeReader(reader: PartitionReader): void {
+  wakeReader(reader: PartitionReader | OwnReads): void {
     if (reader.isAwake) return;
     reader.isAwake = true;
     this.#awakeReaders.push(reader);

@@ -34,16 +34,13 @@ import type { Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import type { GroupId } from "../core/ids.js";
 import type { Clock } from "../ports/clock.js";
-import { slotOfKey } from "../sharding/slots.js";
-import { asReply, groupIn, type Route } from "./coordinator.js";
+import { asReply, type Route } from "./coordinator.js";
 import type { ReplySink } from "./database.js";
 import { answerAt, fieldArgs, KV_FIELD, revisionOf } from "./field-command.js";
+import { groupOfKey, type LookSink, OwnReads, type OwnReadsHost } from "./own-reads.js";
 import { refusalError } from "./refusal.js";
 import type { Requests } from "./requests.js";
 import { STEPS_GRACE_MS, within } from "./within.js";
-
-/** One result a lookup, in order, or why there are none. Bytes are valid during the call, unless they are kept. */
-export type LookedDone = (results: readonly (Looked | undefined)[] | MinikeyError) => void;
 
 /** By key; missing keys are left out. */
 export type Entries = ReadonlyMap<Key, Entry>;
@@ -57,7 +54,8 @@ const NO_RESULTS: readonly (Looked | undefined)[] = [];
 
 /** What such reads need of their node. */
 export interface SnapshotHost {
-  readonly requests: Pick<Requests, "requestTimeoutMs" | "appliedRevision" | "read">;
+  readonly requests: Pick<Requests, "requestTimeoutMs" | "appliedRevision" | "read" | "ownReads"> &
+    OwnReadsHost;
   readonly clock: Clock;
   /** Entries of one moment, whatever it costs. Rejects with `MinikeyError`. */
   readLocked(keys: readonly Key[], route: Route): Promise<Entries>;
@@ -65,25 +63,34 @@ export interface SnapshotHost {
 
 export class SnapshotReads {
   readonly #host: SnapshotHost;
+  readonly #own: OwnReads;
 
   constructor(host: SnapshotHost) {
     this.#host = host;
+    this.#own = new OwnReads(host.requests, this);
+    host.requests.ownReads = this.#own;
   }
 
-  look(lookups: readonly Lookup[], route: Route, done: LookedDone): void {
-    if (lookups.length === 0) done(NO_RESULTS);
-    else new SnapshotRead(lookups, route, false, done, this.#host).start();
+  look(lookups: readonly Lookup[], route: Route, sink: LookSink): void {
+    if (lookups.length === 0) sink.onLooked(NO_RESULTS);
+    else this.#own.look(lookups, route, sink);
+  }
+
+  /** Asks the partitions, wherever they are. */
+  ask(lookups: readonly Lookup[], route: Route, sink: LookSink): void {
+    new SnapshotRead(lookups, route, false, sink, this.#host).start();
   }
 
   /** Whole values, in memory of their own, whatever the route says of reads. Rejects with `MinikeyError`. */
   async read(keys: readonly Key[], route: Route): Promise<Entries> {
     return await new Promise((resolve, reject) => {
       const lookups = keys.map((key) => ({ key, path: [] }));
-      const done: LookedDone = (results) => {
+      const onLooked: LookSink["onLooked"] = (results) => {
         if (results instanceof MinikeyError) reject(results);
         else resolve(entriesOf(keys, results));
       };
-      new SnapshotRead(lookups, { ...route, guarantee: "linearizable" }, true, done, this.#host).start();
+      const sink = { onLooked };
+      new SnapshotRead(lookups, { ...route, guarantee: "linearizable" }, true, sink, this.#host).start();
     });
   }
 }
@@ -108,7 +115,7 @@ class SnapshotRead {
   readonly #parts: Part[] = [];
   readonly #results: (Looked | undefined)[];
   readonly #deadlineMs: number;
-  #done: LookedDone | undefined;
+  #sink: LookSink | undefined;
   /** Partitions asked that have not answered yet. */
   #open = 0;
   #round = 0;
@@ -116,16 +123,10 @@ class SnapshotRead {
   #changed: Part | undefined;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(
-    lookups: readonly Lookup[],
-    route: Route,
-    keeps: boolean,
-    done: LookedDone,
-    host: SnapshotHost,
-  ) {
+  constructor(lookups: readonly Lookup[], route: Route, keeps: boolean, sink: LookSink, host: SnapshotHost) {
     this.#lookups = lookups;
     this.#route = route;
-    this.#done = done;
+    this.#sink = sink;
     this.#host = host;
     this.#results = Array.from<Looked | undefined>({ length: lookups.length });
     this.#deadlineMs = host.clock.monotonicMs() + host.requests.requestTimeoutMs + STEPS_GRACE_MS;
@@ -134,7 +135,7 @@ class SnapshotRead {
   }
 
   #partOf(key: Key): Part {
-    const group = groupIn(this.#route.keyspace, partitionOfKey(key, this.#route));
+    const group = groupOfKey(key, this.#route);
     const known = this.#parts.find((part) => part.group === group);
     if (known !== undefined) return known;
     const floor = this.#host.requests.appliedRevision(group) ?? NO_FLOOR;
@@ -169,7 +170,7 @@ class SnapshotRead {
   }
 
   #onReply(part: Part, reply: Reply): void {
-    if (this.#done === undefined) return;
+    if (this.#sink === undefined) return;
     if (reply instanceof MinikeyError) {
       this.#finish(reply);
       return;
@@ -236,11 +237,11 @@ class SnapshotRead {
   }
 
   #finish(results: readonly (Looked | undefined)[] | MinikeyError): void {
-    const done = this.#done;
-    if (done === undefined) return;
-    this.#done = undefined;
+    const sink = this.#sink;
+    if (sink === undefined) return;
+    this.#sink = undefined;
     this.#cancelTimer?.();
-    done(results);
+    sink.onLooked(results);
   }
 }
 
@@ -253,8 +254,4 @@ function entriesOf(keys: readonly Key[], results: readonly (Looked | undefined)[
     entries.set(keys[i], { type, version, expiresAtMs, bytes, start: found.start, end: found.end });
   });
   return entries;
-}
-
-export function partitionOfKey(key: Key, route: Route): number {
-  return route.partitionOf(slotOfKey(key));
 }

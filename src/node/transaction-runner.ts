@@ -13,7 +13,7 @@ import type { GroupId, NodeId } from "../core/ids.js";
 import type { Clock } from "../ports/clock.js";
 import type { Random } from "../ports/random.js";
 import type { BatchLevel } from "./batch.js";
-import { groupIn, type Route } from "./coordinator.js";
+import type { Route } from "./coordinator.js";
 import {
   encodePreparePart,
   makeArgs,
@@ -25,10 +25,11 @@ import {
   TXN_VOTE,
   type Vote,
 } from "./node-commands.js";
+import { groupOfKey } from "./own-reads.js";
 import { refusalError } from "./refusal.js";
 import type { Requests } from "./requests.js";
 import { retainReply } from "./retain-reply.js";
-import { type Entries, partitionOfKey } from "./snapshot-reads.js";
+import type { Entries } from "./snapshot-reads.js";
 import { newTransactionId, type StagedWrite, type TransactionId } from "./transactions.js";
 import { STEPS_GRACE_MS, within } from "./within.js";
 
@@ -310,7 +311,7 @@ function partsOf(
 ): Part[] {
   const parts = new Map<GroupId, Part>();
   const partOf = (key: Key): Part => {
-    const group = groupIn(route.keyspace, partitionOfKey(key, route));
+    const group = groupOfKey(key, route);
     let part = parts.get(group);
     if (part === undefined) {
       part = { group, checks: [], writes: [] };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { keyFromText, keyToText } from "../../../src/core/bytes.js";
-import { candidates, formatKeyPath, parseKeyPath } from "../../../src/document/key-path.js";
+import { candidates, candidatesOf, formatKeyPath, parseKeyPath } from "../../../src/document/key-path.js";
 import { noPartOfBytes, noSuchKey, noSuchPart } from "../../../src/document/missing.js";
 import { anyName } from "./documents.js";
 
@@ -27,6 +27,40 @@ test("a path means every key that its first segments make, the longest first", (
     ["é.ü", ["é.ü", "é > ü"]],
   ];
   for (const [text, expected] of cases) assert.deepEqual(meanings(text), expected, text);
+});
+
+test("the quick way to what a path means finds the same, or the same mistake", () => {
+  const outcome = (find: () => ReturnType<typeof candidates>) => {
+    try {
+      return find().map(({ key, path }) => [key, path]);
+    } catch (error) {
+      return String(error);
+    }
+  };
+  const piece = fc.constantFrom(
+    ".",
+    "..",
+    "a",
+    "b.c",
+    '"',
+    '"x.y"',
+    "é",
+    "\\",
+    "\t",
+    "0",
+    "k".repeat(600),
+    ".s".repeat(70),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+      const text = pieces.join("");
+      assert.deepEqual(
+        outcome(() => candidatesOf(text)),
+        outcome(() => candidates(parseKeyPath(text))),
+      );
+    }),
+    { numRuns: 1_000 },
+  );
 });
 
 test("a segment in quotes is joined to no other", () => {

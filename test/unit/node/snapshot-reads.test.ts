@@ -69,6 +69,12 @@ class Partitions implements SnapshotHost {
     this.views = views;
     this.requests = {
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      // No replica is here to be read at once.
+      ownReads: undefined,
+      replica: () => undefined,
+      wakeReader: () => undefined,
+      monotonicMs: () => this.clock.monotonicMs(),
+      wallMs: () => this.clock.wallMs(),
       appliedRevision: (group) => this.applied[partitionOf(group)],
       read: (group, spec, args, guarantee, sink) => this.#onQuestion(group, spec, args, guarantee, sink),
     };
@@ -161,9 +167,11 @@ type Outcome = readonly (string | undefined)[] | MinikeyError;
 /** Starts a read; what is returned gives its outcome once it has one. */
 function look(partitions: Partitions, keys: readonly Key[], route = ROUTE): () => Outcome | undefined {
   const outcomes: Outcome[] = [];
-  new SnapshotReads(partitions).look(fieldsOf(keys), route, (results) => {
-    outcomes.push(results instanceof MinikeyError ? results : results.map(textOf));
-    assert.equal(outcomes.length, 1, "done twice");
+  new SnapshotReads(partitions).look(fieldsOf(keys), route, {
+    onLooked(results) {
+      outcomes.push(results instanceof MinikeyError ? results : results.map(textOf));
+      assert.equal(outcomes.length, 1, "done twice");
+    },
   });
   return () => outcomes[0];
 }
