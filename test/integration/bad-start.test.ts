@@ -2,9 +2,13 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { join } from "node:path";
+import { connect, createServer } from "node:net";
+import { join, relative } from "node:path";
 import { test } from "node:test";
+import { openDisk } from "../../src/platform/disk.js";
+import { systemRandom } from "../../src/platform/random.js";
+import { openLog } from "../../src/storage/log/open-log.js";
+import type { RecoveryReport } from "../../src/storage/log/types.js";
 import { Cluster, withCluster } from "../support/cluster.js";
 import { freePorts } from "../support/ports.js";
 import { minikeyPath } from "../support/repository.js";
@@ -28,26 +32,40 @@ async function start(args: readonly string[]): Promise<{ code: number | null; st
   return { code, stderr };
 }
 
-async function portArgs(): Promise<{ resp: number; args: string[] }> {
-  const [resp = 0, http = 0, peer = 0] = await freePorts(3);
-  return {
-    resp,
-    args: ["--resp-port", String(resp), "--http-port", String(http), "--peer-port", String(peer)],
-  };
+const DOORS = ["resp", "http", "peer"] as const;
+
+async function portArgs(): Promise<{ ports: number[]; args: string[] }> {
+  const ports = await freePorts(DOORS.length);
+  return { ports, args: DOORS.flatMap((door, i) => [`--${door}-port`, String(ports[i])]) };
 }
 
-test("a port in use is named, and whoever uses it is not disturbed", async (t) => {
-  const { resp, args } = await portArgs();
-  const other = createServer().listen(resp, "127.0.0.1");
-  t.after(() => other.close());
-  await new Promise((resolve) => {
-    other.once("listening", resolve);
+for (const [i, door] of DOORS.entries()) {
+  test(`a ${door} port in use is named, and whoever uses it is not disturbed`, async (t) => {
+    const { ports, args } = await portArgs();
+    const port = ports[i];
+    const other = createServer((socket) => socket.end("still here")).listen(port, "127.0.0.1");
+    t.after(() => other.close());
+    await new Promise((resolve) => {
+      other.once("listening", resolve);
+    });
+    // A cluster of one listens to no peers.
+    const founders = ["--id", "n1", "--cluster", `n1=127.0.0.1:${ports[2]},n2=127.0.0.1:1`];
+    const { code, stderr } = await start(["--data", makeTempDir(t), ...args, ...founders]);
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`\\b${port}\\b.*in use`));
+    assert.equal(await heardFrom(port), "still here");
+    for (const free of ports.filter((each) => each !== port)) {
+      await assert.rejects(heardFrom(free), { code: "ECONNREFUSED" });
+    }
   });
-  const { code, stderr } = await start(["--data", makeTempDir(t), ...args]);
-  assert.equal(code, 1);
-  assert.match(stderr, new RegExp(`port ${resp}\\b.*in use`));
-  assert.equal(other.listening, true);
-});
+}
+
+/** All that a server says to whoever connects. */
+async function heardFrom(port: number): Promise<string> {
+  let heard = "";
+  for await (const chunk of connect(port, "127.0.0.1")) heard += String(chunk);
+  return heard;
+}
 
 test("a bad flag is named, with what was expected", async (t) => {
   for (const [args, message] of [
@@ -103,14 +121,29 @@ test("a data directory of another cluster is refused, and the cluster goes on", 
     await cluster.stop("n1");
     cluster.wipe("n1");
     cpSync(foreign, cluster.node("n1").dataDir, { recursive: true });
+    const before = await contentsOf(foreign);
+    assert.ok(before.log.size > 1, "a log of several groups");
     cluster.startNode("n1");
     const exit = await cluster.node("n1").exited;
     assert.equal(exit.code, 1);
     assert.match(cluster.node("n1").log, /belongs to cluster [0-9a-f]+.*to cluster [0-9a-f]+/);
+    const after = await contentsOf(cluster.node("n1").dataDir);
+    assert.deepEqual(after, before, "what the other cluster needs is as it was");
     const client = await cluster.resp("n2");
     await waitFor("n2 writes", () => client.call("SET", "key", "value"));
   });
 });
+
+/** What a node's directory says: its identity and data as bytes, its log as what is recovered from it. */
+async function contentsOf(
+  dataDir: string,
+): Promise<{ files: Map<string, string>; log: RecoveryReport["groups"] }> {
+  const options = { random: systemRandom(), onFailure: assert.fail };
+  const { log, report } = await openLog(await openDisk(dataDir), "wal", options);
+  await log.close();
+  const files = [...filesOf(dataDir)].filter(([path]) => !path.startsWith("wal"));
+  return { files: new Map(files), log: report.groups };
+}
 
 /** The segment that holds `text`, and where. */
 function findInLog(dataDir: string, text: string): { file: string; offset: number } {
@@ -208,10 +241,11 @@ test("--rebuild throws nothing away before the others can do without it, and Ctr
   });
 });
 
-/** Every file's content, by path; not the lock, which names the process that had the directory last. */
+/** Every file's content, by path; not the locks, which tell of processes. */
 function filesOf(dataDir: string): Map<string, string> {
   const names = readdirSync(dataDir, { recursive: true, withFileTypes: true });
-  const files = names.filter((entry) => entry.isFile() && entry.name !== "lock");
+  const files = names.filter((entry) => entry.isFile() && !/^lock(?:\.mdb)?$/.test(entry.name));
   const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort();
-  return new Map(paths.map((path) => [path, createHash("sha1").update(readFileSync(path)).digest("hex")]));
+  const digest = (path: string): string => createHash("sha1").update(readFileSync(path)).digest("hex");
+  return new Map(paths.map((path) => [relative(dataDir, path), digest(path)]));
 }
