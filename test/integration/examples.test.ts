@@ -1,11 +1,14 @@
 /** The programs in examples/, as their comments say to run them. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { withCluster } from "../support/cluster.js";
 import { repositoryRoot } from "../support/repository.js";
 import { makeTempDir } from "../support/temp-dir.js";
+
+const ran = new Set<string>();
 
 /** Runs an example to its end; fails unless it ends well. */
 async function runExample(name: string, environment: Readonly<Record<string, string>>): Promise<string> {
@@ -23,6 +26,7 @@ async function runExample(name: string, environment: Readonly<Record<string, str
     child.once("close", resolve);
   });
   assert.equal(status, 0, output);
+  ran.add(name);
   return output;
 }
 
@@ -54,4 +58,9 @@ test("the library, ioredis and fetch talk to a cluster", async () => {
       /^PUT 201 .*\nGET 200 .*\nPUT over that version 200 .*\nPUT over the old version 412 .*\nDELETE 200/,
     );
   });
+});
+
+test("no program in examples/ was left out", () => {
+  const programs = readdirSync(join(repositoryRoot, "examples")).filter((name) => /\.[cm]?[jt]s$/.test(name));
+  assert.deepEqual(programs.toSorted(), [...ran].toSorted());
 });

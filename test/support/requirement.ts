@@ -6,7 +6,7 @@
 
 /** `redis`: redis-server, redis-cli and redis-benchmark. `mount`: that a file system may be mounted.
  * `script`: util-linux's, which gives a program a terminal. `data`: the files of `MINIKEY_TEST_DATA`. */
-const REQUIREMENTS = ["redis", "redis-py", "curl", "strace", "mount", "script", "data"] as const;
+const REQUIREMENTS = ["git", "redis", "redis-py", "curl", "strace", "mount", "script", "data"] as const;
 export type Requirement = (typeof REQUIREMENTS)[number];
 
 /** What `MINIKEY_REQUIRE` names; throws on a word that it does not know. */
