@@ -7,12 +7,12 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { newContext } from "../../../sim/cluster/client.js";
+import { SimCluster } from "../../../sim/cluster/cluster.js";
+import { SeededRandom } from "../../../sim/world/random.js";
 import { type Bytes, copyBytes } from "../../../src/core/bytes.js";
 import type { NodeId } from "../../../src/core/ids.js";
 import { decodeFrame } from "../../../src/node/peer-frames.js";
-import { newContext } from "../../support/sim/client.js";
-import { SimCluster } from "../../support/sim/cluster.js";
-import { SeededRandom } from "../../support/sim/world.js";
 import { pass, startedCluster, until } from "./scenario.js";
 
 const COMMANDS: readonly (readonly string[])[] = [

@@ -1,8 +1,8 @@
 /** A replica that has lost its disk, or was away for long, and the writes that go on meanwhile. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { newContext } from "../../support/sim/client.js";
-import { SimCluster, type SimNode } from "../../support/sim/cluster.js";
+import { newContext } from "../../../sim/cluster/client.js";
+import { SimCluster, type SimNode } from "../../../sim/cluster/cluster.js";
 import { ask, pass, until } from "./scenario.js";
 
 /** What happened, as the nodes log it. */

@@ -1,12 +1,12 @@
 /** Stories of simulated clusters that once went wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { lockedKeys } from "../../../sim/checks/replicas.js";
+import { newContext } from "../../../sim/cluster/client.js";
+import { SimCluster } from "../../../sim/cluster/cluster.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { keyspaceOf, META_GROUP } from "../../../src/core/ids.js";
 import type { KeyspaceInfo } from "../../../src/node/database.js";
-import { newContext } from "../../support/sim/client.js";
-import { SimCluster } from "../../support/sim/cluster.js";
-import { lockedKeys } from "../../support/sim/replicas.js";
 import { ask, keysApart, partitionOfKey, pass, startedCluster, until } from "./scenario.js";
 
 async function createKeyspace(cluster: SimCluster, name: string): Promise<KeyspaceInfo> {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type SimulationReport, simulate } from "../../support/sim/simulation.js";
+import { type SimulationReport, simulate } from "../../../sim/run/simulation.js";
 
 const givenSeed = process.env["MINIKEY_TEST_SEED"];
 const SEEDS = givenSeed === undefined ? Array.from({ length: 20 }, (_, i) => 1 + i) : [Number(givenSeed)];

@@ -1,6 +1,6 @@
 /** `COMPUTE` on simulated clusters, beside writes that move what it adds up: the sum never changes. */
 import { test } from "node:test";
-import { simulate } from "../../support/sim/simulation.js";
+import { simulate } from "../../../sim/run/simulation.js";
 
 for (const seed of [1, 2, 3, 4, 5, 6]) {
   test(`a formula is of one moment while nodes crash and writes go on, seed ${seed}`, async (t) => {

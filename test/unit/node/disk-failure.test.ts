@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { newContext } from "../../support/sim/client.js";
-import { SimCluster, type SimNode } from "../../support/sim/cluster.js";
+import { newContext } from "../../../sim/cluster/client.js";
+import { SimCluster, type SimNode } from "../../../sim/cluster/cluster.js";
 import { ask, startedCluster, until } from "./scenario.js";
 
 /** Of a life: between operations of the disk a write or two is answered. */

@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { SimDisk } from "../../../sim/disk/sim-disk.js";
 import { ByteWriter } from "../../../src/codec/byte-writer.js";
 import type { Entry } from "../../../src/codec/raft-types.js";
 import { encodeReply } from "../../../src/commands/reply-encoding.js";
@@ -26,7 +27,6 @@ import { openMemoryEngine } from "../../../src/storage/memory/engine.js";
 import { LogRecorder } from "../../support/log-recorder.js";
 import { recordsOf } from "../../support/records.js";
 import { Seeded } from "../../support/seeded.js";
-import { SimDisk } from "../../support/sim-disk.js";
 import { makeTempDir } from "../../support/temp-dir.js";
 import {
   apply,

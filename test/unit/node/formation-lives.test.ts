@@ -7,6 +7,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MapDisk } from "../../../sim/disk/map-disk.js";
+import { SeededRandom } from "../../../sim/world/random.js";
+import { SimProcess, World } from "../../../sim/world/world.js";
 import { Slice } from "../../../src/commands/reply.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { type NodeId, nodeId } from "../../../src/core/ids.js";
@@ -19,8 +22,6 @@ import type { PartitionMachine } from "../../../src/node/partition-machine.js";
 import { decodeFrame } from "../../../src/node/peer-frames.js";
 import { Readmission } from "../../../src/node/readmission.js";
 import type { Transport } from "../../../src/ports/transport.js";
-import { MapDisk } from "../../support/sim/map-disk.js";
-import { SeededRandom, SimProcess, World } from "../../support/sim/world.js";
 import { apply, newMachine } from "./partition-fixture.js";
 
 function silently(): void {

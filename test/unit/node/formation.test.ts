@@ -1,14 +1,14 @@
 /** Bringing a node into its cluster: what it writes down, and whom it believes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MapDisk } from "../../../sim/disk/map-disk.js";
+import { SimProcess, World } from "../../../sim/world/world.js";
 import { concatBytes } from "../../../src/core/bytes.js";
 import { nodeId } from "../../../src/core/ids.js";
 import { Formation, greetingOf } from "../../../src/node/formation.js";
 import { type Identity, readIdentity } from "../../../src/node/identity.js";
 import { decodeFrame } from "../../../src/node/peer-frames.js";
 import type { Greeting, Transport } from "../../../src/ports/transport.js";
-import { MapDisk } from "../../support/sim/map-disk.js";
-import { SimProcess, World } from "../../support/sim/world.js";
 
 const N1 = nodeId("n1");
 const N2 = nodeId("n2");

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { SeededRandom } from "../../../sim/world/random.js";
 import { type NodeId, nodeId } from "../../../src/core/ids.js";
 import { greetingOf } from "../../../src/node/formation.js";
 import { type FormingStep, isFoundedBy, newClusterId, nextFormingStep } from "../../../src/node/forming.js";
 import type { Identity } from "../../../src/node/identity.js";
 import type { Greeting } from "../../../src/ports/transport.js";
-import { SeededRandom } from "../../support/sim/world.js";
 
 const N1 = nodeId("n1");
 const N2 = nodeId("n2");

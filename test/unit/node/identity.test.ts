@@ -1,11 +1,11 @@
 /** The file that says whose a data directory is: believed whole, or not at all. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MapDisk } from "../../../sim/disk/map-disk.js";
 import { latin1ToBytes } from "../../../src/core/bytes.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { nodeId } from "../../../src/core/ids.js";
 import { type Identity, readIdentity, writeIdentity } from "../../../src/node/identity.js";
-import { MapDisk } from "../../support/sim/map-disk.js";
 
 const MEMBER: Identity = {
   nodeId: nodeId("n2"),

@@ -1,5 +1,7 @@
 /** One real replica on a simulated disk; the test is the rest of its group and tells it what a leader would. */
 
+import { DurableState, SimEngine, SimLog } from "../../../sim/disk/durable.js";
+import { SimProcess, World } from "../../../sim/world/world.js";
 import type { Configuration, Entry, Message, SnapshotMeta } from "../../../src/codec/raft-types.js";
 import type { Bytes } from "../../../src/core/bytes.js";
 import { logIndex, replicaId, term } from "../../../src/core/ids.js";
@@ -9,8 +11,6 @@ import { type GroupHost, ReplicaGroup } from "../../../src/node/replica-group.js
 import { encodeFirstPiece } from "../../../src/node/snapshot-sender.js";
 import { Raft } from "../../../src/raft/raft.js";
 import type { RaftOptions } from "../../../src/raft/types.js";
-import { DurableState, SimEngine, SimLog } from "../../support/sim/durable.js";
-import { SimProcess, World } from "../../support/sim/world.js";
 import {
   batchOf,
   commandEntry,

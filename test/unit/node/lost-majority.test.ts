@@ -1,8 +1,8 @@
 /** Whole nodes without a majority: how soon requests are refused, and that a fail-over is not taken for that. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { newContext } from "../../../sim/cluster/client.js";
 import { MinikeyError } from "../../../src/core/errors.js";
-import { newContext } from "../../support/sim/client.js";
 import { ask, keysApart, pass, startedCluster, until } from "./scenario.js";
 
 const KNOWN_AFTER_MS = 1_700;

@@ -1,4 +1,7 @@
 /** A partition's state machine over a store in memory, fed with batches that a test writes down as words. */
+
+import { DurableState, SimEngine, type SimStore, type StoredGroup } from "../../../sim/disk/durable.js";
+import { SimProcess, World } from "../../../sim/world/world.js";
 import { ByteWriter } from "../../../src/codec/byte-writer.js";
 import type { Configuration, Entry } from "../../../src/codec/raft-types.js";
 import { encodeCommand } from "../../../src/commands/encoding.js";
@@ -11,8 +14,6 @@ import { MAP_CHANGE } from "../../../src/node/cluster-map.js";
 import { makeArgs, NODE_COMMANDS } from "../../../src/node/node-commands.js";
 import { type OpcodeLookup, PartitionMachine } from "../../../src/node/partition-machine.js";
 import type { GroupStore } from "../../../src/ports/storage-engine.js";
-import { DurableState, SimEngine, type SimStore, type StoredGroup } from "../../support/sim/durable.js";
-import { SimProcess, World } from "../../support/sim/world.js";
 
 export const GROUP = groupId(7);
 export const VALUE_BYTES_MAX = 1 << 20;

@@ -1,12 +1,12 @@
 /** What a partition does with batches: once each, in order, and nothing behind a lock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { plain } from "../../../sim/cluster/client.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { groupId } from "../../../src/core/ids.js";
 import { encodePreparePart } from "../../../src/node/node-commands.js";
 import { checkState } from "../../../src/node/partition-machine.js";
 import { recordsOf } from "../../support/records.js";
-import { plain } from "../../support/sim/client.js";
 import { apply, newMachine, readOf } from "./partition-fixture.js";
 
 const SESSION = 77;

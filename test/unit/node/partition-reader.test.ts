@@ -1,6 +1,7 @@
 /** Reads of one partition, with a real replica or another node that answers: who gets which answer, and when. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { plain } from "../../../sim/cluster/client.js";
 import { ByteReader } from "../../../src/codec/byte-reader.js";
 import { decodeCommandFrom } from "../../../src/commands/encoding.js";
 import { type Reply, Slice } from "../../../src/commands/reply.js";
@@ -14,7 +15,6 @@ import { encodePreparePart, PURGE } from "../../../src/node/node-commands.js";
 import { PartitionReader, type ReaderHost, type ReadGuarantee } from "../../../src/node/partition-reader.js";
 import type { Sending } from "../../../src/node/refusal.js";
 import type { ReplicaGroup } from "../../../src/node/replica-group.js";
-import { plain } from "../../support/sim/client.js";
 import { LEADER, LoneReplica, SELF, snapshotAt } from "./lone-replica.js";
 import { batchOf, commandEntry, GROUP, readOf } from "./partition-fixture.js";
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { plain } from "../../../sim/cluster/client.js";
 import { ByteWriter } from "../../../src/codec/byte-writer.js";
 import { OK, type Reply, Slice } from "../../../src/commands/reply.js";
 import { asBytes, type Bytes, concatBytes, latin1ToBytes } from "../../../src/core/bytes.js";
@@ -19,7 +20,6 @@ import {
   type PeerFrame,
   type WriteStatus,
 } from "../../../src/node/peer-frames.js";
-import { plain } from "../../support/sim/client.js";
 import { messages as message, record } from "../codec/raft-generators.js";
 
 const group = fc.integer({ min: 0, max: 2 ** 32 - 1 }).map(groupId);

@@ -1,8 +1,8 @@
 /** `--rebuild` in whole clusters: what is here is thrown away only once the rest can do without it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { SimCluster, SimNode } from "../../../sim/cluster/cluster.js";
 import { type Identity, readIdentity, writeIdentity } from "../../../src/node/identity.js";
-import type { SimCluster, SimNode } from "../../support/sim/cluster.js";
 import { ask, pass, startedCluster, until } from "./scenario.js";
 
 /** Beyond every time-out that a rebuild knows. */

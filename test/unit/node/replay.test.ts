@@ -5,14 +5,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { plain } from "../../../sim/cluster/client.js";
+import type { SimStore, StoredGroup } from "../../../sim/disk/durable.js";
 import type { Entry } from "../../../src/codec/raft-types.js";
 import { type Key, latin1ToBytes } from "../../../src/core/bytes.js";
 import { groupId, logIndex, replicaId, term } from "../../../src/core/ids.js";
 import { encodePreparePart } from "../../../src/node/node-commands.js";
 import type { PartitionMachine } from "../../../src/node/partition-machine.js";
 import { expiryKey, readRecord } from "../../../src/node/record.js";
-import { plain } from "../../support/sim/client.js";
-import type { SimStore, StoredGroup } from "../../support/sim/durable.js";
 import { batchOf, commandEntry, machineOn, newStore, type Words } from "./partition-fixture.js";
 
 const key = fc.constantFrom("a", "b", "c", "d");

@@ -1,10 +1,10 @@
 /** Simulated clusters for tests that tell one story: ask, wait for a condition, look. */
 import assert from "node:assert/strict";
+import { type ClientLevels, newContext } from "../../../sim/cluster/client.js";
+import { SimCluster, type SimClusterOptions, type SimNode } from "../../../sim/cluster/cluster.js";
 import { makeArgs } from "../../../src/node/node-commands.js";
 import { partitionTable } from "../../../src/sharding/partitions.js";
 import { slotOfBytes } from "../../../src/sharding/slots.js";
-import { type ClientLevels, newContext } from "../../support/sim/client.js";
-import { SimCluster, type SimClusterOptions, type SimNode } from "../../support/sim/cluster.js";
 
 export async function startedCluster(options: Partial<SimClusterOptions> = {}): Promise<SimCluster> {
   const cluster = new SimCluster({ seed: 1, ...options });

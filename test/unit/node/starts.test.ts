@@ -1,7 +1,7 @@
 /** How soon simulated nodes are ready after a start, all at once or one of them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SimCluster } from "../../support/sim/cluster.js";
+import type { SimCluster } from "../../../sim/cluster/cluster.js";
 import { pass, startedCluster, until } from "./scenario.js";
 
 /** Who leads, of every group as every node sees it. */

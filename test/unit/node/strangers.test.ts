@@ -1,12 +1,12 @@
 /** Whom a node listens to: not to other clusters, nor to a disk that its own cluster has given up. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { SimCluster, SimNode } from "../../../sim/cluster/cluster.js";
+import { MapDisk } from "../../../sim/disk/map-disk.js";
+import { SeededRandom } from "../../../sim/world/random.js";
 import { term } from "../../../src/core/ids.js";
 import { newClusterId } from "../../../src/node/forming.js";
 import { readIdentity, writeIdentity } from "../../../src/node/identity.js";
-import type { SimCluster, SimNode } from "../../support/sim/cluster.js";
-import { MapDisk } from "../../support/sim/map-disk.js";
-import { SeededRandom } from "../../support/sim/world.js";
 import { ask, startedCluster, until } from "./scenario.js";
 
 const FAR_TERM = 1_000_000;

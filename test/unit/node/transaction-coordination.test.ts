@@ -1,11 +1,11 @@
 /** Transactions whose coordinator dies, pauses or comes back late: all or nothing, and nothing kept for ever. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { lockedKeys, openTransactions } from "../../../sim/checks/replicas.js";
+import { newContext } from "../../../sim/cluster/client.js";
+import type { SimCluster, SimNode } from "../../../sim/cluster/cluster.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { groupOf, keyspaceId, partitionId } from "../../../src/core/ids.js";
-import { newContext } from "../../support/sim/client.js";
-import type { SimCluster, SimNode } from "../../support/sim/cluster.js";
-import { lockedKeys, openTransactions } from "../../support/sim/replicas.js";
 import { machineOn, newStore } from "./partition-fixture.js";
 import { ask, keysApart, partitionOfKey, pass, startedCluster, until } from "./scenario.js";
 

@@ -1,6 +1,7 @@
 /** One partition's share of a transaction: what it votes, holds and remembers, in whatever order it is told. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { plain } from "../../../sim/cluster/client.js";
 import { OK } from "../../../src/commands/reply.js";
 import { type Bytes, latin1ToBytes } from "../../../src/core/bytes.js";
 import { groupId } from "../../../src/core/ids.js";
@@ -8,7 +9,6 @@ import { encodePreparePart } from "../../../src/node/node-commands.js";
 import type { PartitionMachine } from "../../../src/node/partition-machine.js";
 import type { StagedWrite } from "../../../src/node/transactions.js";
 import { recordsOf, type TestRecord } from "../../support/records.js";
-import { plain } from "../../support/sim/client.js";
 import { apply, machineOn, newMachine, newStore, readOf, type Words } from "./partition-fixture.js";
 
 const PARTICIPANTS = [groupId(7), groupId(8)];

@@ -1,13 +1,13 @@
 /** What a start makes of a data directory before anything in it is opened. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MapDisk } from "../../../sim/disk/map-disk.js";
+import { SeededRandom } from "../../../sim/world/random.js";
 import { type Bytes, latin1ToBytes } from "../../../src/core/bytes.js";
 import { nodeId } from "../../../src/core/ids.js";
 import { type Identity, readIdentity } from "../../../src/node/identity.js";
 import { systemClock } from "../../../src/platform/clock.js";
 import { prepareDirectory } from "../../../src/server/data-directory.js";
-import { MapDisk } from "../../support/sim/map-disk.js";
-import { SeededRandom } from "../../support/sim/world.js";
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 

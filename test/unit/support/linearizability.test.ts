@@ -1,8 +1,8 @@
 /** The judge of histories, on ones whose verdict is known, and on small random ones that all orders can be tried of. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Judge, judge, type Model, type Operation } from "../../../sim/checks/linearizability.js";
 import { Seeded } from "../../support/seeded.js";
-import { Judge, judge, type Model, type Operation } from "../../support/sim/linearizability.js";
 
 type Call = { readonly do: "get" } | { readonly do: "set"; readonly value: string };
 

@@ -1,8 +1,8 @@
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
+import { seededChance } from "../../../../sim/disk/sim-disk.js";
 import { utf8ToBytes } from "../../../../src/core/bytes.js";
 import { type GroupId, groupId, logIndex, replicaId, term } from "../../../../src/core/ids.js";
-import { seededChance } from "../../../support/sim-disk.js";
 import { type LogOperation, lastIndexOf, NEW_GROUP, termAt } from "./log-model.js";
 import { LogRun } from "./log-run.js";
 

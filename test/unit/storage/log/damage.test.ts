@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import * as fc from "fast-check";
+import { SimDisk, seededChance } from "../../../../sim/disk/sim-disk.js";
 import { asBytes } from "../../../../src/core/bytes.js";
 import { MinikeyError } from "../../../../src/core/errors.js";
 import { groupId } from "../../../../src/core/ids.js";
@@ -10,7 +11,6 @@ import {
   roundUpToBlock,
   UNIT_HEADER_BYTES,
 } from "../../../../src/storage/log/format.js";
-import { SimDisk, seededChance } from "../../../support/sim-disk.js";
 import { appendTo, describeState, entry, hardState, snapshotAt } from "./log-model.js";
 import { LogRun, turn } from "./log-run.js";
 

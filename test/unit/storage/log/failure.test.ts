@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { seededChance } from "../../../../sim/disk/sim-disk.js";
 import { MinikeyError } from "../../../../src/core/errors.js";
 import { groupId } from "../../../../src/core/ids.js";
-import { seededChance } from "../../../support/sim-disk.js";
 import { appendTo, entry, hardState, snapshotAt } from "./log-model.js";
 import { LogRun, turn } from "./log-run.js";
 

@@ -4,10 +4,10 @@
  * acknowledged operations, or after some of those that followed, never anything else.
  */
 import assert from "node:assert/strict";
+import { type Chance, SimDisk } from "../../../../sim/disk/sim-disk.js";
 import type { MinikeyError } from "../../../../src/core/errors.js";
 import { openLog } from "../../../../src/storage/log/open-log.js";
 import type { LogAppend, RecoveryReport, WriteAheadLog } from "../../../../src/storage/log/types.js";
-import { type Chance, SimDisk } from "../../../support/sim-disk.js";
 import { applyToModel, describeState, type LogOperation, type ModelState } from "./log-model.js";
 
 export const DIRECTORY = "log";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { SimDisk, seededChance } from "../../../../sim/disk/sim-disk.js";
 import { asBytes } from "../../../../src/core/bytes.js";
 import { type GroupId, groupId } from "../../../../src/core/ids.js";
 import type { DiskFile, OpenOptions } from "../../../../src/ports/disk.js";
@@ -13,7 +14,6 @@ import { openLog } from "../../../../src/storage/log/open-log.js";
 import type { LogOptions, RecoveryReport, WriteAheadLog } from "../../../../src/storage/log/types.js";
 import { Unit } from "../../../../src/storage/log/unit.js";
 import { HandClock } from "../../../support/hand-clock.js";
-import { SimDisk, seededChance } from "../../../support/sim-disk.js";
 import { appendTo, describeState, entry, hardState, snapshotAt } from "./log-model.js";
 import { turn } from "./log-run.js";
 

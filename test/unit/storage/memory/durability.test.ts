@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { SimDisk, seededChance } from "../../../../sim/disk/sim-disk.js";
 import { MinikeyError } from "../../../../src/core/errors.js";
 import { groupId } from "../../../../src/core/ids.js";
 import type { GroupStore, StorageEngine } from "../../../../src/ports/storage-engine.js";
@@ -7,7 +8,6 @@ import { openMemoryEngine } from "../../../../src/storage/memory/engine.js";
 import { appliedState, contentOf, storedValue } from "../../../support/engine-model.js";
 import { HandClock } from "../../../support/hand-clock.js";
 import { LogRecorder } from "../../../support/log-recorder.js";
-import { SimDisk, seededChance } from "../../../support/sim-disk.js";
 
 const GROUPS = [groupId(1), groupId(2)];
 const ROUNDS = 4;

@@ -1,7 +1,7 @@
 /** Small files that are durable at once; a rename takes a moment. For what a node keeps beside its log. */
-import { type Bytes, copyBytes } from "../../../src/core/bytes.js";
-import type { Disk, DiskFile, OpenOptions } from "../../../src/ports/disk.js";
-import type { SimProcess } from "./world.js";
+import { type Bytes, copyBytes } from "../../src/core/bytes.js";
+import type { Disk, DiskFile, OpenOptions } from "../../src/ports/disk.js";
+import type { SimProcess } from "../world/world.js";
 
 export class MapDisk implements Disk {
   readonly files: Map<string, Bytes>;

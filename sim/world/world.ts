@@ -2,42 +2,9 @@
  * Simulated time and processes: every run of a seed is the same. Events run one at a time, in order of their
  * time; between two of them all promises settle.
  */
-import type { CancelTimer, Clock } from "../../../src/ports/clock.js";
-import type { Random } from "../../../src/ports/random.js";
+import type { CancelTimer, Clock } from "../../src/ports/clock.js";
 import { Network } from "./network.js";
-
-/** Mulberry32: small, good enough, and the same everywhere. */
-export class SeededRandom implements Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  unit(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  below(bound: number): number {
-    return Math.floor(this.unit() * bound);
-  }
-
-  id48(): number {
-    return this.below(2 ** 24) * 2 ** 24 + this.below(2 ** 24);
-  }
-
-  chance(probability: number): boolean {
-    return this.unit() < probability;
-  }
-
-  pick<T>(choices: readonly T[]): T {
-    return choices[this.below(choices.length)];
-  }
-}
+import { SeededRandom } from "./random.js";
 
 interface Event {
   readonly atMs: number;

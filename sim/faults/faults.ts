@@ -1,6 +1,6 @@
 /** What can happen to a simulated cluster, one thing after the other, each healed before the next. */
-import type { SimCluster, SimNode } from "./cluster.js";
-import type { SeededRandom } from "./world.js";
+import type { SimCluster, SimNode } from "../cluster/cluster.js";
+import type { SeededRandom } from "../world/random.js";
 
 export type FaultKind =
   | "crash"

@@ -1,20 +1,21 @@
 /** Whole nodes in a simulated world: starting, crashing, stopping, pausing, losing disks. */
-import { type NodeId, nodeId } from "../../../src/core/ids.js";
-import { greetingOf } from "../../../src/node/formation.js";
-import { type Identity, readIdentity } from "../../../src/node/identity.js";
-import { MinikeyNode } from "../../../src/node/node.js";
-import type { Disk } from "../../../src/ports/disk.js";
-import type { Logger } from "../../../src/ports/logger.js";
-import { prepareDirectory } from "../../../src/server/data-directory.js";
-import { openLog } from "../../../src/storage/log/open-log.js";
-import type { RecoveryReport, WriteAheadLog } from "../../../src/storage/log/types.js";
-import { openMemoryEngine } from "../../../src/storage/memory/engine.js";
-import { SimDisk } from "../sim-disk.js";
+import { type NodeId, nodeId } from "../../src/core/ids.js";
+import { greetingOf } from "../../src/node/formation.js";
+import { type Identity, readIdentity } from "../../src/node/identity.js";
+import { MinikeyNode } from "../../src/node/node.js";
+import type { Disk } from "../../src/ports/disk.js";
+import type { Logger } from "../../src/ports/logger.js";
+import { prepareDirectory } from "../../src/server/data-directory.js";
+import { openLog } from "../../src/storage/log/open-log.js";
+import type { RecoveryReport, WriteAheadLog } from "../../src/storage/log/types.js";
+import { openMemoryEngine } from "../../src/storage/memory/engine.js";
+import { DurableState, SimEngine, SimLog } from "../disk/durable.js";
+import { MapDisk } from "../disk/map-disk.js";
+import { SimDisk } from "../disk/sim-disk.js";
+import { type InspectedEngine, inspected, SlowDisk } from "../disk/slow-disk.js";
+import { SeededRandom } from "../world/random.js";
+import { SimProcess, World } from "../world/world.js";
 import { Submissions } from "./client.js";
-import { DurableState, SimEngine, SimLog } from "./durable.js";
-import { type InspectedEngine, inspected, SlowDisk } from "./files.js";
-import { MapDisk } from "./map-disk.js";
-import { SeededRandom, SimProcess, World } from "./world.js";
 
 export interface SimClusterOptions {
   readonly seed: number;

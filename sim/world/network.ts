@@ -5,9 +5,9 @@
  * - `stall`: nothing gets through in one direction, while the connection stands: as when packets are lost one
  *   way. What was sent meanwhile arrives when the direction is healed, or is lost with the connection.
  */
-import { type Bytes, concatBytes } from "../../../src/core/bytes.js";
-import type { NodeId } from "../../../src/core/ids.js";
-import type { Greeting, Transport, TransportEvents } from "../../../src/ports/transport.js";
+import { type Bytes, concatBytes } from "../../src/core/bytes.js";
+import type { NodeId } from "../../src/core/ids.js";
+import type { Greeting, Transport, TransportEvents } from "../../src/ports/transport.js";
 import type { SimProcess, World } from "./world.js";
 
 interface Endpoint {

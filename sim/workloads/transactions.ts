@@ -1,7 +1,7 @@
 /** Commands over several partitions: all of them together must be linearizable as operations on all keys at once. */
-import { MinikeyError } from "../../../../src/core/errors.js";
-import { type Answer, isKnown, isRefused, SimClient } from "../client.js";
-import { History, type Model } from "../linearizability.js";
+import { MinikeyError } from "../../src/core/errors.js";
+import { History, type Model } from "../checks/linearizability.js";
+import { type Answer, isKnown, isRefused, SimClient } from "../cluster/client.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 /** The words of a command. */

@@ -3,12 +3,12 @@
  * crash, everything else is gone.
  */
 
-import { ByteReader } from "../../../src/codec/byte-reader.js";
-import { ByteWriter } from "../../../src/codec/byte-writer.js";
-import type { Entry, HardState, SnapshotMeta } from "../../../src/codec/raft-types.js";
-import { assert } from "../../../src/core/assert.js";
-import { allocOwnBytes, type Bytes, copyBytes, type Key } from "../../../src/core/bytes.js";
-import { type GroupId, type LogIndex, logIndex, replicaId, term } from "../../../src/core/ids.js";
+import { ByteReader } from "../../src/codec/byte-reader.js";
+import { ByteWriter } from "../../src/codec/byte-writer.js";
+import type { Entry, HardState, SnapshotMeta } from "../../src/codec/raft-types.js";
+import { assert } from "../../src/core/assert.js";
+import { allocOwnBytes, type Bytes, copyBytes, type Key } from "../../src/core/bytes.js";
+import { type GroupId, type LogIndex, logIndex, replicaId, term } from "../../src/core/ids.js";
 import type {
   AppliedState,
   GroupInstall,
@@ -18,10 +18,10 @@ import type {
   StorageEngine,
   StoredValue,
   TableName,
-} from "../../../src/ports/storage-engine.js";
-import { Exclusive } from "../../../src/storage/exclusive.js";
-import type { LogAppend, RecoveredGroup, WriteAheadLog } from "../../../src/storage/log/types.js";
-import type { SimProcess, World } from "./world.js";
+} from "../../src/ports/storage-engine.js";
+import { Exclusive } from "../../src/storage/exclusive.js";
+import type { LogAppend, RecoveredGroup, WriteAheadLog } from "../../src/storage/log/types.js";
+import type { SimProcess, World } from "../world/world.js";
 
 export type Tables = Record<TableName, Map<Key, Bytes>>;
 

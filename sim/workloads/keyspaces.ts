@@ -1,8 +1,8 @@
 /** Keyspaces that come, are used and go: what is written is read back, and what is dropped leaves nothing. */
 import assert from "node:assert/strict";
-import { type KeyspaceId, keyspaceOf, META_GROUP } from "../../../../src/core/ids.js";
-import type { KeyspaceInfo } from "../../../../src/node/database.js";
-import { isKnown, isRefused, SimClient } from "../client.js";
+import { type KeyspaceId, keyspaceOf, META_GROUP } from "../../src/core/ids.js";
+import type { KeyspaceInfo } from "../../src/node/database.js";
+import { isKnown, isRefused, SimClient } from "../cluster/client.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 export class Keyspaces implements Workload {

@@ -2,9 +2,9 @@
  * `COMPUTE` of a sum whose parts, in three partitions, change together all the time: it must be the same sum every
  * time, for all parts are read at one moment.
  */
-import { MinikeyError } from "../../../../src/core/errors.js";
-import { SLOT_COUNT, slotOfKey } from "../../../../src/sharding/slots.js";
-import { type Answer, isKnown, isRefused, SimClient } from "../client.js";
+import { MinikeyError } from "../../src/core/errors.js";
+import { SLOT_COUNT, slotOfKey } from "../../src/sharding/slots.js";
+import { type Answer, isKnown, isRefused, SimClient } from "../cluster/client.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 const TOTAL = 1_000_000;

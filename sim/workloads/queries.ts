@@ -2,10 +2,10 @@
  * `QUERY` of paths that may mean several keys in several partitions, while these come, go, move and change: it must
  * be linearizable as an operation on all of them at once.
  */
-import { MinikeyError } from "../../../../src/core/errors.js";
-import { SLOT_COUNT, slotOfKey } from "../../../../src/sharding/slots.js";
-import { type Answer, isKnown, isRefused, SimClient } from "../client.js";
-import { History, type Model } from "../linearizability.js";
+import { MinikeyError } from "../../src/core/errors.js";
+import { SLOT_COUNT, slotOfKey } from "../../src/sharding/slots.js";
+import { History, type Model } from "../checks/linearizability.js";
+import { type Answer, isKnown, isRefused, SimClient } from "../cluster/client.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 /** The words of a command. */

@@ -1,5 +1,5 @@
 /** `DEL` and `EXISTS` of several keys, which one client owns: the numbers that they reply are exact. */
-import { isKnown, isRefused, SimClient } from "../client.js";
+import { isKnown, isRefused, SimClient } from "../cluster/client.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 const KEYS = 5;

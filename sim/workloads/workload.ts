@@ -1,6 +1,7 @@
 /** What all workloads have in common: a cluster under faults, and the time in which to disturb it. */
-import type { SimCluster } from "../cluster.js";
-import type { Judge } from "../linearizability.js";
+
+import type { Judge } from "../checks/linearizability.js";
+import type { SimCluster } from "../cluster/cluster.js";
 
 export interface Load {
   readonly cluster: SimCluster;

@@ -4,9 +4,9 @@
  * a read sees exactly the acknowledged writes before it. Others copy the lists meanwhile, which locks them.
  */
 import assert from "node:assert/strict";
-import { isKnown, isRefused, newContext, SimClient } from "../client.js";
-import type { SimNode } from "../cluster.js";
-import type { SimProcess } from "../world.js";
+import { isKnown, isRefused, newContext, SimClient } from "../cluster/client.js";
+import type { SimNode } from "../cluster/cluster.js";
+import type { SimProcess } from "../world/world.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 /** One connection's list. */

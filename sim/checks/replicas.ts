@@ -1,15 +1,15 @@
 /** What must hold of the replicas of a cluster in which nothing is under way any more. */
 import assert from "node:assert/strict";
-import { ByteReader } from "../../../src/codec/byte-reader.js";
-import { readConfiguration } from "../../../src/codec/raft-entry.js";
-import type { Key } from "../../../src/core/bytes.js";
-import type { GroupId } from "../../../src/core/ids.js";
-import { expiryKey, readRecord } from "../../../src/node/record.js";
-import { Sessions } from "../../../src/node/sessions.js";
-import { Transactions } from "../../../src/node/transactions.js";
-import type { AppliedState } from "../../../src/ports/storage-engine.js";
-import type { SimCluster } from "./cluster.js";
-import { type StoredGroup, TABLES } from "./durable.js";
+import { ByteReader } from "../../src/codec/byte-reader.js";
+import { readConfiguration } from "../../src/codec/raft-entry.js";
+import type { Key } from "../../src/core/bytes.js";
+import type { GroupId } from "../../src/core/ids.js";
+import { expiryKey, readRecord } from "../../src/node/record.js";
+import { Sessions } from "../../src/node/sessions.js";
+import { Transactions } from "../../src/node/transactions.js";
+import type { AppliedState } from "../../src/ports/storage-engine.js";
+import type { SimCluster } from "../cluster/cluster.js";
+import { type StoredGroup, TABLES } from "../disk/durable.js";
 
 interface Replica extends StoredGroup {
   readonly node: string;

@@ -3,8 +3,8 @@
  * the end all that was to go is gone. Wall clocks may differ.
  */
 import assert from "node:assert/strict";
-import { isKnown, isRefused, SimClient } from "../client.js";
-import { History, type Model } from "../linearizability.js";
+import { History, type Model } from "../checks/linearizability.js";
+import { isKnown, isRefused, SimClient } from "../cluster/client.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 /** `lasting` is a time to live that does not end in this simulation. */

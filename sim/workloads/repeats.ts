@@ -3,7 +3,7 @@
  * sometimes once more: each is applied once, and each repeat gets the first reply.
  */
 import assert from "node:assert/strict";
-import { isKnown, SimClient } from "../client.js";
+import { isKnown, SimClient } from "../cluster/client.js";
 import { finalValue } from "./pipelines.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 

@@ -2,13 +2,13 @@
  * The real log and the real memory engine on a simulated disk, for clusters whose nodes store as they do in
  * earnest: crashes tear writes, and power losses drop what was not synced.
  */
-import { type Bytes, copyBytes } from "../../../src/core/bytes.js";
-import type { GroupId } from "../../../src/core/ids.js";
-import type { Disk, DiskFile, OpenOptions } from "../../../src/ports/disk.js";
-import type { AppliedState, GroupStore, StorageEngine } from "../../../src/ports/storage-engine.js";
-import type { SimDisk } from "../sim-disk.js";
+import { type Bytes, copyBytes } from "../../src/core/bytes.js";
+import type { GroupId } from "../../src/core/ids.js";
+import type { Disk, DiskFile, OpenOptions } from "../../src/ports/disk.js";
+import type { AppliedState, GroupStore, StorageEngine } from "../../src/ports/storage-engine.js";
+import type { SimProcess, World } from "../world/world.js";
 import { type StoredGroup, TABLES, type Tables } from "./durable.js";
-import type { SimProcess, World } from "./world.js";
+import type { SimDisk } from "./sim-disk.js";
 
 /** A simulated disk, as slow as one, seen by a process that may die. */
 export class SlowDisk implements Disk {

@@ -1,7 +1,7 @@
 /** A write is answered only when it is on the disks that its level asks for: a majority's, or every replica's. */
-import type { WriteLevel } from "../../../../src/node/database.js";
-import { isKnown, SimClient } from "../client.js";
-import type { SimNode } from "../cluster.js";
+import type { WriteLevel } from "../../src/node/database.js";
+import { isKnown, SimClient } from "../cluster/client.js";
+import type { SimNode } from "../cluster/cluster.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 /** True when the node's disk holds `text`, in the log or in a store. */

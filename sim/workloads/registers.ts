@@ -1,7 +1,7 @@
 /** Registers: each key's history must be linearizable, and a stale read shows only what was once written. */
 import assert from "node:assert/strict";
-import { type Answer, isKnown, isRefused, SimClient } from "../client.js";
-import { History, type Model } from "../linearizability.js";
+import { History, type Model } from "../checks/linearizability.js";
+import { type Answer, isKnown, isRefused, SimClient } from "../cluster/client.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 type Call =

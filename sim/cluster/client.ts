@@ -1,13 +1,13 @@
 /** Clients of a simulated cluster, and what they may conclude from an answer. */
-import { type Reply, Slice, Status } from "../../../src/commands/reply.js";
-import { COMMANDS } from "../../../src/commands/table.js";
-import { MinikeyError } from "../../../src/core/errors.js";
-import { type KeyspaceId, keyspaceId } from "../../../src/core/ids.js";
-import type { ReadLevel, RequestContext, WriteLevel } from "../../../src/node/database.js";
-import { makeArgs } from "../../../src/node/node-commands.js";
-import { retainReply } from "../../../src/node/retain-reply.js";
+import { type Reply, Slice, Status } from "../../src/commands/reply.js";
+import { COMMANDS } from "../../src/commands/table.js";
+import { MinikeyError } from "../../src/core/errors.js";
+import { type KeyspaceId, keyspaceId } from "../../src/core/ids.js";
+import type { ReadLevel, RequestContext, WriteLevel } from "../../src/node/database.js";
+import { makeArgs } from "../../src/node/node-commands.js";
+import { retainReply } from "../../src/node/retain-reply.js";
+import type { SimProcess } from "../world/world.js";
 import type { SimCluster, SimNode } from "./cluster.js";
-import type { SimProcess } from "./world.js";
 
 /** A reply as JavaScript values that compare: text, numbers, null, lists, errors. */
 export function plain(reply: Reply): unknown {

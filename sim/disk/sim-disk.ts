@@ -8,7 +8,7 @@
  */
 import type { Bytes } from "../../src/core/bytes.js";
 import type { Disk, DiskFile, OpenOptions } from "../../src/ports/disk.js";
-import { Seeded } from "./seeded.js";
+import { SeededRandom } from "../world/random.js";
 
 export const SECTOR_BYTES = 512;
 
@@ -16,7 +16,7 @@ export const SECTOR_BYTES = 512;
 export type Chance = () => number;
 
 export function seededChance(seed: number): Chance {
-  const seeded = new Seeded(seed);
+  const seeded = new SeededRandom(seed);
   return () => seeded.unit();
 }
 

@@ -1,6 +1,6 @@
 /** Counters: nothing acknowledged is lost, nothing is counted twice, no number is given twice. */
 import assert from "node:assert/strict";
-import { isRefused, SimClient } from "../client.js";
+import { isRefused, SimClient } from "../cluster/client.js";
 import { finalValue } from "./pipelines.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 

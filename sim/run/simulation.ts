@@ -1,24 +1,24 @@
 /** One simulated life of a cluster: clients, faults, healing, and then everything that must hold. */
 import assert from "node:assert/strict";
-import type { GroupId } from "../../../src/core/ids.js";
-import { SimCluster } from "./cluster.js";
-import { ALL_FAULTS, type FaultKind, Faults } from "./faults.js";
-import { Judge } from "./linearizability.js";
-import { checkTables, differences, openTransactions } from "./replicas.js";
-import { Counters } from "./workloads/counters.js";
-import { Expiring } from "./workloads/expiring.js";
-import { Formulas } from "./workloads/formulas.js";
-import { Keyspaces } from "./workloads/keyspaces.js";
-import { Levels } from "./workloads/levels.js";
-import { Pipelines } from "./workloads/pipelines.js";
-import { Queries } from "./workloads/queries.js";
-import { Registers } from "./workloads/registers.js";
-import { Repeats } from "./workloads/repeats.js";
-import { Scans } from "./workloads/scans.js";
-import { Sums } from "./workloads/sums.js";
-import { ManyKeys } from "./workloads/transactions.js";
-import type { Load, Workload } from "./workloads/workload.js";
-import { SeededRandom } from "./world.js";
+import type { GroupId } from "../../src/core/ids.js";
+import { Judge } from "../checks/linearizability.js";
+import { checkTables, differences, openTransactions } from "../checks/replicas.js";
+import { SimCluster } from "../cluster/cluster.js";
+import { ALL_FAULTS, type FaultKind, Faults } from "../faults/faults.js";
+import { Counters } from "../workloads/counters.js";
+import { Expiring } from "../workloads/expiring.js";
+import { Formulas } from "../workloads/formulas.js";
+import { Keyspaces } from "../workloads/keyspaces.js";
+import { Levels } from "../workloads/levels.js";
+import { Pipelines } from "../workloads/pipelines.js";
+import { Queries } from "../workloads/queries.js";
+import { Registers } from "../workloads/registers.js";
+import { Repeats } from "../workloads/repeats.js";
+import { Scans } from "../workloads/scans.js";
+import { Sums } from "../workloads/sums.js";
+import { ManyKeys } from "../workloads/transactions.js";
+import type { Load, Workload } from "../workloads/workload.js";
+import { SeededRandom } from "../world/random.js";
 
 export interface SimulationOptions {
   readonly seed: number;

@@ -1,6 +1,6 @@
 /** Scans while writes go on: what was there all along is seen, and nothing that never was. */
 import assert from "node:assert/strict";
-import { isKnown, SimClient } from "../client.js";
+import { isKnown, SimClient } from "../cluster/client.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 const LASTING = Array.from({ length: 25 }, (_, i) => `s-lasting-${i}`);
