@@ -3,7 +3,7 @@
  * `\u0061`, and `é` is two bytes.
  */
 import { type Bytes, utf8ToBytes } from "../core/bytes.js";
-import { BACKSLASH, QUOTE } from "./json-bytes.js";
+import { BACKSLASH, parseStored, QUOTE } from "./json-bytes.js";
 
 export class FieldName {
   readonly text: string;
@@ -65,6 +65,5 @@ export function hasEscape(bytes: Bytes, start: number, end: number): boolean {
 /** The text of the JSON string `bytes[start, end)`, quotes included. */
 export function decodeString(bytes: Bytes, start: number, end: number): string {
   if (!hasEscape(bytes, start + 1, end - 1)) return bytes.utf8Slice(start + 1, end - 1);
-  const text: unknown = JSON.parse(bytes.utf8Slice(start, end));
-  return text as string;
+  return parseStored(bytes, start, end) as string;
 }

@@ -1,13 +1,14 @@
 /**
  * Walking over compact JSON text in bytes, value by value, without parsing it. The text is known to be JSON
- * (`codec/json-text.ts` has checked it before it was stored), so nothing is checked again: every function here
- * relies on that, and asserts only what keeps it from reading outside of the text.
+ * (`codec/json-text.ts` has checked it before it was stored), so nothing is checked again. Should a document be
+ * none all the same, no function here reads outside of it or goes on for ever: they throw `DATA_CORRUPT`, so that
+ * one bad value stops no replica.
  *
  *     {"tags":["a","b"],"age":22}
  *     ^open   ^value    ^name     a place is an offset into the bytes
  */
-import { assert } from "../core/assert.js";
 import type { Bytes } from "../core/bytes.js";
+import { MinikeyError } from "../core/errors.js";
 import type { JsonKind } from "./found.js";
 
 export const QUOTE = 0x22;
@@ -37,6 +38,7 @@ const LOOP_BYTES = 24;
 
 /** Where the value that begins at `start` ends. */
 export function skipValue(bytes: Bytes, start: number, end: number): number {
+  if (start >= end) throw noDocument();
   const first = BYTE_CLASS[bytes[start]];
   if (first === STRING) return skipString(bytes, start, end);
   if (first === OPENS) return skipNested(bytes, start, end);
@@ -56,7 +58,7 @@ export function skipString(bytes: Bytes, start: number, end: number): number {
   }
   for (;;) {
     const quote = bytes.indexOf(QUOTE, at);
-    assert(quote >= 0 && quote < end, "a string in a stored document ends inside of it");
+    if (quote < 0 || quote >= end) throw noDocument();
     // A quote behind an odd number of backslashes is one of the string's characters.
     let before = quote;
     while (before > at && bytes[before - 1] === BACKSLASH) before -= 1;
@@ -82,8 +84,12 @@ function skipNested(bytes: Bytes, start: number, end: number): number {
       if (depth === 0) return at;
     }
   }
-  assert(false, "an object or list in a stored document ends inside of it");
+  throw noDocument();
 }
+
+/** For stored text that is no JSON. */
+export const noDocument = (): MinikeyError =>
+  new MinikeyError("DATA_CORRUPT", "what is stored as a document is not JSON");
 
 /** What kind of value begins at `start`. */
 export function kindAt(bytes: Bytes, start: number): JsonKind {
@@ -114,5 +120,14 @@ export function countMembers(bytes: Bytes, start: number, end: number): number {
     at = skipValue(bytes, at, end);
     if (at >= end || bytes[at] !== COMMA) return count;
     at += 1;
+  }
+}
+
+/** The stored value `bytes[start, end)` as JavaScript has it. */
+export function parseStored(bytes: Bytes, start: number, end: number): unknown {
+  try {
+    return JSON.parse(bytes.utf8Slice(start, end));
+  } catch {
+    throw noDocument();
   }
 }

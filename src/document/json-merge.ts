@@ -8,7 +8,7 @@
  */
 import { nameOf } from "../codec/json-names.js";
 import { type Bytes, concatBytes, latin1ToBytes } from "../core/bytes.js";
-import { CLOSE_BRACE, COMMA, kindAt, OPEN_BRACE, skipString, skipValue } from "./json-bytes.js";
+import { CLOSE_BRACE, COMMA, kindAt, noDocument, OPEN_BRACE, skipString, skipValue } from "./json-bytes.js";
 import type { JsonText } from "./json-edit.js";
 
 /** `target` (nothing when undefined) merged with `patch`. */
@@ -88,8 +88,16 @@ function fieldsOf({ bytes, start, end }: JsonText): Field[] {
   while (bytes[at] !== CLOSE_BRACE) {
     const nameEnd = skipString(bytes, at, end);
     const valueEnd = skipValue(bytes, nameEnd + 1, end);
-    fields.push({ name: nameOf(bytes, at, nameEnd), start: at, valueStart: nameEnd + 1, end: valueEnd });
+    fields.push({ name: storedName(bytes, at, nameEnd), start: at, valueStart: nameEnd + 1, end: valueEnd });
     at = bytes[valueEnd] === COMMA ? valueEnd + 1 : valueEnd;
   }
   return fields;
+}
+
+function storedName(bytes: Bytes, start: number, end: number): string {
+  try {
+    return nameOf(bytes, start, end);
+  } catch {
+    throw noDocument();
+  }
 }

@@ -6,6 +6,7 @@ import {
   CLOSE_BRACKET,
   COLON,
   COMMA,
+  noDocument,
   OPEN_BRACE,
   OPEN_BRACKET,
   QUOTE,
@@ -59,6 +60,7 @@ export function layOut({ bytes, start, end }: JsonText, { indent, newline, space
       runStart = at;
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
       depth -= 1;
+      if (depth < 0) throw noDocument();
       lineAt(at - 1);
     }
   }

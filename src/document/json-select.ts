@@ -14,6 +14,7 @@ import {
   kindAt,
   OPEN_BRACE,
   OPEN_BRACKET,
+  parseStored,
   skipString,
   skipValue,
 } from "./json-bytes.js";
@@ -224,7 +225,7 @@ class Selection {
         return null;
       case "object":
       case "array":
-        return new Container(this.#bytes.utf8Slice(start, end));
+        return new Container(parseStored(this.#bytes, start, end));
     }
   }
 
@@ -252,9 +253,9 @@ function pushSlice(
 type Value = string | number | boolean | null | Container;
 
 class Container {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
+  readonly value: unknown;
+  constructor(value: unknown) {
+    this.value = value;
   }
 }
 
@@ -277,7 +278,7 @@ const isOrdered = (value: Value): boolean => typeof value === "number" || typeof
 
 function isEqual(left: Value, right: Value): boolean {
   if (left instanceof Container && right instanceof Container) {
-    return isEqualJson(JSON.parse(left.text), JSON.parse(right.text));
+    return isEqualJson(left.value, right.value);
   }
   return left === right;
 }

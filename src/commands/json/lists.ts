@@ -1,7 +1,14 @@
 /** `JSON.ARRAPPEND`, `ARRINSERT`, `ARRPOP`, `ARRTRIM`, `ARRINDEX`, `ARRLEN`: lists, "arrays" in RedisJSON. */
 import { type Bytes, concatBytes, latin1ToBytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
-import { COMMA, countMembers, kindAt, OPEN_BRACKET, skipValue } from "../../document/json-bytes.js";
+import {
+  COMMA,
+  countMembers,
+  kindAt,
+  OPEN_BRACKET,
+  parseStored,
+  skipValue,
+} from "../../document/json-bytes.js";
 import { checkDepth, depthOf, type JsonText, type ValueEdit, viewOf } from "../../document/json-edit.js";
 import { isEqualJson } from "../../document/json-equal.js";
 import { type JsonPath, LEGACY_ROOT } from "../../document/json-path.js";
@@ -170,7 +177,7 @@ function indexOf({ bytes, start: open, end }: JsonText, value: unknown, start: n
   let at = elementAt(bytes, open, end, first);
   for (let i = first; i < last; i += 1) {
     const valueEnd = skipValue(bytes, at, end);
-    if (isEqualJson(JSON.parse(bytes.utf8Slice(at, valueEnd)), value)) return i;
+    if (isEqualJson(parseStored(bytes, at, valueEnd), value)) return i;
     at = valueEnd + 1;
   }
   return -1;
