@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, symlinkSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Cluster, withCluster } from "../support/cluster.js";
 import { minikeyPath, repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirement.js";
+import { makeTempDir } from "../support/temp-dir.js";
 import { waitFor } from "../support/wait.js";
 
 interface Step {
@@ -14,19 +15,47 @@ interface Step {
   readonly printed: string;
 }
 
-/** The README's sessions: blocks whose commands start with `$ `, each followed by what it prints. */
+interface Block {
+  /** What stands behind the opening fence. */
+  readonly language: string;
+  readonly lines: readonly string[];
+}
+
+const readme = readFileSync(join(repositoryRoot, "README.md"), "utf8");
+
+/** The README's fenced blocks, in their order. */
+function readBlocks(): Block[] {
+  const blocks: Block[] = [];
+  let open: { language: string; lines: string[] } | undefined;
+  for (const line of readme.split("\n")) {
+    if (!line.startsWith("```")) open?.lines.push(line);
+    else if (open === undefined) open = { language: line.slice(3), lines: [] };
+    else {
+      blocks.push(open);
+      open = undefined;
+    }
+  }
+  assert.equal(open, undefined, "every block is closed");
+  return blocks;
+}
+
+const isSession = ({ lines }: Block): boolean => lines.some((line) => line.startsWith("$ "));
+
+/** The README's sessions: commands that start with `$ `, each followed by what it prints. */
 function readSteps(): Step[] {
-  const readme = readFileSync(join(repositoryRoot, "README.md"), "utf8");
-  const sessions = [...readme.matchAll(/^```\n(\$ [^]*?)^```$/gm)].map((match) => match[1] ?? "");
-  return sessions.flatMap((session) =>
-    session
-      .split(/^\$ /m)
-      .slice(1)
-      .map((step) => {
-        const [command = "", ...printed] = step.trimEnd().split("\n");
-        return { command, printed: printed.join("\n") };
-      }),
-  );
+  return readBlocks()
+    .filter(isSession)
+    .flatMap(({ lines }) => {
+      assert.match(lines[0] ?? "", /^\$ /, "a session begins with a command");
+      return lines
+        .join("\n")
+        .split(/^\$ /m)
+        .slice(1)
+        .map((step) => {
+          const [command = "", ...printed] = step.trimEnd().split("\n");
+          return { command, printed: printed.join("\n") };
+        });
+    });
 }
 
 /** The command as it must be for the test's cluster, whose nodes have other ports than `npm start`'s. */
@@ -69,6 +98,8 @@ function skipWithoutPrograms(): string | false {
 
 test("the README's sessions print what it says, word by word", { skip: skipWithoutPrograms() }, async () => {
   const steps = readSteps();
+  // However they are fenced, none is passed over.
+  assert.equal(steps.length, readme.split("\n").filter((line) => line.startsWith("$ ")).length);
   assert.ok(steps.length >= 5, "the README has its sessions");
   await withCluster({}, async (cluster) => {
     symlinkSync(cluster.directory, join(cluster.directory, "data"));
@@ -93,5 +124,46 @@ test("the README's sessions print what it says, word by word", { skip: skipWitho
         assert.equal(withoutRate(run()), withoutRate(printed), command);
       } else assert.equal(run(), printed, command);
     }
+  });
+});
+
+test("every block of the README is a session, a program that is run, or a command that another test runs", () => {
+  // In fresh-clone.test.ts, and this very run.
+  const elsewhere = ["npm start", "npm test"];
+  const others = readBlocks().filter((block) => !isSession(block));
+  assert.deepEqual(
+    others.map(({ language, lines }) => (language === "ts" ? "ts" : lines.join("\n"))),
+    [...elsewhere, "ts"],
+  );
+});
+
+test("the README's program runs, and its values are those that it says", async (t) => {
+  await withCluster({}, async (cluster) => {
+    const program = readBlocks().find(({ language }) => language === "ts");
+    assert.ok(program !== undefined);
+    const directory = makeTempDir(t);
+    mkdirSync(join(directory, "node_modules"));
+    symlinkSync(repositoryRoot, join(directory, "node_modules/minikeydb"));
+    // `expression; // value` becomes an assertion.
+    const lines = program.lines.map((line) =>
+      line.replace(/^(await .*); \/\/ (".*"|[\d.]+)$/, "assert.deepEqual($1, $2);"),
+    );
+    assert.ok(
+      lines.some((line) => line.startsWith("assert.")),
+      "the README says what comes back",
+    );
+    let text = lines.join("\n");
+    for (const [i, node] of cluster.nodes.entries()) {
+      text = text.replace(`127.0.0.1:${6380 + i}`, `127.0.0.1:${node.respPort}`);
+    }
+    const file = join(directory, "program.mjs");
+    const end = "await db.close();\nawait node.stop();\nconsole.log('done');\n";
+    writeFileSync(file, `import assert from "node:assert/strict";\n${text}\n${end}`);
+    const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
+      cwd: directory,
+      encoding: "utf8",
+      timeout: 30_000,
+    });
+    assert.deepEqual([status, stdout], [0, "done\n"], stderr);
   });
 });

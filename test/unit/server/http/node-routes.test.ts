@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { describe, it } from "node:test";
-import { fastify } from "fastify";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { describe, it, type TestContext } from "node:test";
+import { type FastifyInstance, fastify, type RouteOptions } from "fastify";
 import { ERROR_CLASSES, type ErrorCode } from "../../../../src/core/errors.js";
 import { keyspaceId, nodeId } from "../../../../src/core/ids.js";
 import type { PartitionInfo } from "../../../../src/node/database.js";
@@ -25,6 +26,29 @@ function partition(
     leader: leader === undefined ? undefined : nodeId(leader),
     replicas: [{ node: nodeId("n1"), role, lag }],
   };
+}
+
+/**
+ * The routes of the first application that is made from now on, as fastify is told of them, in OpenAPI's words. Not
+ * `HEAD`, which comes with `GET`, nor the document itself and its page.
+ */
+function watchRoutes(t: TestContext): ReadonlySet<string> {
+  const served = new Set<string>();
+  const onRoute = ({ url, method }: RouteOptions): void => {
+    if (method === "HEAD" || /^\/(?:docs|openapi\.json)\b/.test(url)) return;
+    const path = url
+      .replace(/:(\w+)/g, "{$1}")
+      .replace(/kv\/\*$/, "kv/{key}")
+      .replace(/query\/\*$/, "query/{path}");
+    for (const each of [method].flat()) served.add(`${each.toLowerCase()} ${path}`);
+  };
+  const onApplication = (message: unknown): void => {
+    unsubscribe("fastify.initialization", onApplication);
+    (message as { fastify: FastifyInstance }).fastify.addHook("onRoute", onRoute);
+  };
+  subscribe("fastify.initialization", onApplication);
+  t.after(() => unsubscribe("fastify.initialization", onApplication));
+  return served;
 }
 
 describe("the node's own routes", () => {
@@ -267,8 +291,10 @@ describe("OpenAPI", () => {
     readonly responses: Readonly<Record<string, unknown>>;
   }
 
-  it("is version 3.1, names every route, and every reference in it leads somewhere", async (t) => {
+  it("is version 3.1, names every route that there is, and every reference in it leads somewhere", async (t) => {
+    const served = watchRoutes(t);
     const { send } = await startHarness(t);
+    assert.ok(served.has("get /kv/{key}") && served.has("post /keyspaces/{keyspace}/compute"));
     const answer = await send("GET", "/openapi.json");
     assert.equal(answer.status, 200);
     const document = answer.json() as {
@@ -281,27 +307,7 @@ describe("OpenAPI", () => {
     const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method} ${path}`),
     );
-    assert.deepEqual(operations.sort(), [
-      "delete /keyspaces/{keyspace}",
-      "delete /keyspaces/{keyspace}/kv/{key}",
-      "delete /kv/{key}",
-      "get /cluster",
-      "get /health",
-      "get /keyspaces",
-      "get /keyspaces/{keyspace}",
-      "get /keyspaces/{keyspace}/kv",
-      "get /keyspaces/{keyspace}/kv/{key}",
-      "get /keyspaces/{keyspace}/query/{path}",
-      "get /kv",
-      "get /kv/{key}",
-      "get /query/{path}",
-      "get /ready",
-      "post /compute",
-      "post /keyspaces",
-      "post /keyspaces/{keyspace}/compute",
-      "put /keyspaces/{keyspace}/kv/{key}",
-      "put /kv/{key}",
-    ]);
+    assert.deepEqual(operations.sort(), [...served].sort());
     const references = [...answer.text.matchAll(/"\$ref":"([^"]+)"/g)].map(([, target]) => target);
     assert.ok(references.length > 20);
     for (const reference of references) {
