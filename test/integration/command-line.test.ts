@@ -89,7 +89,10 @@ test("one command runs a cluster that shell, load, status and keyspace work on, 
 
   assert.equal((await run(t, ["keyspace", "create", "cart", "--connect", connect])).status, 0);
   assert.match((await run(t, ["keyspace", "list", "--connect", connect])).out, /│ cart +│ 1 +│ strong/);
-  assert.match((await run(t, ["keyspace", "create", "cart", "--connect", connect])).err, /cart.*exists/);
+  const twice = await run(t, ["keyspace", "create", "cart", "--connect", connect]);
+  assert.equal(twice.status, 1);
+  assert.match(twice.err, /cart.*exists/);
+  await dropsKeyspace(t, connect);
 
   const status = await run(t, ["status", "--http", http]);
   assert.match(status.out, /3 of 3 nodes up · \d+ partitions, all with a leader/);
@@ -106,6 +109,31 @@ test("one command runs a cluster that shell, load, status and keyspace work on, 
   again.child.kill("SIGTERM");
   assert.equal((await again.ended).status, 0);
 });
+
+/** `cart`, whose number is 1, goes with its keys; `default` stays. */
+async function dropsKeyspace(t: TestContext, connect: string): Promise<void> {
+  const inCart = "SELECT 1\nSET only-here 1\n";
+  assert.equal((await run(t, ["shell", "--connect", connect], inCart)).out, "OK\nOK\n");
+  const drop = (name: string, ...flags: string[]): Promise<Ended> =>
+    run(t, ["keyspace", "drop", name, "--connect", connect, ...flags]);
+  assert.deepEqual(await drop("cart"), { status: 0, out: "dropped cart\n", err: "" });
+  const listed = await run(t, ["keyspace", "list", "--connect", connect, "--json"]);
+  const names = (JSON.parse(listed.out) as { name: string }[]).map(({ name }) => name);
+  assert.deepEqual(names, ["default"]);
+  const again = await drop("cart");
+  assert.equal(again.status, 1);
+  assert.match(again.err, /^minikey: .*cart/);
+  const fixed = await drop("default");
+  assert.notEqual(fixed.status, 0);
+  assert.match(fixed.err, /default/);
+  // A keyspace of the same name starts empty.
+  assert.equal((await run(t, ["keyspace", "create", "cart", "--connect", connect])).status, 0);
+  const { out } = await run(t, ["keyspace", "list", "--connect", connect, "--json"]);
+  const id = (JSON.parse(out) as { name: string; id: number }[]).find(({ name }) => name === "cart")?.id;
+  const empty = await run(t, ["shell", "--connect", connect], `SELECT ${id}\nDBSIZE\n`);
+  assert.equal(empty.out, "OK\n0\n");
+  assert.deepEqual(await drop("cart", "--json"), { status: 0, out: '{"name":"cart"}\n', err: "" });
+}
 
 test("while a node is down the others answer, and it is named", async (t) => {
   const { args, connect, http } = await makePlace(t);

@@ -70,6 +70,7 @@ export class ClusterNode {
   #child: ChildProcess | undefined;
   #exit: Promise<Exit> = Promise.resolve({ code: null, signal: null });
   #log = "";
+  #lifeLog = "";
 
   constructor(id: string, ports: readonly [number, number, number], dataDir: string) {
     this.id = id;
@@ -80,6 +81,11 @@ export class ClusterNode {
   /** What the process wrote to its output, of all its lives, the latest part. */
   get log(): string {
     return this.#log;
+  }
+
+  /** The same of its latest life alone. */
+  get lifeLog(): string {
+    return this.#lifeLog;
   }
 
   get isRunning(): boolean {
@@ -102,9 +108,12 @@ export class ClusterNode {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
+    this.#lifeLog = "";
     running.add(child);
     const keep = (chunk: Buffer): void => {
-      this.#log = (this.#log + chunk.toString()).slice(-LOG_CHARS_KEPT);
+      const text = chunk.toString();
+      this.#log = (this.#log + text).slice(-LOG_CHARS_KEPT);
+      this.#lifeLog = (this.#lifeLog + text).slice(-LOG_CHARS_KEPT);
     };
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);

@@ -42,6 +42,17 @@ test("Redis's texts are known by their code", () => {
   for (const [line, code] of cases) assert.equal(parseRespError(line).code, code, line);
 });
 
+test("what is wrong with a keyspace is known by its code", () => {
+  const cases: [string, ErrorCode][] = [
+    ["ERR no keyspace is named 'cart'", "KEYSPACE_NOT_FOUND"],
+    ["ERR no keyspace has the number 3", "KEYSPACE_NOT_FOUND"],
+    ["ERR no such keyspace: it was dropped", "KEYSPACE_NOT_FOUND"],
+    ["ERR DB index is out of range", "KEYSPACE_NOT_FOUND"],
+    ["ERR the keyspace 'cart' exists already", "KEYSPACE_EXISTS"],
+  ];
+  for (const [line, code] of cases) assert.equal(parseRespError(line).code, code, line);
+});
+
 test("an unknown first word stays in the message", () => {
   const error = parseRespError("EXECABORT Transaction discarded");
   assert.equal(error.code, "BAD_REQUEST");
