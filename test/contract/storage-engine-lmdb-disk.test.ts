@@ -172,25 +172,28 @@ describe("storage engine on LMDB: how it works", () => {
     const store = await openGroup(engine);
     putMany(store, 3000, "old");
     await engine.checkpoint();
-    // Half of them are new; nobody looked before writing.
-    for (let i = 1500; i < 4500; i += 1) store.put("data", `key ${i}`, storedValue("new"));
     for (let i = 0; i < 100; i += 1) store.delete("data", `key ${i}`);
-    let saving = true;
-    const saved = engine.checkpoint().finally(() => {
-      saving = false;
-    });
     let counts = 0;
     let expected = 4400;
-    while (saving) {
-      // Keys in doubt in both overlays, in every turn anew.
-      store.put("data", `key ${counts % 3000}`, storedValue("again"));
-      if (counts % 3000 < 100 && counts < 3000) expected += 1;
-      assert.equal(store.count("data"), expected, `turn ${counts}`);
-      counts += 1;
-      await turn();
+    // A checkpoint may be over after a turn or two, on a machine that has much to do.
+    for (let round = 0; counts < 10; round += 1) {
+      assert.ok(round < 100, "checkpoints take some turns");
+      // Half of them are new at first; nobody looked before writing.
+      for (let i = 1500; i < 4500; i += 1) store.put("data", `key ${i}`, storedValue(`new ${round}`));
+      let saving = true;
+      const saved = engine.checkpoint().finally(() => {
+        saving = false;
+      });
+      while (saving) {
+        // Keys in doubt in both overlays, in every turn anew.
+        store.put("data", `key ${counts % 3000}`, storedValue("again"));
+        if (counts < 100) expected += 1;
+        assert.equal(store.count("data"), expected, `turn ${counts}`);
+        counts += 1;
+        await turn();
+      }
+      await saved;
     }
-    await saved;
-    assert.ok(counts > 3);
     assert.equal(store.count("data"), expected);
     assert.equal([...store.range("data")].length, expected);
   });
