@@ -2,7 +2,6 @@
  * Brings a node into its cluster: carries out the steps of forming.ts, and writes down what they lead to before
  * anyone else hears of it.
  */
-import { MinikeyError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
 import type { CancelTimer, Clock } from "../ports/clock.js";
 import type { Disk } from "../ports/disk.js";
@@ -12,6 +11,7 @@ import type { Note } from "./cluster-view.js";
 import { nextFormingStep } from "./forming.js";
 import { type Identity, writeIdentity } from "./identity.js";
 import { encodeNoteFrame } from "./peer-frames.js";
+import { nodeStopping } from "./refusal.js";
 
 export interface FormationOptions {
   readonly identity: Identity;
@@ -79,7 +79,7 @@ export class Formation {
   }
 
   stop(): void {
-    this.#reject(new MinikeyError("STOPPING", "the node is stopping"));
+    this.#reject(nodeStopping());
   }
 
   onGreeting(greeting: Greeting): void {

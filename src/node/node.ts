@@ -3,7 +3,6 @@
  * server, in a user's program and in the simulator.
  */
 import type { Message } from "../codec/raft-types.js";
-import type { Reply } from "../commands/reply.js";
 import { ScanCursors } from "../commands/scan-cursor.js";
 import { COMMANDS } from "../commands/table.js";
 import type { Args, CommandSpec } from "../commands/types.js";
@@ -23,11 +22,10 @@ import {
 import type { CancelTimer } from "../ports/clock.js";
 import type { Greeting } from "../ports/transport.js";
 import { Acquaintances } from "./acquaintances.js";
-import { admit, kindOf, partitionFor } from "./admission.js";
 import { MAP_CHANGE } from "./cluster-map.js";
 import { ClusterView, parseNote, type Report } from "./cluster-view.js";
-import { ContextOrder } from "./context-order.js";
-import { asReply, Coordinator, copyArgs, groupIn, type Route } from "./coordinator.js";
+import { CommandDispatch } from "./command-dispatch.js";
+import { Coordinator } from "./coordinator.js";
 import type { ClusterStatus, Database, KeyspaceInfo, ReplySink, RequestContext } from "./database.js";
 import { readSpecOf } from "./field-command.js";
 import { FirstElections } from "./first-elections.js";
@@ -41,9 +39,8 @@ import { NODE_COMMANDS, type NodeCommandSpec } from "./node-commands.js";
 import { foundingMapOf, type NodeOptions, type NodeParts } from "./node-options.js";
 import type { AppliedBatch } from "./partition-machine.js";
 import { decodeFrame, encodeNoteFrame } from "./peer-frames.js";
-import { answer } from "./pending.js";
 import { Readmission } from "./readmission.js";
-import { replicasAway } from "./refusal.js";
+import { nodeStopping } from "./refusal.js";
 import type { ReplicaGroup } from "./replica-group.js";
 import { Requests } from "./requests.js";
 import { Router } from "./router.js";
@@ -85,7 +82,7 @@ export class MinikeyNode implements Database {
   readonly #view: ClusterView;
   readonly #groups: Groups;
   readonly #requests: Requests;
-  readonly #coordinator: Coordinator;
+  readonly #dispatch: CommandDispatch;
   readonly #router = new Router();
   readonly #membership: Membership;
   readonly #readmission: Readmission;
@@ -152,7 +149,7 @@ export class MinikeyNode implements Database {
       holdersOf: (group) => this.#membership.holdersOf(group),
       nodeOf: (replica) => this.#membership.nodeOfMember(memberNumberOf(replica)),
       exists: (group) => group === META_GROUP || this.#router.keyspaceById(keyspaceOf(group)) !== undefined,
-      writeSpecOf: (opcode) => this.#nodeCommands.get(opcode) ?? COMMANDS.byOpcode(opcode),
+      writeSpecOf: (opcode) => this.#logged(opcode),
       specOf: readSpecOf,
       scheduleTurn: () => this.#scheduleTurn(),
     });
@@ -170,13 +167,23 @@ export class MinikeyNode implements Database {
       onFatal: parts.onFatal,
     });
     this.#readmission = new Readmission(this.#membership, this.#view, transport, logger);
-    this.#coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors(), this.#self);
+    const coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors(), this.#self);
+    this.#dispatch = new CommandDispatch({
+      self: this.#self,
+      limits: options,
+      router: this.#router,
+      membership: this.#membership,
+      requests: this.#requests,
+      coordinator,
+      transport,
+      isStopping: () => this.#isStopping,
+    });
     const engines = [parts.diskEngine, parts.memoryEngine];
     this.#checkpoints = new Checkpoints(engines, this.#groups, clock, (error) => parts.onFatal(error));
     this.#expiry = new Expiry(this.#groups, this.#requests, clock);
     this.#firstElections = new FirstElections(this.#groups, clock, (id) => this.#isReplicaUp(id));
     this.#members = new Members(this.#groups, logger);
-    this.#abandoned = new AbandonedTransactions(this.#groups, this.#coordinator.transactions, clock, logger);
+    this.#abandoned = new AbandonedTransactions(this.#groups, coordinator.transactions, clock, logger);
   }
 
   // --- Life ---
@@ -199,7 +206,7 @@ export class MinikeyNode implements Database {
     transport.setPeers(new Map(peers.map((peer) => [peer.id, peer.address])));
     const identity = await this.#formation.run();
     await this.#openGroups(identity);
-    if (this.#isStopping) throw stopping();
+    if (this.#isStopping) throw nodeStopping();
     this.#every(TICK_MS, () => this.#groups.tick());
     this.#every(SWEEP_MS, () => this.#sweep());
     this.#every(REPORT_MS, () => this.#report());
@@ -255,7 +262,7 @@ export class MinikeyNode implements Database {
         self: replicaOf(identity.memberNumber, identity.incarnation),
         raft: { ...RAFT, readMode: this.#options.readMode, random: () => random.unit() },
         recovered: recovery.groups,
-        lookup: (opcode) => this.#nodeCommands.get(opcode) ?? COMMANDS.byOpcode(opcode),
+        lookup: (opcode) => this.#logged(opcode),
       },
       this.#groups,
     );
@@ -263,6 +270,11 @@ export class MinikeyNode implements Database {
     await keeper.openMeta(founders, this.#options.valueBytesMax);
     this.#isOpen = true;
     await this.#membership.start(keeper, identity.incarnation);
+  }
+
+  /** The command that an entry of a log names: one of the table's, or the node's own. */
+  #logged(opcode: number): CommandSpec | NodeCommandSpec | undefined {
+    return this.#nodeCommands.get(opcode) ?? COMMANDS.byOpcode(opcode);
   }
 
   #every(periodMs: number, run: () => void): void {
@@ -311,74 +323,7 @@ export class MinikeyNode implements Database {
   }
 
   submit(args: Args, context: RequestContext, sink: ReplySink): void {
-    const spec = COMMANDS.lookup(args.bytes, args.start(0), args.end(0));
-    if (spec === undefined) {
-      sink.onReply(new MinikeyError("UNKNOWN_COMMAND", `unknown command '${args.text(0)}'`));
-      return;
-    }
-    const route = this.#router.route(context);
-    const problem = route === undefined ? this.#noRoute(context) : this.#check(spec, args, route, context);
-    if (route === undefined || problem !== undefined) {
-      sink.onReply(problem ?? null);
-      return;
-    }
-    const partition = partitionFor(spec, args, route);
-    const kind = kindOf(spec, partition);
-    const order = (context.order ??= new ContextOrder());
-    if (order.tryStart(kind)) {
-      this.#start(spec, args, partition, route, context, sink);
-      return;
-    }
-    const kept = copyArgs(args);
-    const start = () => this.#start(spec, kept, partition, route, context, sink);
-    order.defer({ kind, sizeBytes: kept.bytes.length, start });
-  }
-
-  #start(
-    spec: CommandSpec,
-    args: Args,
-    partition: number,
-    route: Route,
-    context: RequestContext,
-    sink: ReplySink,
-  ): void {
-    if (partition === -1) {
-      const kept = spec.spread === "query" ? args : copyArgs(args);
-      const keptBytes = kept.bytesUsed;
-      context.order?.keep(keptBytes);
-      this.#coordinator.run(spec, kept, route, (reply) => {
-        context.order?.letGo(keptBytes);
-        answer(sink, context, reply);
-      });
-    } else if (spec.access === "write") {
-      this.#requests.write(groupIn(route.keyspace, partition), spec.opcode, args, route.level, sink, context);
-    } else {
-      this.#requests.read(groupIn(route.keyspace, partition), spec, args, route.guarantee, sink, context);
-    }
-  }
-
-  #noRoute(context: RequestContext): MinikeyError {
-    return this.#membership.map.epoch === 0
-      ? new MinikeyError("NOT_READY", "the node has not joined its cluster yet")
-      : new MinikeyError("KEYSPACE_NOT_FOUND", `no keyspace has the number ${context.keyspace}`);
-  }
-
-  #check(spec: CommandSpec, args: Args, route: Route, context: RequestContext): Reply | undefined {
-    if (this.#isStopping) return stopping();
-    try {
-      admit(spec, args, this.#options, route.partitionOf);
-    } catch (error) {
-      return asReply(error);
-    }
-    return context.readLevel === "all" && spec.access === "read" ? this.#missingReplica() : undefined;
-  }
-
-  /** Level `all` on reads: no replica may be away. */
-  #missingReplica(): MinikeyError | undefined {
-    const missing = this.#membership.map.members
-      .map((member) => member.id)
-      .filter((id) => id !== this.#self && !this.#parts.transport.isUp(id));
-    return missing.length === 0 ? undefined : replicasAway(missing);
+    this.#dispatch.submit(args, context, sink);
   }
 
   // --- Keyspaces and status ---
@@ -590,8 +535,4 @@ export class MinikeyNode implements Database {
       });
     }
   }
-}
-
-function stopping(): MinikeyError {
-  return new MinikeyError("STOPPING", "the node is stopping");
 }

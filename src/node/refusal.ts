@@ -1,4 +1,4 @@
-/** Why a request waits, so that it can be told when its time is over. */
+/** Why a request waits, so that it can be told when its time is over; and what is refused, in words. */
 import { MinikeyError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
 
@@ -29,4 +29,9 @@ export function replicasAway(nodes: readonly NodeId[]): MinikeyError {
     "NO_QUORUM",
     `the level 'all' needs every replica, and ${nodes.join(", ")} cannot be reached`,
   );
+}
+
+/** For what comes after the node was told to stop. */
+export function nodeStopping(): MinikeyError {
+  return new MinikeyError("STOPPING", "the node is stopping");
 }

@@ -27,7 +27,7 @@ import {
   type PeerFrame,
 } from "./peer-frames.js";
 import { answer } from "./pending.js";
-import type { Sending } from "./refusal.js";
+import { nodeStopping, type Sending } from "./refusal.js";
 import type { ReplicaGroup } from "./replica-group.js";
 import { retainReply } from "./retain-reply.js";
 
@@ -461,7 +461,7 @@ export class Requests implements WriterHost, ReaderHost {
 
   #refusal(): MinikeyError {
     return this.#isClosed
-      ? new MinikeyError("STOPPING", "the node is stopping")
+      ? nodeStopping()
       : new MinikeyError("KEYSPACE_NOT_FOUND", "no such keyspace: it was dropped");
   }
 
