@@ -54,11 +54,20 @@ export function skipJsonSpace(bytes: Bytes, at: number, end: number): number {
   return next;
 }
 
-/** True when `bytes[start, end)` is one JSON value, with or without whitespace around it. */
-export function isJsonText(scanner: JsonTextScanner, bytes: Bytes, start: number, end: number): boolean {
+/**
+ * Where `bytes[start, end)` stops being one JSON value, with or without whitespace around it: the position of the
+ * first byte that no JSON text could have there, `end` when it ends too early; −1 when it is one.
+ */
+export function jsonErrorAt(scanner: JsonTextScanner, bytes: Bytes, start: number, end: number): number {
   const valueEnd = scanner.value(bytes, skipJsonSpace(bytes, start, end), end);
-  return valueEnd >= 0 && skipJsonSpace(bytes, valueEnd, end) === end;
+  if (valueEnd < 0) return ~valueEnd;
+  const next = skipJsonSpace(bytes, valueEnd, end);
+  return next === end ? -1 : next;
 }
+
+/** True when `bytes[start, end)` is one JSON value, with or without whitespace around it. */
+export const isJsonText = (scanner: JsonTextScanner, bytes: Bytes, start: number, end: number): boolean =>
+  jsonErrorAt(scanner, bytes, start, end) < 0;
 
 /**
  * Copies the JSON text `source[start, end)`, which has been checked, without the whitespace between its tokens

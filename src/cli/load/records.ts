@@ -14,7 +14,13 @@
  */
 import { isUtf8 } from "node:buffer";
 import { uniqueNames } from "../../codec/json-canonical.js";
-import { compactJson, JSON_DEPTH_MAX, JsonTextScanner, skipJsonSpace } from "../../codec/json-text.js";
+import {
+  compactJson,
+  JSON_DEPTH_MAX,
+  JsonTextScanner,
+  jsonErrorAt,
+  skipJsonSpace,
+} from "../../codec/json-text.js";
 import { RECORD_JSON, RECORD_STRING, type RecordType } from "../../codec/record-batch.js";
 import {
   allocUnsafeBytes,
@@ -26,7 +32,6 @@ import {
 } from "../../core/bytes.js";
 import { RecordTextParser } from "../../document/record-parser.js";
 import { isBlank, type RecordFormat } from "./formats.js";
-import { jsonErrorColumn } from "./json-column.js";
 import type { Line } from "./line-splitter.js";
 
 /** Where a record lies: views, valid until the parser's next line. */
@@ -229,7 +234,7 @@ export class RecordParser implements LoadRecord {
     try {
       parsed = JSON.parse(text);
     } catch {
-      const column = jsonErrorColumn(text);
+      const column = bytes.utf8Slice(start, jsonErrorAt(this.#scanner, bytes, start, end)).length + 1;
       return this.#refuse(column, column > text.length ? "the JSON ends too early" : "not JSON from here on");
     }
     if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { detectFormat, type RecordFormat } from "../../../../src/cli/load/formats.js";
-import { jsonErrorColumn } from "../../../../src/cli/load/json-column.js";
 import type { Line } from "../../../../src/cli/load/line-splitter.js";
 import { RecordParser } from "../../../../src/cli/load/records.js";
 import { RECORD_JSON } from "../../../../src/codec/record-batch.js";
@@ -147,7 +146,6 @@ test("a bad line is named with column and reason", () => {
 
 test("the column of a JSON error is where no JSON text can go on", () => {
   for (const [text, column] of [
-    ["", 1],
     ["{", 2],
     ["{]", 2],
     ['{"a"}', 5],
@@ -158,8 +156,8 @@ test("the column of a JSON error is where no JSON text can go on", () => {
     ["tru", 4],
     ["trux", 4],
     ["01", 2],
-    ["-", 1],
-    ["1.", 2],
+    ["-", 2],
+    ["1.", 3],
     ['"a', 3],
     ['"\\x"', 3],
     ['"a\tb"', 3],
@@ -167,7 +165,8 @@ test("the column of a JSON error is where no JSON text can go on", () => {
     ["nul", 4],
   ] as const) {
     assert.throws(() => JSON.parse(text), SyntaxError, text);
-    assert.equal(jsonErrorColumn(text), column, text);
+    const reason = column > text.length ? "the JSON ends too early" : "not JSON from here on";
+    assert.deepEqual(parse(text, "jsonl"), [column, reason], text);
   }
 });
 
@@ -179,7 +178,10 @@ test("a column is found for every text that JSON.parse refuses, within it", () =
       try {
         JSON.parse(text);
       } catch {
-        const column = jsonErrorColumn(text);
+        const found = parse(text, "jsonl");
+        if (found === "blank") return;
+        assert.ok(Array.isArray(found), text);
+        const [column] = found;
         assert.ok(column >= 1 && column <= text.length + 1, `${text}: ${column}`);
       }
     }),
