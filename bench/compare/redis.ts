@@ -28,7 +28,7 @@ export interface RedisBenchmark {
   readonly cluster?: boolean;
 }
 
-export const KEY_SPACE = 100_000;
+const KEY_SPACE = 100_000;
 export const VALUE_BYTES = 64;
 /** With `--cluster`, redis-benchmark puts a hash tag into its keys, another for each node: so many times the keys. */
 const CLUSTER_TAGS = 3;

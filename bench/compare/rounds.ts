@@ -36,7 +36,7 @@ async function runRedis(plan: Plan, figures: Figures): Promise<void> {
 }
 
 /** Every load once against one node, and once with the client asking the cluster where the keys are. */
-export async function runMinikey(
+async function runMinikey(
   cluster: Cluster,
   names: readonly (keyof Plan["minikey"])[],
   plan: Plan,
@@ -52,7 +52,7 @@ export async function runMinikey(
 }
 
 /** The better of the two ways to reach the cluster, which is the one that counts, and both in words. */
-export function bestOf(
+function bestOf(
   figures: Figures,
   name: string,
   show: (of: LoadFigures) => string,
@@ -63,7 +63,7 @@ export function bestOf(
   return { best: isBetter(all, one) ? all : one, text: `one node: ${show(one)}; --cluster: ${show(all)}` };
 }
 
-export const isFaster = (a: LoadFigures, b: LoadFigures): boolean => a.rps > b.rps;
+const isFaster = (a: LoadFigures, b: LoadFigures): boolean => a.rps > b.rps;
 const isSooner = (a: LoadFigures, b: LoadFigures): boolean => a.meanMs < b.meanMs;
 
 function etcdRows(figures: Figures, plan: Plan): Row[] {

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { GENERATOR_DEPTH_MAX } from "../document/record-generator.js";
 import { CONFIG_FILE_KEY, flagOf, OPTION_KEYS, OPTIONS, variableOf } from "../server/config/node-config.js";
 import type { ClusterFlags } from "./cluster/cluster-command.js";
 import { DEFAULT_CONNECT, DEFAULT_HTTP } from "./connection.js";
@@ -155,12 +156,13 @@ function addLoad(program: Command): void {
 }
 
 function addGenerate(program: Command): void {
+  const depth = wholeOption("-d, --depth <n>", "how deep sets nest; 0: one flat set", 0, GENERATOR_DEPTH_MAX);
   program
     .command("generate")
     .description("print records made up at random, in the record format")
     .requiredOption("-k, --key-file <file>", "names and types of values: name string|int|float a line")
     .addOption(wholeOption("-n, --lines <n>", "how many records", 0).default(1_000))
-    .addOption(wholeOption("-d, --depth <n>", "how deep sets nest; 0: one flat set", 0, 127).default(3))
+    .addOption(depth.default(3))
     .addOption(wholeOption("-l, --longest <n>", "length of the longest string", 1, 1_048_576).default(8))
     .addOption(wholeOption("-m, --most <n>", "most keys of a set", 0).default(5))
     .addOption(wholeOption("--seed <n>", "the same seed makes the same records; default: a random one", 0))

@@ -259,6 +259,6 @@ export class Client {
 }
 
 /** The pattern that matches exactly what starts with `prefix`. */
-export function globOfPrefix(prefix: string): string {
+function globOfPrefix(prefix: string): string {
   return `${prefix.replaceAll(/[\\*?[\]]/g, String.raw`\$&`)}*`;
 }

@@ -89,7 +89,7 @@ export function queried(reply: WireReply): Json {
 }
 
 /** Compact JSON. Throws `BAD_REQUEST` for what JSON cannot hold. */
-export function documentText(value: Json): string {
+function documentText(value: Json): string {
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined) throw new MinikeyError("BAD_REQUEST", `not a JSON value: ${typeof value}`);
   return text;

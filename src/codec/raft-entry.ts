@@ -9,7 +9,7 @@
  *   ┌───────────┬─────────────┬───────────────────────────────────────────┬─────────────────────┐
  *   │ count u32 │ first  u48  │ count × [ term u48 | kind u8 | size u32 ] │ the data, in order  │
  *   └───────────┴─────────────┴───────────────────────────────────────────┴─────────────────────┘
- *   ╰──────── header: entriesHeaderLength ────────────────────────────────╯╰ entriesDataLength ─╯
+ *   ╰──────── header: entriesHeaderLength ────────────────────────────────╯╰──────── data ───────╯
  *   kind: 1 command, 2 config, 3 noop
  *
  *   hard state        ┌──────────┬──────────┬────────────┐
@@ -43,13 +43,6 @@ const KIND_NOOP = 3;
 /** Bytes of the entries' header: everything but their data. */
 export function entriesHeaderLength(entries: readonly Entry[]): number {
   return ENTRIES_FIXED_BYTES + entries.length * ENTRY_HEADER_BYTES;
-}
-
-/** Bytes of the entries' data. */
-export function entriesDataLength(entries: readonly Entry[]): number {
-  let length = 0;
-  for (const entry of entries) length += entry.data.length;
-  return length;
 }
 
 /** Writes the header. The data must follow, in order. */

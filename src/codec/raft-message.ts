@@ -24,7 +24,6 @@ import { logIndex, replicaId, term } from "../core/ids.js";
 import { ByteReader } from "./byte-reader.js";
 import { ByteWriter } from "./byte-writer.js";
 import {
-  entriesDataLength,
   entriesHeaderLength,
   pushEntriesData,
   readEntries,
@@ -63,15 +62,8 @@ export function messageHeaderLength(message: Message): number {
   return ENVELOPE_BYTES + bodyLength(message);
 }
 
-/** Bytes of the whole message. */
-export function messageLength(message: Message): number {
-  const header = messageHeaderLength(message);
-  if (message.type === "append") return header + entriesDataLength(message.entries);
-  return message.type === "snapshot" ? header + message.data.length : header;
-}
-
 /** Writes the header; what `pushMessageData` pushes must follow it. */
-export function writeMessageHeader(message: Message, writer: ByteWriter): void {
+function writeMessageHeader(message: Message, writer: ByteWriter): void {
   writer.u8(codeOfType(message.type));
   writer.u48(message.from);
   writer.u48(message.to);
@@ -80,7 +72,7 @@ export function writeMessageHeader(message: Message, writer: ByteWriter): void {
 }
 
 /** Appends the message's entry or snapshot data to `parts`, uncopied. */
-export function pushMessageData(message: Message, parts: Uint8Array[]): void {
+function pushMessageData(message: Message, parts: Uint8Array[]): void {
   if (message.type === "append") pushEntriesData(message.entries, parts);
   else if (message.type === "snapshot" && message.data.length > 0) parts.push(message.data);
 }

@@ -50,11 +50,6 @@ export function negateInt64(value: Int64): Int64 | undefined {
   return normalize(-value);
 }
 
-/** The nearest `number`: exact within ±(2^53 − 1), and of the right sign and size beyond. */
-export function toNumber(value: Int64): number {
-  return Number(value);
-}
-
 function normalize(value: bigint): Int64 | undefined {
   if (value > INT64_MAX || value < INT64_MIN) return undefined;
   const near = Number(value);

@@ -15,7 +15,7 @@ export function slotOfArg(args: Args, i: number): number {
 }
 
 /** The argument that holds the last key; below `keys.first` when there is none. */
-export function lastKeyIndex(spec: CommandSpec, args: Args): number {
+function lastKeyIndex(spec: CommandSpec, args: Args): number {
   const last = spec.keys.last;
   return last < 0 ? args.count + last : last;
 }

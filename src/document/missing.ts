@@ -18,17 +18,12 @@ export function noSuchKey(key: Key): MinikeyError {
 
 /**
  * The document at `key` lacks a part of `path`: `person2.address has no field "nr"`, `person1.age is a number and has
- * no field "x"`, `tags has 3 elements: no position 7`.
+ * no field "x"`, `tags has 3 elements: no position 7`. Bytes count as text: `hello is text and has no field "x"`.
  */
 export function noSuchPart(key: Key, path: readonly string[], missing: MissingPart): MinikeyError {
   const where = formatKeyPath(key, path.slice(0, missing.depth));
   const segment = path[missing.depth];
   return new MinikeyError("PATH_NOT_FOUND", `${where} ${lack(missing, segment)}`);
-}
-
-/** The value at `key` is bytes, which nothing leads into: `hello is text and has no field "x"`. */
-export function noPartOfBytes(key: Key, path: readonly string[]): MinikeyError {
-  return noSuchPart(key, path, { kind: "missing", depth: 0, at: "text", elements: 0 });
 }
 
 function lack(missing: MissingPart, segment: string): string {

@@ -50,8 +50,8 @@ export interface ClusterMap {
   readonly keyspaces: readonly Keyspace[];
 }
 
-export const MAP_KEY = "map";
-export const DEFAULT_KEYSPACE = "default";
+const MAP_KEY = "map";
+const DEFAULT_KEYSPACE = "default";
 const KEYSPACES_MAX = 1024;
 const LOST_DISKS_MAX = 8;
 /** What a replica's id has room for. */

@@ -14,7 +14,7 @@ import { type NodeId, nodeId } from "../core/ids.js";
 import type { Disk } from "../ports/disk.js";
 
 /** The format of everything in the data directory. */
-export const DATA_FORMAT = 1;
+const DATA_FORMAT = 1;
 const FILE = "identity.json";
 const FIELDS: ReadonlySet<string> = new Set([
   "nodeId",

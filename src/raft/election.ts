@@ -54,7 +54,7 @@ export function onLeaderUnreachable(replica: Replica): void {
 }
 
 /** A leader is known and was heard of within the time-out: nobody else is to be elected. */
-export function hearsLeader(replica: Replica): boolean {
+function hearsLeader(replica: Replica): boolean {
   if (replica.ticks < replica.refuseVotesUntilTick) return true;
   if (replica.role === "leader") return true;
   return replica.leader !== NOBODY && replica.electionElapsed < replica.options.electionTicks;

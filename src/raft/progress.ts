@@ -18,7 +18,7 @@ import { type LogIndex, logIndex, type ReplicaId } from "../core/ids.js";
 export const NOT_BEHIND: LogIndex = logIndex(-1);
 
 /** The tick of what has not happened. */
-export const NEVER = Number.NEGATIVE_INFINITY;
+const NEVER = Number.NEGATIVE_INFINITY;
 
 export type ProgressState = "probe" | "replicate" | "snapshot";
 

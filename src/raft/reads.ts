@@ -204,7 +204,7 @@ function hasLease(replica: Replica): boolean {
  * Ticks for which a confirmed round stands: a voter waits `electionTicks` from an answer that came later than
  * the round began. One tick is lost to rounding on either side, a quarter is left to clocks that drift.
  */
-export function leaseTicks(options: Pick<RaftOptions, "electionTicks">): number {
+function leaseTicks(options: Pick<RaftOptions, "electionTicks">): number {
   return Math.floor((options.electionTicks * 3) / 4) - 1;
 }
 

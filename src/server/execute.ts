@@ -31,7 +31,7 @@ export function execute(
 }
 
 /** The arguments one after the other in one buffer of their own. */
-export function toArgs(command: readonly Argument[]): Args {
+function toArgs(command: readonly Argument[]): Args {
   let sizeBytes = 0;
   for (const part of command) sizeBytes += typeof part === "string" ? utf8Length(part) : part.length;
   const bytes = allocUnsafeBytes(sizeBytes);
@@ -54,7 +54,7 @@ export function toArgs(command: readonly Argument[]): Args {
 export const sliceBytes = (slice: Slice): Bytes => slice.bytes.subarray(slice.start, slice.end);
 
 /** The same reply with its bytes in memory of its own. */
-export function copyReply(reply: Reply): Reply {
+function copyReply(reply: Reply): Reply {
   if (reply === null || typeof reply !== "object") return reply;
   if (reply instanceof Slice) return copySlice(reply);
   if (Array.isArray(reply)) return (reply as readonly Reply[]).map((item) => copyReply(item));

@@ -10,7 +10,7 @@ export interface RangeBounds {
 }
 
 /** The smallest key after all those that start with `prefix`; undefined when there is none. */
-export function afterPrefix(prefix: Key): Key | undefined {
+function afterPrefix(prefix: Key): Key | undefined {
   let length = prefix.length;
   while (length > 0 && prefix.charCodeAt(length - 1) === 0xff) length -= 1;
   if (length === 0) return undefined;

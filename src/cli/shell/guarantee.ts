@@ -56,7 +56,7 @@ function knows(a: Sight, b: Sight): boolean {
 }
 
 /** How many of `replicas` copies may not be down. */
-export const lossMax = (replicas: number): number => Math.ceil(replicas / 2);
+const lossMax = (replicas: number): number => Math.ceil(replicas / 2);
 
 /** @param wanted the user's k; undefined for the keyspace's own */
 export const thresholdOf = (replicas: number, wanted: number | undefined): number =>

@@ -17,8 +17,7 @@ import type { Doubt } from "./guarantee.js";
 import type { ServerWatch } from "./server-watch.js";
 
 /** To the letter what users of the store that the shell takes over from know. */
-export const DOUBT_WARNING =
-  "k or more servers are down and therefore the correct output cannot be guaranteed";
+const DOUBT_WARNING = "k or more servers are down and therefore the correct output cannot be guaranteed";
 
 const RETRY_EVERY_MS = 100;
 

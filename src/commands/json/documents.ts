@@ -13,7 +13,7 @@ import type { Args, CommandSpec, Entry, KeyValueView } from "../types.js";
 
 // --- Errors ---
 
-export const noSuchDocument = (): MinikeyError =>
+const noSuchDocument = (): MinikeyError =>
   new MinikeyError("NOT_FOUND", "could not perform this operation on a key that doesn't exist");
 
 export const noSuchPath = (): MinikeyError => new MinikeyError("NOT_FOUND", "Path does not exist");

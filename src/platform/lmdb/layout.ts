@@ -25,7 +25,7 @@ import type { AppliedState } from "../../ports/storage-engine.js";
 import { TABLE_COUNT } from "../../storage/tables.js";
 
 export const FORMAT_VERSION = 1;
-export const ROOT_TREE = 0;
+const ROOT_TREE = 0;
 export const FORMAT_KEY: Key = treeKey(ROOT_TREE, "format");
 const GROUP_PREFIX: Key = treeKey(ROOT_TREE, "g");
 const GARBAGE_PREFIX: Key = treeKey(ROOT_TREE, "x");

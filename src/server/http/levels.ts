@@ -6,7 +6,7 @@ const READ_LEVELS: readonly ReadLevel[] = ["linearizable", "stale", "one", "quor
 const WRITE_LEVELS: readonly WriteLevel[] = ["one", "quorum", "all"];
 
 /** What holds when a request names no level: durable and linearizable, unless the keyspace is eventual. */
-export function defaultContext(keyspace: KeyspaceInfo): RequestContext {
+function defaultContext(keyspace: KeyspaceInfo): RequestContext {
   return keyspace.consistency === "strong"
     ? { keyspace: keyspace.id, readLevel: "linearizable", writeLevel: "quorum" }
     : { keyspace: keyspace.id, readLevel: "one", writeLevel: "one" };

@@ -60,7 +60,7 @@ export function keyspaceOf(
   return keyspace;
 }
 
-export function keyspaceNamed(database: Database, encodedName: string): KeyspaceInfo {
+function keyspaceNamed(database: Database, encodedName: string): KeyspaceInfo {
   const name = percentDecode(encodedName, "the keyspace's name").utf8Slice();
   const keyspace = database.keyspaceByName(name);
   if (keyspace === undefined) {

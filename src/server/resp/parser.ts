@@ -39,7 +39,7 @@ export interface ParserLimits {
   readonly inputBudget: ByteBudget;
 }
 
-export const ARGUMENTS_MAX = 1024 * 1024;
+const ARGUMENTS_MAX = 1024 * 1024;
 /** Announced lengths beyond this are no mistake of size but of framing. Redis's default limit. */
 const BULK_BYTES_MAX = 512 * 1024 * 1024;
 const LINE_BYTES_MAX = 64 * 1024;

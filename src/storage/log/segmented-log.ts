@@ -28,7 +28,7 @@ import { SpareSegment } from "./spare-segment.js";
 import type { LogAppend, LogOptions, WriteAheadLog } from "./types.js";
 import { Unit } from "./unit.js";
 
-export const SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024;
+const SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024;
 /** The first segment's size; each is twice the one before, up to the maximum. A small log stays small. */
 const FIRST_SEGMENT_BYTES = 4 * 1024 * 1024;
 const BATCH_BYTES = 64 * 1024;

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { keyFromText, keyToText } from "../../../src/core/bytes.js";
+import type { JsonKind } from "../../../src/document/found.js";
 import { candidates, candidatesOf, formatKeyPath, parseKeyPath } from "../../../src/document/key-path.js";
-import { noPartOfBytes, noSuchKey, noSuchPart } from "../../../src/document/missing.js";
+import { noSuchKey, noSuchPart } from "../../../src/document/missing.js";
 import { anyName } from "./documents.js";
 
 /** `key > field > field`, the longest key first. */
@@ -123,7 +124,7 @@ const isEqual = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((segment, i) => segment === b[i]);
 
 test("what is missing is named", () => {
-  const missing = (depth: number, at: "object" | "array" | "number" | "null" | "boolean", elements = 0) =>
+  const missing = (depth: number, at: JsonKind, elements = 0) =>
     ({ kind: "missing", depth, at, elements }) as const;
   const person = ["address", "nr"];
   const texts: [string, string][] = [
@@ -139,7 +140,7 @@ test("what is missing is named", () => {
     [noSuchPart("tags", ["7"], missing(0, "array", 3)).message, "tags has 3 elements: no position 7"],
     [noSuchPart("tags", ["1"], missing(0, "array", 1)).message, "tags has 1 element: no position 1"],
     [noSuchPart("tags", ["x"], missing(0, "array", 3)).message, 'tags is a list and has no field "x"'],
-    [noPartOfBytes("hello", ["x"]).message, 'hello is text and has no field "x"'],
+    [noSuchPart("hello", ["x"], missing(0, "text")).message, 'hello is text and has no field "x"'],
   ];
   for (const [text, expected] of texts) assert.equal(text, expected);
   assert.equal(noSuchKey("a").toRespText(), "NOTFOUND no such key: a");
