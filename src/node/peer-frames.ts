@@ -33,9 +33,11 @@ const READ_RESULT = 5;
 const NOTE = 6;
 const HEADER_BYTES = 5;
 
-/** `not-leader` and `overloaded`: the batch was not proposed. The others as `AppliedBatch` says. */
-export type WriteStatus = AppliedBatch["status"] | "not-leader" | "overloaded";
-const WRITE_STATUSES: readonly WriteStatus[] = [
+/**
+ * `not-leader` and `overloaded`: the batch was not proposed. The others as `AppliedBatch` says. A status is sent as
+ * its position here.
+ */
+export const WRITE_STATUSES = [
   "applied",
   "blocked",
   "refused",
@@ -43,7 +45,8 @@ const WRITE_STATUSES: readonly WriteStatus[] = [
   "not-leader",
   "overloaded",
   "forgotten",
-];
+] as const satisfies readonly (AppliedBatch["status"] | "not-leader" | "overloaded")[];
+export type WriteStatus = (typeof WRITE_STATUSES)[number];
 
 export type PeerFrame =
   | { readonly type: "raft"; readonly group: GroupId; readonly message: Message }
@@ -138,7 +141,7 @@ export function decodeFrame(frame: Bytes): PeerFrame {
     case WRITE_RESULT: {
       const session = reader.u48();
       const sequence = reader.u32();
-      const status = WRITE_STATUSES[reader.u8()];
+      const status = WRITE_STATUSES.at(reader.u8());
       if (status === undefined) throw reader.error("an unknown status");
       return { type: "write-result", group, session, sequence, status, replies: readReplies(reader) };
     }

@@ -18,7 +18,7 @@ import {
   encodeWriteFrame,
   encodeWriteResultFrame,
   type PeerFrame,
-  type WriteStatus,
+  WRITE_STATUSES,
 } from "../../../src/node/peer-frames.js";
 import { messages as message, record } from "../codec/raft-generators.js";
 
@@ -33,14 +33,6 @@ const reply: fc.Arbitrary<Reply> = fc.oneof(
   fc.string({ maxLength: 20 }).map((text) => new MinikeyError("NO_QUORUM", text)),
 );
 const replies = fc.array(reply, { maxLength: 4 });
-const statuses: readonly WriteStatus[] = [
-  "applied",
-  "blocked",
-  "refused",
-  "acknowledged",
-  "not-leader",
-  "overloaded",
-];
 
 /** A frame, and what it is to be when it arrives. */
 const frames: fc.Arbitrary<{ parts: readonly Uint8Array[]; frame: PeerFrame }> = fc.oneof(
@@ -57,7 +49,7 @@ const frames: fc.Arbitrary<{ parts: readonly Uint8Array[]; frame: PeerFrame }> =
       group,
       session: u48,
       sequence: fc.nat(),
-      status: fc.constantFrom(...statuses),
+      status: fc.constantFrom(...WRITE_STATUSES),
       replies,
     })
     .map((body) => ({
