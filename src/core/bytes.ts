@@ -86,6 +86,25 @@ export function copyInto(target: Bytes, at: number, source: Bytes, start: number
   for (let from = start, to = at; from < end; from += 1, to += 1) target[to] = source[from];
 }
 
+/** Up to here a loop writes a key faster than a call into the runtime does. */
+const LOOP_KEY_LENGTH_MAX = 32;
+
+/** Writes `key` to `target` from `start` on. */
+export function writeKey(target: Bytes, start: number, key: Key): void {
+  if (key.length > LOOP_KEY_LENGTH_MAX) {
+    target.latin1Write(key, start, key.length);
+    return;
+  }
+  for (let i = 0; i < key.length; i += 1) target[start + i] = key.charCodeAt(i);
+}
+
+/** Whether `bytes`, from `start` on, begin with `key`. */
+export function isKeyAt(bytes: Bytes, start: number, key: Key): boolean {
+  // From the end: keys that are compared often share their beginnings.
+  for (let i = key.length - 1; i >= 0; i -= 1) if (bytes[start + i] !== key.charCodeAt(i)) return false;
+  return true;
+}
+
 /** A copy in memory of its own, which keeps nothing else alive. */
 export function copyBytes(source: Uint8Array, start = 0, end = source.length): Bytes {
   const copy = Buffer.allocUnsafeSlow(end - start);

@@ -3,7 +3,7 @@
  *
  * Values are copied out of LMDB's map, because their pages may be reused after the turn.
  */
-import { asBytes, type Bytes, type Key } from "../../core/bytes.js";
+import { asBytes, type Bytes, type Key, writeKey } from "../../core/bytes.js";
 import type { GroupId } from "../../core/ids.js";
 import type { Clock } from "../../ports/clock.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
@@ -22,8 +22,6 @@ import {
   treeOfGarbageKey,
 } from "./layout.js";
 
-/** Up to here a loop writes a key faster than a call into the runtime does. */
-const LOOP_KEY_LENGTH_MAX = 32;
 const TREE_BYTES = 4;
 /** As the tree of a key: the key is complete, as the environment stores it. */
 export const COMPLETE = -1;
@@ -124,8 +122,7 @@ export function scopedKeyEncoder(scope: { readonly tree: number }): KeyEncoder {
         target[at + 3] = tree;
         at += TREE_BYTES;
       }
-      if (key.length > LOOP_KEY_LENGTH_MAX) return at + target.latin1Write(key, at);
-      for (let i = 0; i < key.length; i += 1) target[at + i] = key.charCodeAt(i);
+      writeKey(target, at, key);
       return at + key.length;
     },
     readKey: (source, start, end) => source.latin1Slice(start, end),

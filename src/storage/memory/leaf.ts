@@ -14,7 +14,7 @@
  * `slot | 0x8000_0000` as a signed number.
  */
 import { assert } from "../../core/assert.js";
-import { allocOwnBytes, type Bytes, type Key } from "../../core/bytes.js";
+import { allocOwnBytes, type Bytes, isKeyAt, type Key, writeKey } from "../../core/bytes.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../tables.js";
 import { type Arena, PAGE_SHIFT, RECORD_BYTES_MAX, UNIT_MASK } from "./arena.js";
@@ -30,8 +30,6 @@ const KEY_LOW_BITS = 32 - VALUE_SIZE_BITS;
 const KEY_HIGH_BITS = 6;
 const KEY_HIGH_MASK = 2 ** KEY_HIGH_BITS - 1;
 export const EPOCH_MAX = 2 ** (32 - KEY_HIGH_BITS) - 1;
-/** Up to here a loop writes a key faster than a call into the runtime does. */
-const LOOP_KEY_LENGTH_MAX = 32;
 
 /** Creates, reads and frees leaves. */
 export class Leaves {
@@ -92,14 +90,7 @@ export class Leaves {
   }
 
   hasKey(leaf: number, key: Key): boolean {
-    if (this.keyBytes(leaf) !== key.length) return false;
-    const bytes = this.pageBytes(leaf);
-    const start = this.keyStart(leaf);
-    // From the end: keys that meet in a leaf share their beginnings.
-    for (let i = key.length - 1; i >= 0; i -= 1) {
-      if (bytes[start + i] !== key.charCodeAt(i)) return false;
-    }
-    return true;
+    return this.keyBytes(leaf) === key.length && isKeyAt(this.pageBytes(leaf), this.keyStart(leaf), key);
   }
 
   /** A view into the arena: valid until the leaf is freed. */
@@ -153,12 +144,4 @@ const isInside = (keyBytes: number, valueBytes: number): boolean =>
 
 function leafBytes(keyBytes: number, valueBytes: number): number {
   return HEADER_BYTES + keyBytes + (isInside(keyBytes, valueBytes) ? valueBytes : OUTSIDE_NUMBER_BYTES);
-}
-
-function writeKey(bytes: Bytes, start: number, key: Key): void {
-  if (key.length > LOOP_KEY_LENGTH_MAX) {
-    bytes.latin1Write(key, start, key.length);
-    return;
-  }
-  for (let i = 0; i < key.length; i += 1) bytes[start + i] = key.charCodeAt(i);
 }

@@ -12,7 +12,15 @@
  * offset in units of 8 bytes. Blocks double in size up to 256 KiB; a record that is larger has one of its own.
  */
 import { assert } from "../../core/assert.js";
-import { allocOwnBytes, asBytes, type Bytes, EMPTY_BYTES, type Key } from "../../core/bytes.js";
+import {
+  allocOwnBytes,
+  asBytes,
+  type Bytes,
+  EMPTY_BYTES,
+  isKeyAt,
+  type Key,
+  writeKey,
+} from "../../core/bytes.js";
 import type { StoredValue } from "../../ports/storage-engine.js";
 import type { BlockPool } from "./block-pool.js";
 
@@ -32,8 +40,6 @@ const FIRST_BLOCK_BYTES = 4 * 1024;
 const BLOCK_BYTES_MAX = 256 * 1024;
 /** 16 GiB. */
 const BLOCKS_MAX = 1 << 16;
-/** Up to here a loop writes a key faster than a call into the runtime does. */
-const LOOP_KEY_LENGTH_MAX = 32;
 
 /** A block, filled up to `length`. */
 export interface RecordBlock {
@@ -66,10 +72,7 @@ export class Records {
     words[word] = key.length | (flags << FLAGS_SHIFT);
     words[word + 1] = sizeBytes - HEADER_BYTES - key.length;
     words[word + 2] = 0;
-    const bytes = this.#bytes[block];
-    const keyStart = start + HEADER_BYTES;
-    if (key.length > LOOP_KEY_LENGTH_MAX) bytes.latin1Write(key, keyStart, key.length);
-    else for (let i = 0; i < key.length; i += 1) bytes[keyStart + i] = key.charCodeAt(i);
+    writeKey(this.#bytes[block], start + HEADER_BYTES, key);
     return (block << OFFSET_BITS) | (start >>> 3);
   }
 
@@ -122,13 +125,7 @@ export class Records {
     const block = position >>> OFFSET_BITS;
     const word = (position & OFFSET_MASK) << 1;
     if ((this.#words[block][word] & KEY_SIZE_MASK) !== key.length) return false;
-    const bytes = this.#bytes[block];
-    const start = (word << 2) + HEADER_BYTES;
-    // From the end: keys often share their beginnings.
-    for (let i = key.length - 1; i >= 0; i -= 1) {
-      if (bytes[start + i] !== key.charCodeAt(i)) return false;
-    }
-    return true;
+    return isKeyAt(this.#bytes[block], (word << 2) + HEADER_BYTES, key);
   }
 
   /** Whether the record is the key's newest. */
