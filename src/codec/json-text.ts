@@ -14,7 +14,7 @@
 import type { Bytes } from "../core/bytes.js";
 import { OpenNames } from "./json-names.js";
 
-/** Deeper text is refused: many JSON readers stop at this depth. */
+/** Deeper text is refused: many JSON readers stop at this depth, and none should overflow its stack on ours. */
 export const JSON_DEPTH_MAX = 128;
 
 const QUOTE = 0x22;

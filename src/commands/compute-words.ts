@@ -7,6 +7,7 @@
  * missing; the unit may also stand before WHERE. A path with blanks in it is one argument.
  */
 import { MinikeyError } from "../core/errors.js";
+import { shorten } from "../core/text.js";
 import type { AngleUnit } from "../document/formula-functions.js";
 
 export interface Binding {
@@ -104,7 +105,7 @@ const isWord = (word: string, keyword: string): boolean => word.toUpperCase() ==
 
 function shown(word: string | undefined): string {
   if (word === undefined || word === "") return "nothing";
-  return word.length > SHOWN_MAX ? `${word.slice(0, SHOWN_MAX)}…` : word;
+  return shorten(word, SHOWN_MAX);
 }
 
 const syntax = (what: string): MinikeyError => new MinikeyError("SYNTAX", `syntax error: ${what}`);

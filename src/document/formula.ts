@@ -12,6 +12,7 @@
  */
 import type { CoreExpression, Expression, Identifier, Literal } from "jsep";
 import { MinikeyError } from "../core/errors.js";
+import { shorten } from "../core/text.js";
 import {
   type AngleUnit,
   add,
@@ -57,7 +58,7 @@ export function checkVariableName(name: string): void {
     const rule = "a letter or _, then letters, digits or _";
     throw new MinikeyError(
       "BAD_REQUEST",
-      `${shorten(JSON.stringify(name))} is no name of a variable: ${rule}`,
+      `${shorten(JSON.stringify(name), SHOWN_LENGTH_MAX)} is no name of a variable: ${rule}`,
     );
   }
   const known = name.toLowerCase();
@@ -269,7 +270,9 @@ class Compiler {
 
   #refuse(node: Expression, why: string): MinikeyError {
     const { start, end } = node as Expression & Placed;
-    return badFormula(`${shorten(this.#text.slice(start, end).trim())} at column ${start + 1} ${why}`);
+    return badFormula(
+      `${shorten(this.#text.slice(start, end).trim(), SHOWN_LENGTH_MAX)} at column ${start + 1} ${why}`,
+    );
   }
 }
 
@@ -280,6 +283,5 @@ interface BinaryNode extends Expression {
 }
 
 const FUNCTION_NAMES = FUNCTIONS.map((one) => one.name).join(" ");
-/** Characters that an error repeats. */
-const SHOWN_MAX = 40;
-const shorten = (text: string): string => (text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text);
+/** Characters of the formula that an error repeats. */
+const SHOWN_LENGTH_MAX = 40;

@@ -9,15 +9,14 @@ const INTEGER = /^-?\d+$/;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 const UINT64_MAX = 2n ** 64n - 1n;
+/** Characters of the longest of them, with its sign. */
+const LENGTH_MAX = String(INT64_MIN).length;
 
 export type NumberKind = "integer" | "number";
 
 /** RedisJSON's word for the number: those written as integers within 64 bits, with a sign or without, are integers. */
 export function numberKind(bytes: Bytes, start: number, end: number): NumberKind {
-  const text = bytes.latin1Slice(start, end);
-  if (!INTEGER.test(text) || text.length > "-9223372036854775808".length) return "number";
-  const value = BigInt(text);
-  return value >= INT64_MIN && value <= UINT64_MAX ? "integer" : "number";
+  return wholeNumber(bytes.latin1Slice(start, end), UINT64_MAX) === undefined ? "number" : "integer";
 }
 
 export type Arithmetic = "add" | "multiply";
@@ -37,10 +36,13 @@ export function calculate(by: Arithmetic, left: string, right: string): string {
 }
 
 /** The integer within 64 bits, with a sign, that the text is. */
-export function integerOf(text: string): bigint | undefined {
-  if (!INTEGER.test(text) || text.length > "-9223372036854775808".length) return undefined;
+export const integerOf = (text: string): bigint | undefined => wholeNumber(text, INT64_MAX);
+
+/** The whole number that the text is, from −2^63 to `max`. */
+function wholeNumber(text: string, max: bigint): bigint | undefined {
+  if (!INTEGER.test(text) || text.length > LENGTH_MAX) return undefined;
   const value = BigInt(text);
-  return value >= INT64_MIN && value <= INT64_MAX ? value : undefined;
+  return value >= INT64_MIN && value <= max ? value : undefined;
 }
 
 function doubleText(value: number): string {

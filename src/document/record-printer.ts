@@ -16,6 +16,7 @@
 import { JsonTextScanner, skipJsonSpace } from "../codec/json-text.js";
 import { assert } from "../core/assert.js";
 import type { Bytes } from "../core/bytes.js";
+import { CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from "./json-bytes.js";
 
 export type RecordStyle = "record" | "display";
 
@@ -43,14 +44,6 @@ export function printDocument(bytes: Bytes, start: number, end: number, style: R
 export function displayText(text: string): string {
   return isPlain(text) && !READS_AS_ANOTHER.test(text) ? text : quote(text);
 }
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
 
 /** Control characters, halves of surrogate pairs, and signs that mean something in the notation. */
 const SIGNS = /[\p{Cc}\p{Cs}"|,[\]{}]|->/u;

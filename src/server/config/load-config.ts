@@ -4,6 +4,7 @@
  */
 import { isIP } from "node:net";
 import { MinikeyError } from "../../core/errors.js";
+import { shorten } from "../../core/text.js";
 import { closestWord } from "./closest-word.js";
 import { readConfigFile } from "./config-file.js";
 import {
@@ -121,11 +122,11 @@ function validate(given: GivenByKey, problems: string[]): NodeConfig {
   return Object.fromEntries(values) as unknown as NodeConfig;
 }
 
-const SHOWN_CHARACTERS_MAX = 100;
+/** Characters of a value that a message repeats. */
+const SHOWN_LENGTH_MAX = 100;
 
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;
+  return shorten(JSON.stringify(value) ?? String(value), SHOWN_LENGTH_MAX);
 }
 
 /** What no option can know alone. */

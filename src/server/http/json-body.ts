@@ -6,12 +6,15 @@ import { isUtf8 } from "node:buffer";
 import { assert } from "../../core/assert.js";
 import { type Bytes, utf8ToBytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
+import { shorten } from "../../core/text.js";
 import { type JsonKind, JsonScanner, type JsonSpan } from "./json-scanner.js";
 import { nextTurn } from "./next-turn.js";
 import { invalidUtf8At } from "./text.js";
 
 /** Bytes scanned before the event loop gets its turn: a few milliseconds' work. */
 const SCAN_SLICE_BYTES = 1_048_576;
+/** Characters of a value that an error repeats. */
+const SHOWN_LENGTH_MAX = 60;
 
 const WITH_ARTICLE: Record<JsonKind, string> = {
   string: "a string",
@@ -139,8 +142,7 @@ export class JsonObject {
   }
 
   #wrong(name: string, expected: string): MinikeyError {
-    const text = this.json(name).utf8Slice();
-    const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text;
+    const shown = shorten(this.json(name).utf8Slice(), SHOWN_LENGTH_MAX);
     return new MinikeyError("BAD_REQUEST", `"${name}": expected ${expected}, got ${shown}`);
   }
 }

@@ -11,12 +11,12 @@
  * Invariants: what is before `out` is compact text; the run `[runStart, at)` follows it and has not been moved
  * yet; `out <= runStart <= at`. No recursion: nesting is a stack of bits with a bound. `scan` can be called in
  * slices, so that a large body does not hold up the event loop.
+ *
+ * For text in one piece that stays where it is there is codec/json-text.ts, which is faster and says less.
  */
+import { isJsonSpace, JSON_DEPTH_MAX } from "../../codec/json-text.js";
 import type { Bytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
-
-/** Deeper text is refused: many JSON readers stop at this depth, and none should overflow its stack on ours. */
-export const JSON_DEPTH_MAX = 128;
 
 export type JsonKind = "string" | "number" | "boolean" | "null" | "object" | "array";
 
@@ -69,8 +69,6 @@ const LITERALS: ReadonlyMap<number, readonly [text: string, kind: JsonKind]> = n
 ]);
 
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;
-const isSpace = (byte: number | undefined): boolean =>
-  byte === 0x20 || byte === LINE_FEED || byte === 0x0d || byte === 0x09;
 const isHex = (byte: number | undefined): boolean =>
   isDigit(byte) || (byte !== undefined && (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66);
 
@@ -107,7 +105,7 @@ export class JsonScanner {
     const stop = Math.min(bytes.length, this.#at + budgetBytes);
     while (this.#at < stop) {
       if (this.#state === "in-string") this.#scanString(stop);
-      else if (isSpace(bytes[this.#at])) this.#skipSpace();
+      else if (isJsonSpace(bytes[this.#at])) this.#skipSpace();
       else this.#scanToken(bytes[this.#at]);
     }
     if (this.#at < bytes.length) return false;
@@ -322,7 +320,7 @@ export class JsonScanner {
 
   #skipSpace(): void {
     this.#moveRun(this.#at);
-    while (isSpace(this.#bytes[this.#at])) {
+    while (isJsonSpace(this.#bytes[this.#at])) {
       if (this.#bytes[this.#at] === LINE_FEED) {
         this.#line += 1;
         this.#lineStart = this.#at + 1;
