@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import { type Cluster, withCluster } from "../support/cluster.js";
 import { minikeyPath, repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirement.js";
+import { runMinikey } from "../support/run-minikey.js";
 import { makeTempDir } from "../support/temp-dir.js";
 import { waitFor } from "../support/wait.js";
 
@@ -46,34 +47,12 @@ const DOCUMENTS: readonly (readonly [string, string])[] = [
   ["right", '{"angle":90}'],
 ];
 
-interface Ended {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function minikey(args: readonly string[], input = ""): Promise<Ended> {
-  const child = spawn(process.execPath, [minikeyPath, ...args], { stdio: ["pipe", "pipe", "pipe"] });
-  let out = "";
-  let err = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    out += chunk.toString();
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    err += chunk.toString();
-  });
-  child.stdin.end(input);
-  return new Promise((resolve) => {
-    child.once("close", (status) => resolve({ status, out, err }));
-  });
-}
-
 const connectOf = (cluster: Cluster): string =>
   cluster.nodes.map((node) => `127.0.0.1:${node.respPort}`).join(",");
 
 async function loadPeople(cluster: Cluster): Promise<void> {
   const connect = ["--connect", connectOf(cluster)];
-  const loaded = await minikey(["load", join(repositoryRoot, "examples", "people.txt"), ...connect]);
+  const loaded = await runMinikey(["load", join(repositoryRoot, "examples", "people.txt"), ...connect]);
   assert.match(loaded.out, /^loaded 4 records/);
   const client = await cluster.resp("n1");
   await client.call("SET", "hello", "world");
@@ -84,10 +63,10 @@ async function answersByCommandAndPipe(cluster: Cluster): Promise<void> {
   const connect = ["--connect", connectOf(cluster)];
   for (const [line, out, err, status] of SESSION.slice(0, 6)) {
     const expected = { status, out: `${out}\n`, err: err === "" ? "" : `${err}\n` };
-    assert.deepEqual(await minikey(["shell", ...connect, "-c", line]), expected, line);
+    assert.deepEqual(await runMinikey(["shell", ...connect, "-c", line]), expected, line);
   }
   const lines = SESSION.map(([line]) => `${line}\n`).join("");
-  const piped = await minikey(["shell", ...connect], lines);
+  const piped = await runMinikey(["shell", ...connect], lines);
   assert.deepEqual(
     piped.out.trimEnd().split("\n"),
     SESSION.map(([, out]) => out),
@@ -103,7 +82,7 @@ test("by -c and from a pipe, before and after one node is killed", async () => {
   await withCluster({ partitions: 4 }, async (cluster) => {
     await loadPeople(cluster);
     await answersByCommandAndPipe(cluster);
-    const json = await minikey(
+    const json = await runMinikey(
       ["shell", "--connect", connectOf(cluster), "--json"],
       "GET person1\nQUERY person1.age\n",
     );

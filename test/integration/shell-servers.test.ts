@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Cluster, withCluster } from "../support/cluster.js";
 import { minikeyPath, repositoryRoot } from "../support/repository.js";
+import { runMinikey } from "../support/run-minikey.js";
 import { makeTempDir } from "../support/temp-dir.js";
 import { waitFor } from "../support/wait.js";
 
@@ -17,12 +18,6 @@ const ANSWERS: readonly (readonly [string, string])[] = [
   ["COMPUTE 2 * (x + 3) WHERE x = QUERY person2.address.number", "30\n"],
   ["GET nobody", "NOT FOUND\n"],
 ];
-
-interface Ended {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
 
 /** A shell that stays open, its commands one a line; stdout and stderr in one stream, in the order written. */
 class PipedShell {
@@ -62,23 +57,6 @@ class PipedShell {
   }
 }
 
-function shellOnce(t: TestContext, args: readonly string[], input = ""): Promise<Ended> {
-  const child = spawn(process.execPath, [minikeyPath, "shell", ...args], { stdio: ["pipe", "pipe", "pipe"] });
-  t.after(() => child.kill("SIGKILL"));
-  let out = "";
-  let err = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    out += chunk.toString();
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    err += chunk.toString();
-  });
-  child.stdin.end(input);
-  return new Promise((resolve) => {
-    child.once("close", (status) => resolve({ status, out, err }));
-  });
-}
-
 function writeServers(t: TestContext, cluster: Cluster): string {
   const path = join(makeTempDir(t), "servers.txt");
   writeFileSync(path, cluster.nodes.map((node) => `127.0.0.1 ${node.respPort}\n`).join(""));
@@ -91,7 +69,7 @@ test("with fewer than k down answers are proven; from k on they carry the warnin
     const records = join(repositoryRoot, "examples", "people.txt");
     const where = ["--servers", servers];
 
-    const loaded = await shellOnce(t, [...where, "--load", records, "-c", "GET person1"]);
+    const loaded = await runMinikey(["shell", ...where, "--load", records, "-c", "GET person1"]);
     assert.equal(loaded.status, 0, loaded.err);
     assert.equal(loaded.out, "person1 -> [ name -> John | age -> 22 ]\n");
     assert.match(loaded.err, /^loaded 4 records/);
@@ -115,7 +93,7 @@ test("with fewer than k down answers are proven; from k on they carry the warnin
     );
     assert.equal(await shell.ask("DELETE person4"), "1\n");
     const [first, second] = cluster.nodes.map((node) => `127.0.0.1:${node.respPort}`);
-    assert.deepEqual(await shellOnce(t, [...where, "-c", "QUERY person2.address.number"]), {
+    assert.deepEqual(await runMinikey(["shell", ...where, "-c", "QUERY person2.address.number"]), {
       status: 0,
       out: "person2.address.number -> 12\n",
       err: `minikey: n1 (${first}) is down: connection refused\n`,
@@ -127,7 +105,7 @@ test("with fewer than k down answers are proven; from k on they carry the warnin
       await shell.ask("DELETE person1"),
       /^k or more.*\n\(error\) CLUSTERDOWN DELETE is refused and nothing is changed: n1, n2 are down/,
     );
-    const late = await shellOnce(t, [...where, "-c", "GET person1"]);
+    const late = await runMinikey(["shell", ...where, "-c", "GET person1"]);
     assert.equal(late.out, "person1 -> [ name -> John | age -> 22 ]\n");
     assert.ok(late.err.endsWith(WARNING), late.err);
     for (const address of [first, second]) assert.match(late.err, new RegExp(`${address}\\)? is down`));

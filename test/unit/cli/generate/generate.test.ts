@@ -6,32 +6,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parseKeyFile } from "../../../../src/cli/generate/key-file.js";
 import { minikeyPath, repositoryRoot } from "../../../support/repository.js";
+import { type Ended, runMinikey } from "../../../support/run-minikey.js";
 import { makeTempDir } from "../../../support/temp-dir.js";
 
 const keyFile = join(repositoryRoot, "examples/keyFile.txt");
 
-interface Ended {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function generate(args: readonly string[], stdout: "pipe" | number = "pipe"): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [minikeyPath, "generate", ...args], {
-      stdio: ["ignore", stdout, "pipe"],
-    });
-    const ended = { out: "", err: "" };
-    child.stdout?.on("data", (chunk: Buffer) => {
-      ended.out += chunk.toString();
-    });
-    child.stderr?.on("data", (chunk: Buffer) => {
-      ended.err += chunk.toString();
-    });
-    child.once("error", reject);
-    child.once("close", (status) => resolve({ status, ...ended }));
-  });
-}
+const generate = (args: readonly string[], stdout: "pipe" | number = "pipe"): Promise<Ended> =>
+  runMinikey(["generate", ...args], "", stdout);
 
 test("a seed prints the same records again, to the byte, and nothing on stderr", async () => {
   const args = ["-k", keyFile, "-n", "20000", "-d", "3", "-l", "6", "-m", "4", "--seed", "7"];

@@ -9,6 +9,7 @@ import { systemClock } from "../../../../src/platform/clock.js";
 import { MemoryDatabase } from "../../../support/memory-database.js";
 import { type MemoryServer, startMemoryServer } from "../../../support/memory-server.js";
 import { minikeyPath, repositoryRoot } from "../../../support/repository.js";
+import { type Ended, runMinikey } from "../../../support/run-minikey.js";
 import { makeTempDir } from "../../../support/temp-dir.js";
 import { waitFor } from "../../../support/wait.js";
 import { HANG_UP, ScriptedNode } from "../../client/scripted-node.js";
@@ -24,28 +25,9 @@ async function startServer(): Promise<MemoryServer> {
   return server;
 }
 
-interface Ended {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
 /** Runs `minikey load` with `input` on its standard input. */
-function load(args: readonly string[], input: Buffer | string = ""): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [minikeyPath, "load", ...args]);
-    const ended = { out: "", err: "" };
-    child.stdout.on("data", (chunk: Buffer) => {
-      ended.out += chunk.toString();
-    });
-    child.stderr.on("data", (chunk: Buffer) => {
-      ended.err += chunk.toString();
-    });
-    child.once("error", reject);
-    child.once("close", (status) => resolve({ status, ...ended }));
-    child.stdin.end(input);
-  });
-}
+const load = (args: readonly string[], input: Buffer | string = ""): Promise<Ended> =>
+  runMinikey(["load", ...args], input);
 
 const jsonl = (count: number): string =>
   Array.from({ length: count }, (_, i) => `{"key":"k${i}","value":{"n":${i}}}\n`).join("");
