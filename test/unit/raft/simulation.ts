@@ -8,9 +8,9 @@ import type { Configuration, Message } from "../../../src/codec/raft-types.js";
 import { latin1ToBytes } from "../../../src/core/bytes.js";
 import { logIndex, type ReplicaId, replicaId, term } from "../../../src/core/ids.js";
 import type { RestoredState } from "../../../src/raft/types.js";
+import { Seeded } from "../../support/seeded.js";
 import { Host, throughCodec } from "./host.js";
 import { Invariants } from "./invariants.js";
-import { Prng } from "./prng.js";
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -27,7 +27,7 @@ const REPLICAS_MAX = 5;
 const NETWORK_MAX = 200;
 
 export class Simulation {
-  readonly #random: Prng;
+  readonly #random: Seeded;
   readonly #options: SimulationOptions;
   readonly #hosts = new Map<ReplicaId, Host>();
   readonly #ids: ReplicaId[] = [];
@@ -44,7 +44,7 @@ export class Simulation {
 
   constructor(options: SimulationOptions) {
     this.#options = options;
-    this.#random = new Prng(options.seed);
+    this.#random = new Seeded(options.seed);
     this.invariants = new Invariants(this.#hosts);
     const votersAtStart = this.#random.pick([1, 3, 3, 3, 4, 5]);
     for (let i = 1; i <= REPLICAS_MAX; i += 1) this.#ids.push(replicaId(i));
@@ -91,7 +91,7 @@ export class Simulation {
       isDiskInstant: false,
       raft: {
         id,
-        random: random.unit,
+        random: () => random.unit(),
         electionTicks: ELECTION_TICKS,
         heartbeatTicks: 2,
         inflightMessagesMax: 3,
