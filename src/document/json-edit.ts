@@ -9,6 +9,7 @@ import { CLOSE_BRACE, CLOSE_BRACKET, OPEN_BRACE, OPEN_BRACKET, QUOTE, skipString
 import { isSinglePlace, type JsonPath } from "./json-path.js";
 import { type Place, selectPlaces } from "./json-select.js";
 import { type Edit, outermost, removals, spliceText } from "./json-splice.js";
+import { checkDocumentBytes, DocumentWork } from "./json-work.js";
 
 /** Canonical JSON text: `bytes[start, end)`. */
 export interface JsonText {
@@ -46,23 +47,33 @@ export function editPlaces<Result>(
   edit: (value: JsonText, depth: number) => ValueEdit<Result>,
 ): DocumentEdit<Result> {
   const { bytes, start, end } = document;
-  const places = selectPlaces(bytes, start, end, path);
+  const work = new DocumentWork(end - start);
+  const places = selectPlaces(bytes, start, end, path, work);
   const order = places.map((_, i) => i).toSorted((a, b) => places[b].start - places[a].start || a - b);
   const results = Array.from<Result>({ length: places.length });
   /** In falling order: the edits inside of the next value are the last ones. */
   const edits: Edit[] = [];
+  /** Of what is in `edits`: the document is going to be no smaller. */
+  let sizeBytes = 0;
+  const push = (edit: Edit): void => {
+    edits.push(edit);
+    sizeBytes += edit.text.length;
+    checkDocumentBytes(sizeBytes);
+    work.pass(edit.text.length);
+  };
   for (const i of order) {
     const place = places[i];
     const inner: Edit[] = [];
     for (let last = edits.at(-1); last !== undefined && last.start < place.end; last = edits.at(-1)) {
       inner.push(last);
       edits.pop();
+      sizeBytes -= last.text.length;
     }
     const { text: before, isEdited } = withInner(bytes, place, inner);
     const { text, result } = edit(before, place.depth);
     results[i] = result;
-    if (text !== undefined) edits.push({ start: place.start, end: place.end, text });
-    else if (isEdited) edits.push({ start: place.start, end: place.end, text: viewOf(before) });
+    if (text !== undefined) push({ start: place.start, end: place.end, text });
+    else if (isEdited) push({ start: place.start, end: place.end, text: viewOf(before) });
   }
   if (edits.length === 0) return { text: undefined, results };
   return { text: wholeText(spliceText(bytes, start, end, edits)), results };
@@ -93,37 +104,46 @@ export function setValue(
   path: JsonPath,
   value: JsonText,
   condition: SetCondition,
+  work = new DocumentWork(document.end - document.start),
 ): JsonText | undefined {
   const { bytes, start, end } = document;
   const valueDepth = depthOf(value);
   if (condition !== "absent") {
-    const places = outermost(selectPlaces(bytes, start, end, path));
+    const places = outermost(selectPlaces(bytes, start, end, path, work));
     if (places.length > 0) {
       const text = viewOf(value);
       const edits = places.map((place) => {
         checkDepth(place.depth + valueDepth);
         return { start: place.start, end: place.end, text };
       });
-      return wholeText(spliceText(bytes, start, end, edits));
+      const result = wholeText(spliceText(bytes, start, end, edits));
+      work.pass(result.end);
+      return result;
     }
     if (condition === "present") return undefined;
   }
-  return addField(document, path, value);
+  return addField(document, path, value, work);
 }
 
 /** Puts `value` as a new field into the objects that `path` without its last step matches. */
-export function addField(document: JsonText, path: JsonPath, value: JsonText): JsonText | undefined {
+export function addField(
+  document: JsonText,
+  path: JsonPath,
+  value: JsonText,
+  work = new DocumentWork(document.end - document.start),
+): JsonText | undefined {
   const { bytes, start, end } = document;
   if (!isSinglePlace(path)) throw new MinikeyError("BAD_REQUEST", "wrong static path");
   const last = path.steps.at(-1)?.selector;
   if (last === undefined) return undefined;
   if (last.kind !== "names") {
-    if (selectPlaces(bytes, start, end, path).length > 0) return undefined;
+    if (selectPlaces(bytes, start, end, path, work).length > 0) return undefined;
     throw new MinikeyError("OUT_OF_RANGE", "array index out of range");
   }
-  const [parent] = selectPlaces(bytes, start, end, { ...path, steps: path.steps.slice(0, -1) });
+  const [parent] = selectPlaces(bytes, start, end, { ...path, steps: path.steps.slice(0, -1) }, work);
   if (parent === undefined || bytes[parent.start] !== OPEN_BRACE) return undefined;
-  if (selectPlaces(bytes, start, end, path).length > 0) return undefined;
+  if (selectPlaces(bytes, start, end, path, work).length > 0) return undefined;
+  work.pass(end - start + value.end - value.start);
   checkDepth(parent.depth + 1 + depthOf(value));
   const isEmpty = bytes[parent.start + 1] === CLOSE_BRACE;
   const name = utf8ToBytes(`${isEmpty ? "" : ","}${JSON.stringify(last.names[0].text)}:`);

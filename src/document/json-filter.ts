@@ -26,40 +26,55 @@ export type Filter =
   | { readonly kind: "compare"; readonly by: Comparison; readonly left: Operand; readonly right: Operand };
 
 const FILTER_DEPTH_MAX = 32;
+/** Filters in the paths of filters: each may walk down a whole document, and all of them at a time. */
+const FILTERS_NESTED_MAX = 4;
 
-/** Behind the `?`. Throws `BAD_REQUEST` that says what is wrong at which column. */
-export function parseFilter(cursor: TextCursor): Filter {
-  return either(cursor, 0);
+/** Behind the `?` of the filter that is number `filters` inside another. Throws `BAD_REQUEST` that says what is wrong. */
+export function parseFilter(cursor: TextCursor, filters: number): Filter {
+  if (filters > FILTERS_NESTED_MAX) {
+    throw cursor.error(`more than ${FILTERS_NESTED_MAX} filters inside one another`);
+  }
+  return either(cursor, { filters, depth: 0 });
 }
 
-function either(cursor: TextCursor, depth: number): Filter {
-  if (depth > FILTER_DEPTH_MAX) throw cursor.error(`a filter nests ${FILTER_DEPTH_MAX} deep at most`);
-  const parts = [both(cursor, depth)];
-  while (takeOperator(cursor, "||")) parts.push(both(cursor, depth));
+/** How deep the parser is: in filters, and in parentheses and negations of the innermost one. */
+interface Nesting {
+  readonly filters: number;
+  readonly depth: number;
+}
+
+/** One level further in. */
+function deeper(cursor: TextCursor, { filters, depth }: Nesting): Nesting {
+  if (depth === FILTER_DEPTH_MAX) throw cursor.error(`a filter nests ${FILTER_DEPTH_MAX} deep at most`);
+  return { filters, depth: depth + 1 };
+}
+
+function either(cursor: TextCursor, nesting: Nesting): Filter {
+  const parts = [both(cursor, nesting)];
+  while (takeOperator(cursor, "||")) parts.push(both(cursor, nesting));
   return parts.length === 1 ? parts[0] : { kind: "or", parts };
 }
 
-function both(cursor: TextCursor, depth: number): Filter {
-  const parts = [one(cursor, depth)];
-  while (takeOperator(cursor, "&&")) parts.push(one(cursor, depth));
+function both(cursor: TextCursor, nesting: Nesting): Filter {
+  const parts = [one(cursor, nesting)];
+  while (takeOperator(cursor, "&&")) parts.push(one(cursor, nesting));
   return parts.length === 1 ? parts[0] : { kind: "and", parts };
 }
 
-function one(cursor: TextCursor, depth: number): Filter {
+function one(cursor: TextCursor, nesting: Nesting): Filter {
   cursor.skipSpace();
   if (cursor.text[cursor.at] === "!" && cursor.text[cursor.at + 1] !== "=") {
-    if (depth > FILTER_DEPTH_MAX) throw cursor.error(`a filter nests ${FILTER_DEPTH_MAX} deep at most`);
     cursor.take("!");
-    return { kind: "not", part: one(cursor, depth + 1) };
+    return { kind: "not", part: one(cursor, deeper(cursor, nesting)) };
   }
   if (cursor.take("(")) {
-    const filter = either(cursor, depth + 1);
+    const filter = either(cursor, deeper(cursor, nesting));
     cursor.expect(")");
     return filter;
   }
-  const left = operand(cursor, depth);
+  const left = operand(cursor, nesting);
   const by = COMPARISONS.find((comparison) => takeOperator(cursor, comparison));
-  if (by !== undefined) return { kind: "compare", by, left, right: operand(cursor, depth) };
+  if (by !== undefined) return { kind: "compare", by, left, right: operand(cursor, nesting) };
   if (takeOperator(cursor, "=~")) throw cursor.error("filters have no regular expressions here");
   return { kind: "exists", operand: left };
 }
@@ -79,13 +94,12 @@ const WORDS: readonly (readonly [string, boolean | null])[] = [
   ["null", null],
 ];
 
-function operand(cursor: TextCursor, depth: number): Operand {
-  if (depth > FILTER_DEPTH_MAX) throw cursor.error(`a filter nests ${FILTER_DEPTH_MAX} deep at most`);
+function operand(cursor: TextCursor, { filters }: Nesting): Operand {
   cursor.skipSpace();
   const next = cursor.text[cursor.at];
   if (next === "@" || next === "$") {
     cursor.at += 1;
-    const path: JsonPath = { text: "", isLegacy: false, steps: parseSteps(cursor) };
+    const path: JsonPath = { text: "", isLegacy: false, steps: parseSteps(cursor, filters) };
     return { kind: "path", isFromRoot: next === "$", path };
   }
   if (next === '"' || next === "'") return { kind: "value", value: quoted(cursor) };

@@ -69,15 +69,17 @@ export function isSinglePlace(path: JsonPath): boolean {
   );
 }
 
-/** The steps from here on, as many as there are. */
-export function parseSteps(cursor: TextCursor): Step[] {
+/** The steps from here on, as many as there are; `filters` is how many filters they are in. */
+export function parseSteps(cursor: TextCursor, filters = 0): Step[] {
   const steps: Step[] = [];
   for (;;) {
     if (steps.length > PATH_SEGMENTS_MAX) throw cursor.error(`more than ${PATH_SEGMENTS_MAX} steps`);
     if (cursor.take("..")) {
-      steps.push(cursor.take("[") ? { selector: bracket(cursor), isRecursive: true } : dotted(cursor, true));
+      steps.push(
+        cursor.take("[") ? { selector: bracket(cursor, filters), isRecursive: true } : dotted(cursor, true),
+      );
     } else if (cursor.take(".[") || cursor.take("[")) {
-      steps.push({ selector: bracket(cursor), isRecursive: false });
+      steps.push({ selector: bracket(cursor, filters), isRecursive: false });
     } else if (cursor.take(".")) {
       steps.push(dotted(cursor, false));
     } else {
@@ -97,13 +99,13 @@ function dotted(cursor: TextCursor, isRecursive: boolean): Step {
 }
 
 /** What stands between `[`, which is behind, and `]`. */
-function bracket(cursor: TextCursor): Selector {
+function bracket(cursor: TextCursor, filters: number): Selector {
   cursor.skipSpace();
   let selector: Selector;
   if (cursor.take("*")) {
     selector = { kind: "all" };
   } else if (cursor.take("?")) {
-    selector = { kind: "filter", filter: parseFilter(cursor) };
+    selector = { kind: "filter", filter: parseFilter(cursor, filters + 1) };
   } else if (/["']/.test(cursor.text[cursor.at] ?? "")) {
     const names = listed(cursor, () => new FieldName(quoted(cursor)));
     selector = { kind: "names", names };

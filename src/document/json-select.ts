@@ -5,7 +5,6 @@
  * order of the document, or that in which a union lists names or positions. A place may be matched twice.
  */
 import type { Bytes } from "../core/bytes.js";
-import { MinikeyError } from "../core/errors.js";
 import { decodeString } from "./field-name.js";
 import {
   CLOSE_BRACE,
@@ -21,6 +20,7 @@ import {
 import { isEqualJson } from "./json-equal.js";
 import type { Comparison, Filter, Operand } from "./json-filter.js";
 import type { JsonPath, Selector, Step } from "./json-path.js";
+import { DocumentWork } from "./json-work.js";
 import { elementAt, fieldAt } from "./lookup.js";
 
 /** A value in a document: `[start, end)`; a field of an object begins with its name, at `memberStart`. */
@@ -32,23 +32,32 @@ export interface Place {
   readonly depth: number;
 }
 
-/** So many fields and elements may be looked at for one path: about half a second's work. */
-const VISITS_MAX = 10_000_000;
-
-/** What `path` matches in the document `bytes[start, end)`. Throws `BAD_REQUEST` for a path that is too much work. */
-export function selectPlaces(bytes: Bytes, start: number, end: number, path: JsonPath): Place[] {
+/**
+ * What `path` matches in the document `bytes[start, end)`. Throws `BAD_REQUEST` for more than `work` allows, in which
+ * what it gives back is counted too: whoever reads or copies each match once does no more than was allowed.
+ */
+export function selectPlaces(
+  bytes: Bytes,
+  start: number,
+  end: number,
+  path: JsonPath,
+  work = new DocumentWork(end - start),
+): Place[] {
   const root: Place = { memberStart: start, start, end, depth: 0 };
-  return new Selection(bytes, root).select(root, path.steps);
+  const places = new Selection(bytes, root, work).select(root, path.steps);
+  for (const place of places) work.pass(place.end - place.start);
+  return places;
 }
 
 class Selection {
   readonly #bytes: Bytes;
   readonly #root: Place;
-  #visits = 0;
+  readonly #work: DocumentWork;
 
-  constructor(bytes: Bytes, root: Place) {
+  constructor(bytes: Bytes, root: Place, work: DocumentWork) {
     this.#bytes = bytes;
     this.#root = root;
+    this.#work = work;
   }
 
   select(from: Place, steps: readonly Step[]): Place[] {
@@ -56,8 +65,12 @@ class Selection {
     for (const step of steps) {
       const next: Place[] = [];
       for (const place of places) {
-        if (step.isRecursive) this.#descend(place.start, place.end, place.depth, step.selector, next);
-        else this.#apply(place, step.selector, next);
+        if (step.isRecursive) {
+          this.#work.pass(place.end - place.start);
+          const selected: Place[][] = [];
+          this.#descend(place.start, place.end, place.depth, step.selector, selected);
+          for (const some of selected) for (const match of some) next.push(match);
+        } else this.#apply(place, step.selector, next);
       }
       places = next;
     }
@@ -70,22 +83,29 @@ class Selection {
     const { start, end } = place;
     const opener = bytes[start];
     if (opener !== OPEN_BRACE && opener !== OPEN_BRACKET) return;
-    this.#visit();
+    this.#work.visit(1);
     if (selector.kind === "names") {
       if (opener !== OPEN_BRACE) return;
       for (const name of selector.names) {
         const field = fieldAt(bytes, start, end, name);
-        if (field >= 0) out.push(this.#field(field, end, place.depth + 1));
+        this.#look(place, field < 0 ? undefined : this.#field(field, end, place.depth + 1), out);
       }
     } else if (selector.kind === "positions" && selector.positions.every((position) => position >= 0)) {
       if (opener !== OPEN_BRACKET) return;
       for (const position of selector.positions) {
         const element = elementAt(bytes, start, end, position);
-        if (element >= 0) out.push(this.#element(element, end, place.depth + 1));
+        this.#look(place, element < 0 ? undefined : this.#element(element, end, place.depth + 1), out);
       }
     } else {
       this.#choose(selector, opener === OPEN_BRACE, this.#members(place), out);
     }
+  }
+
+  /** Counts the way through `place` to the end of one of its members, or of itself when it has no such member. */
+  #look(place: Place, member: Place | undefined, out: Place[]): void {
+    this.#work.visit(1);
+    this.#work.pass((member?.end ?? place.end) - place.start);
+    if (member !== undefined) out.push(member);
   }
 
   #field(at: number, end: number, depth: number): Place {
@@ -102,9 +122,10 @@ class Selection {
     const bytes = this.#bytes;
     const members: Place[] = [];
     let at = start + 1;
+    this.#work.pass(end - start);
     if (isCloser(bytes[at])) return members;
     for (;;) {
-      this.#visit();
+      this.#work.visit(1);
       const member =
         bytes[start] === OPEN_BRACE ? this.#field(at, end, depth + 1) : this.#element(at, end, depth + 1);
       members.push(member);
@@ -114,26 +135,27 @@ class Selection {
   }
 
   /**
-   * As {@link #apply}, for the value at `start` and for all that lies in it; returns where the value ends. Every
-   * byte is passed once, however deep: what is deeper tells where it ends.
+   * As {@link #apply}, for the value at `start` and for all that lies in it, an item of `out` for each object and
+   * list; returns where the value ends. Every byte is passed once, however deep: what is deeper tells where it ends.
    */
-  #descend(start: number, end: number, depth: number, selector: Selector, out: Place[]): number {
+  #descend(start: number, end: number, depth: number, selector: Selector, out: Place[][]): number {
     const bytes = this.#bytes;
     const opener = bytes[start];
     if (opener !== OPEN_BRACE && opener !== OPEN_BRACKET) return skipValue(bytes, start, end);
     const members: Place[] = [];
-    const deeper: Place[] = [];
+    // What matches here comes before what matches deeper, and is known after it.
+    const selected: Place[] = [];
+    out.push(selected);
     let at = start + 1;
     while (!isCloser(bytes[at])) {
-      this.#visit();
+      this.#work.visit(1);
       const memberStart = at;
       const valueStart = opener === OPEN_BRACE ? skipString(bytes, at, end) + 1 : at;
-      const valueEnd = this.#descend(valueStart, end, depth + 1, selector, deeper);
+      const valueEnd = this.#descend(valueStart, end, depth + 1, selector, out);
       members.push({ memberStart, start: valueStart, end: valueEnd, depth: depth + 1 });
       at = bytes[valueEnd] === COMMA ? valueEnd + 1 : valueEnd;
     }
-    this.#choose(selector, opener === OPEN_BRACE, members, out);
-    for (const place of deeper) out.push(place);
+    this.#choose(selector, opener === OPEN_BRACE, members, selected);
     return at + 1;
   }
 
@@ -145,6 +167,7 @@ class Selection {
       case "names":
         if (!isObject) return;
         for (const name of selector.names) {
+          this.#work.visit(members.length);
           const member = members.find(({ memberStart, start }) =>
             name.matches(this.#bytes, memberStart, start - 1),
           );
@@ -153,6 +176,7 @@ class Selection {
         return;
       case "positions":
         if (isObject) return;
+        this.#work.visit(selector.positions.length);
         for (const position of selector.positions) {
           const member = members.at(position);
           if (member !== undefined) out.push(member);
@@ -169,6 +193,7 @@ class Selection {
   // --- Filters ---
 
   #satisfies(filter: Filter, place: Place): boolean {
+    this.#work.visit(1);
     switch (filter.kind) {
       case "or":
         return filter.parts.some((part) => this.#satisfies(part, place));
@@ -201,7 +226,8 @@ class Selection {
     if (by === "!=") return !this.#compare("==", lefts, rights);
     for (const left of lefts) {
       for (const right of rights) {
-        this.#visit();
+        this.#work.visit(1);
+        this.#work.pass(Math.min(sizeOf(left), sizeOf(right)));
         if (compare(by, left, right)) return true;
       }
     }
@@ -214,6 +240,7 @@ class Selection {
   }
 
   #valueAt(start: number, end: number): Value {
+    this.#work.pass(end - start);
     switch (kindAt(this.#bytes, start)) {
       case "text":
         return decodeString(this.#bytes, start, end);
@@ -225,14 +252,8 @@ class Selection {
         return null;
       case "object":
       case "array":
-        return new Container(parseStored(this.#bytes, start, end));
+        return new Container(parseStored(this.#bytes, start, end), end - start);
     }
-  }
-
-  #visit(): void {
-    this.#visits += 1;
-    if (this.#visits <= VISITS_MAX) return;
-    throw new MinikeyError("BAD_REQUEST", `the path looks at more than ${VISITS_MAX} places of the document`);
   }
 }
 
@@ -254,9 +275,17 @@ type Value = string | number | boolean | null | Container;
 
 class Container {
   readonly value: unknown;
-  constructor(value: unknown) {
+  readonly sizeBytes: number;
+  constructor(value: unknown, sizeBytes: number) {
     this.value = value;
+    this.sizeBytes = sizeBytes;
   }
+}
+
+/** What comparing with it may cost. */
+function sizeOf(value: Value): number {
+  if (typeof value === "string") return value.length;
+  return value instanceof Container ? value.sizeBytes : 0;
 }
 
 function compare(by: Exclude<Comparison, "!=">, left: Value, right: Value): boolean {

@@ -8,6 +8,7 @@ import { assert } from "../core/assert.js";
 import { allocOwnBytes, type Bytes, copyInto, EMPTY_BYTES, latin1ToBytes } from "../core/bytes.js";
 import { COMMA } from "./json-bytes.js";
 import type { Place } from "./json-select.js";
+import { checkDocumentBytes } from "./json-work.js";
 
 /** `[start, end)` becomes `text`. */
 export interface Edit {
@@ -16,10 +17,14 @@ export interface Edit {
   readonly text: Bytes;
 }
 
-/** `bytes[start, end)` with `edits` made, none of which lies in another; in memory of its own. */
+/**
+ * `bytes[start, end)` with `edits` made, none of which lies in another; in memory of its own. Throws `VALUE_TOO_LARGE`
+ * for what is larger than any document.
+ */
 export function spliceText(bytes: Bytes, start: number, end: number, edits: readonly Edit[]): Bytes {
   const sorted = edits.toSorted((a, b) => a.start - b.start);
   const added = sorted.reduce((sum, edit) => sum + edit.text.length - (edit.end - edit.start), 0);
+  checkDocumentBytes(end - start + added);
   const result = allocOwnBytes(end - start + added);
   let from = start;
   let to = 0;

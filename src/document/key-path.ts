@@ -59,9 +59,12 @@ export function parseKeyPath(text: string): readonly PathSegment[] {
   }
 }
 
+/** No key has it: its UTF-8 would have U+FFFD instead, and that is another key. */
+const HALF_CHARACTER = /\p{Surrogate}/u;
+
 /**
- * What the path may mean, the longest key first. Keys of more than 1,024 bytes are left out, for none exists; throws
- * `KEY_EMPTY` or `KEY_TOO_LARGE` when that leaves nothing.
+ * What the path may mean, the longest key first. Keys of more than 1,024 bytes are left out, for none exists, and so
+ * is what is no text; throws `KEY_EMPTY`, `KEY_TOO_LARGE` or `BAD_REQUEST` when that leaves nothing.
  */
 export function candidates(segments: readonly PathSegment[]): readonly Candidate[] {
   const texts = segments.map((segment) => segment.text);
@@ -70,6 +73,10 @@ export function candidates(segments: readonly PathSegment[]): readonly Candidate
   let joined = "";
   for (let count = 1; count <= joinable(segments); count += 1) {
     joined = count === 1 ? texts[0] : `${joined}.${texts[count - 1]}`;
+    if (HALF_CHARACTER.test(joined)) {
+      if (found.length > 0) break;
+      throw new MinikeyError("BAD_REQUEST", "the key holds half of a surrogate pair, which UTF-8 cannot");
+    }
     const key = keyFromText(joined);
     sizeBytes = key.length;
     if (sizeBytes > KEY_BYTES_MAX) break;

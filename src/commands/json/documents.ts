@@ -8,7 +8,7 @@ import { MinikeyError } from "../../core/errors.js";
 import type { JsonText } from "../../document/json-edit.js";
 import { type JsonPath, LEGACY_ROOT, parseJsonPath } from "../../document/json-path.js";
 import { valueTooLarge, wrongArity, wrongType } from "../errors.js";
-import { command, ONE_KEY } from "../spec.js";
+import { command, ONE_KEY, textArg } from "../spec.js";
 import type { Args, CommandSpec, Entry, KeyValueView } from "../types.js";
 
 // --- Errors ---
@@ -31,9 +31,12 @@ export const notAtRoot = (): MinikeyError =>
 
 // --- Arguments ---
 
-/** Argument i as a path; the whole document, as a legacy path, when there is no such argument. */
+/**
+ * Argument i as a path; the whole document, as a legacy path, when there is no such argument. Throws `BAD_REQUEST`
+ * for what is no path or not UTF-8.
+ */
 export function pathArg(args: Args, i: number): JsonPath {
-  return i < args.count ? parseJsonPath(args.text(i)) : LEGACY_ROOT;
+  return i < args.count ? parseJsonPath(textArg(args, i, "the path")) : LEGACY_ROOT;
 }
 
 export const isRoot = (path: JsonPath): boolean => path.steps.length === 0;

@@ -1,5 +1,6 @@
 /** `JSON.OBJKEYS` and `JSON.OBJLEN`: the fields of objects. */
 import { type Bytes, utf8ToBytes } from "../../core/bytes.js";
+import { MinikeyError } from "../../core/errors.js";
 import { decodeString, hasEscape } from "../../document/field-name.js";
 import {
   CLOSE_BRACE,
@@ -22,6 +23,12 @@ import {
   wrongPathType,
 } from "./documents.js";
 import { placesOf } from "./values.js";
+
+/** So many names may be in one reply: more than the largest value of 8 MiB has. */
+const NAMES_MAX = 2_000_000;
+
+const tooManyNames = (): MinikeyError =>
+  new MinikeyError("VALUE_TOO_LARGE", `the reply would have more than ${NAMES_MAX} names`);
 
 /** The names of the object that opens at `start`, in its order. */
 function namesOf(bytes: Bytes, start: number, end: number): Reply[] {
@@ -46,9 +53,14 @@ function runKeys(view: KeyValueView, args: Args): Reply {
   if (!path.isLegacy) {
     const document = existingDocument(view, key);
     const { bytes } = document;
-    return placesOf(document, path).map(({ start, end }) =>
-      kindAt(bytes, start) === "object" ? namesOf(bytes, start, end) : null,
-    );
+    let count = 0;
+    return placesOf(document, path).map(({ start, end }) => {
+      if (kindAt(bytes, start) !== "object") return null;
+      const names = namesOf(bytes, start, end);
+      count += names.length;
+      if (count > NAMES_MAX) throw tooManyNames();
+      return names;
+    });
   }
   const document = documentAt(view, key);
   const first = document === undefined ? undefined : placesOf(document, path).at(0);

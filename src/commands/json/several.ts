@@ -3,6 +3,7 @@ import type { Key } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
 import type { JsonText } from "../../document/json-edit.js";
 import type { JsonPath } from "../../document/json-path.js";
+import { DocumentWork } from "../../document/json-work.js";
 import type { Limits } from "../check.js";
 import { valueTooLarge, wrongArity } from "../errors.js";
 import { refused, runPlan } from "../multi-key.js";
@@ -45,12 +46,25 @@ function planGet(args: Args): QueryPlan {
   const keys = Array.from({ length: args.count - 2 }, (_, i) => args.key(i + 1));
   return {
     lookups: keys.map((key) => ({ key, path: names ?? [] })),
-    answer: (results) =>
-      results.map((looked) => {
+    answer(results) {
+      const work = new DocumentWork(sizeOfDifferent(keys, results));
+      return results.map((looked) => {
         if (looked?.type !== "json") return null;
-        return names === undefined ? valueOrNull(looked, path) : foundReply(looked, path);
-      }),
+        return names === undefined ? valueOrNull(looked, path, work) : foundReply(looked, path);
+      });
+    },
   };
+}
+
+/** Bytes of what was found, each key once: naming a key again gives no right to more work. */
+function sizeOfDifferent(keys: readonly Key[], results: readonly (Looked | undefined)[]): number {
+  const sizes = new Map<Key, number>();
+  for (const [i, looked] of results.entries()) {
+    if (looked !== undefined && looked.found.kind !== "missing") {
+      sizes.set(keys[i], looked.found.end - looked.found.start);
+    }
+  }
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
 function foundReply({ bytes, found }: Looked, path: JsonPath): Reply {
@@ -58,10 +72,10 @@ function foundReply({ bytes, found }: Looked, path: JsonPath): Reply {
   return found.kind === "missing" ? "[]" : `[${bytes.utf8Slice(found.start, found.end)}]`;
 }
 
-function valueOrNull({ bytes, found }: Looked, path: JsonPath): Reply {
+function valueOrNull({ bytes, found }: Looked, path: JsonPath, work: DocumentWork): Reply {
   if (found.kind === "missing") return null;
   try {
-    return textReply(valueAt({ bytes, start: found.start, end: found.end }, path));
+    return textReply(valueAt({ bytes, start: found.start, end: found.end }, path, work));
   } catch (error) {
     if (error instanceof MinikeyError && error.code === "NOT_FOUND") return null;
     throw error;
@@ -108,10 +122,11 @@ function decideSet(
   valueBytesMax: number,
 ): Decision {
   const writes = new Map<Key, Mutation & { kind: "put" }>();
+  const work = new DocumentWork(valueBytesMax);
   let reply: Reply = OK;
   for (const { key, path, value } of triplets) {
     const old = documentOf(read(key));
-    const text = withValue(writes.get(key) ?? old, path, value, "any");
+    const text = withValue(writes.get(key) ?? old, path, value, "any", work);
     if (text === undefined) {
       reply = null;
       continue;

@@ -8,14 +8,15 @@ import { type JsonPath, LEGACY_ROOT } from "../../document/json-path.js";
 import { type Layout, layOut, REPLY_BYTES_MAX, replyTooLarge } from "../../document/json-print.js";
 import { type Place, selectPlaces } from "../../document/json-select.js";
 import { joinTexts } from "../../document/json-splice.js";
+import { DocumentWork } from "../../document/json-work.js";
 import { syntaxError } from "../errors.js";
 import { ProtocolReply, type Reply, Slice } from "../reply.js";
 import { isWord } from "../spec.js";
 import type { Args, CommandSpec, KeyValueView } from "../types.js";
 import { checkPaths, documentAt, noSuchPath, pathArg, reading } from "./documents.js";
 
-export const placesOf = ({ bytes, start, end }: JsonText, path: JsonPath): Place[] =>
-  selectPlaces(bytes, start, end, path);
+export const placesOf = ({ bytes, start, end }: JsonText, path: JsonPath, work?: DocumentWork): Place[] =>
+  selectPlaces(bytes, start, end, path, work);
 
 export const textReply = ({ bytes, start, end }: JsonText): Slice => new Slice(bytes, start, end);
 
@@ -25,10 +26,10 @@ const OPEN_OBJECT = latin1ToBytes("{");
 const CLOSE_OBJECT = latin1ToBytes("}");
 
 /** All that the path matches, as a JSON list. */
-function listOf(document: JsonText, path: JsonPath): Bytes {
+function listOf(document: JsonText, path: JsonPath, work?: DocumentWork): Bytes {
   const items: Bytes[] = [];
   let sizeBytes = 0;
-  for (const { start, end } of placesOf(document, path)) {
+  for (const { start, end } of placesOf(document, path, work)) {
     sizeBytes += end - start;
     if (sizeBytes > REPLY_BYTES_MAX) throw replyTooLarge();
     items.push(document.bytes.subarray(start, end));
@@ -37,23 +38,26 @@ function listOf(document: JsonText, path: JsonPath): Bytes {
 }
 
 /** The first value that the path matches; throws when there is none. */
-export function firstOf(document: JsonText, path: JsonPath): JsonText {
-  const place = placesOf(document, path).at(0);
+export function firstOf(document: JsonText, path: JsonPath, work?: DocumentWork): JsonText {
+  const place = placesOf(document, path, work).at(0);
   if (place === undefined) throw noSuchPath();
   return { bytes: document.bytes, start: place.start, end: place.end };
 }
 
 /** What `path` stands for in JSON: of a legacy path the first match, else a list of all. */
-export const valueAt = (document: JsonText, path: JsonPath): JsonText =>
-  path.isLegacy ? firstOf(document, path) : wholeText(listOf(document, path));
+export const valueAt = (document: JsonText, path: JsonPath, work?: DocumentWork): JsonText =>
+  path.isLegacy ? firstOf(document, path, work) : wholeText(listOf(document, path, work));
 
 /** An object of what each path stands for; when any is a JSONPath, legacy paths are lists too. */
 function valuesAt(document: JsonText, paths: readonly JsonPath[]): JsonText {
   const areLegacy = paths.every((path) => path.isLegacy);
   const fields = new Map<string, Bytes>();
+  const work = new DocumentWork(document.end - document.start);
   let sizeBytes = 0;
   for (const path of paths) {
-    const { bytes, start, end } = areLegacy ? firstOf(document, path) : wholeText(listOf(document, path));
+    const { bytes, start, end } = areLegacy
+      ? firstOf(document, path, work)
+      : wholeText(listOf(document, path, work));
     sizeBytes += end - start;
     if (sizeBytes > REPLY_BYTES_MAX) throw replyTooLarge();
     const name = utf8ToBytes(`${JSON.stringify(path.text)}:`);

@@ -13,6 +13,7 @@ import {
 } from "../../document/json-edit.js";
 import { mergePatch } from "../../document/json-merge.js";
 import type { JsonPath } from "../../document/json-path.js";
+import type { DocumentWork } from "../../document/json-work.js";
 import { syntaxError } from "../errors.js";
 import { OK, type Reply } from "../reply.js";
 import { isWord } from "../spec.js";
@@ -54,6 +55,7 @@ export function withValue(
   path: JsonPath,
   value: JsonText,
   condition: SetCondition,
+  work?: DocumentWork,
 ): JsonText | undefined {
   if (document === undefined) {
     if (condition === "present") return undefined;
@@ -61,7 +63,7 @@ export function withValue(
     return value;
   }
   if (isRoot(path)) return condition === "absent" ? undefined : value;
-  return setValue(document, path, value, condition);
+  return setValue(document, path, value, condition, work);
 }
 
 function runSet(view: KeyValueView, args: Args): Reply {

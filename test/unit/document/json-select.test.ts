@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { asBytes } from "../../../src/core/bytes.js";
 import { parseJsonPath } from "../../../src/document/json-path.js";
 import { selectPlaces } from "../../../src/document/json-select.js";
+import { DocumentWork } from "../../../src/document/json-work.js";
 import { anyDocument, escapedJson, type Json } from "./documents.js";
 import { anyStep, pathText, valueAt, waysOf } from "./json-model.js";
 
@@ -138,12 +139,49 @@ test("what is no path is refused, with the column of what is wrong", () => {
   }
 });
 
-test("a path that would take long is refused", () => {
+test("a path that would take long is refused, soon", () => {
   const wide = `[${"[0,0],".repeat(5_000)}0]`;
-  assert.throws(() => select(wide, "$[?(@[0]==$[*][0])]"), {
-    code: "BAD_REQUEST",
-    message: /looks at more than/,
-  });
+  const long = `[${"0,".repeat(500_000)}0]`;
+  const fields = `{"l":${long}}`;
+  const names = `{${Array.from({ length: 50_000 }, (_, i) => `"${i}":0`).join(",")}}`;
+  const texts = (end: string): string =>
+    `[${Array(600)
+      .fill(`"${"x".repeat(500)}${end}"`)
+      .join(",")}]`;
+  const cases: [document: string, path: string, message: RegExp][] = [
+    [wide, "$[?(@[0]==$[*][0])]", /looks at more than/],
+    [long, `$[?(${Array(1000).fill("1").join("&&")}&&@.x)]`, /looks at more than/],
+    [names, `$..[${Array(500).fill("'x'").join(",")}]`, /looks at more than/],
+    [long, `$[${Array(500).fill("499999").join(",")}]`, /walks over more than/],
+    [fields, `$[${Array(500).fill("'x'").join(",")}]`, /walks over more than/],
+    [fields, `$[${Array(500).fill("'l'").join(",")}]`, /walks over more than/],
+    [long, "$[?($[9999]==1)]", /walks over more than/],
+    [`{"a":${texts("a")},"b":${texts("b")}}`, "$[?($.a[*]==$.b[*])]", /walks over more than/],
+    [`["${"x".repeat(500_000)}"]`, `$[?(${Array(200).fill("@==1").join("||")})]`, /walks over more than/],
+  ];
+  for (const [document, path, message] of cases) {
+    assert.throws(() => select(document, path), { code: "BAD_REQUEST", message }, path.slice(0, 40));
+  }
+});
+
+test("what paths do together is counted together", () => {
+  const bytes = asBytes(Buffer.from(`[${"0,".repeat(500_000)}0]`));
+  const path = parseJsonPath("$..x");
+  const work = new DocumentWork(bytes.length);
+  const all = (): void => {
+    for (let i = 0; i < 100; i += 1) selectPlaces(bytes, 0, bytes.length, path, work);
+  };
+  assert.throws(all, { code: "BAD_REQUEST", message: /looks at more than/ });
+});
+
+test("filters inside of filters go so deep that no stack overflows", () => {
+  const deep = "[".repeat(128) + "]".repeat(128);
+  const nested = (count: number): string => `$${"..[?($".repeat(count)}${")]".repeat(count)}`;
+  assert.throws(() => select(deep, nested(4)), { code: "BAD_REQUEST", message: /looks at more than/ });
+  assert.throws(() => parseJsonPath(nested(5)), { code: "BAD_REQUEST", message: /4 filters inside/ });
+  const inParentheses = `${"(".repeat(31)}1==1${")".repeat(31)}`;
+  assert.equal(select("[1]", `$[?(@==1 && ${inParentheses})]`).length, 1);
+  assert.throws(() => parseJsonPath(`$[?((${inParentheses}))]`), { message: /32 deep at most/ });
 });
 
 test("deep documents are walked at a cost of their length", () => {

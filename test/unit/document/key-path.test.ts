@@ -105,6 +105,15 @@ test("keys that cannot exist are not looked for", () => {
   assert.throws(() => candidates(parseKeyPath('"".a')), { code: "KEY_EMPTY" });
 });
 
+test("half of a character is no key, and never means the key that its UTF-8 would be", () => {
+  const message = "the key holds half of a surrogate pair, which UTF-8 cannot";
+  for (const path of ['"\\ud800"', '"\\udc00x".a', "\ud800"]) {
+    assert.throws(() => candidates(parseKeyPath(path)), { code: "BAD_REQUEST", message }, path);
+  }
+  assert.deepEqual(meanings("a.\ud800"), ["a > \ud800"]);
+  assert.deepEqual(meanings('"\\ud83d\\ude00".a'), ["😀 > a"]);
+});
+
 test("a key and a way into its document, written down, are read as the same", () => {
   const key = anyName.filter((name) => name !== "" && !/\p{Surrogate}/u.test(name));
   fc.assert(
