@@ -47,3 +47,24 @@ export function decodeCommandFrom(reader: ByteReader, into: Args): number {
   }
   return opcode;
 }
+
+/**
+ * Puts into `spans`, of each command from where `reader` stands to its end, where the first argument starts and ends:
+ * as a rule its key. Returns the number of commands. Throws as {@link decodeCommandFrom}.
+ */
+export function findFirstArguments(reader: ByteReader, spans: number[]): number {
+  let count = 0;
+  while (reader.remaining > 0) {
+    reader.varint();
+    let left = reader.varint();
+    let length = left === 0 ? 0 : reader.varint();
+    spans[2 * count] = reader.skip(length);
+    spans[2 * count + 1] = spans[2 * count] + length;
+    for (left -= 1; left > 0; left -= 1) {
+      length = reader.varint();
+      reader.skip(length);
+    }
+    count += 1;
+  }
+  return count;
+}

@@ -13,7 +13,7 @@ import { ByteReader } from "../codec/byte-reader.js";
 import { ByteWriter } from "../codec/byte-writer.js";
 import { readConfiguration, writeConfiguration } from "../codec/raft-entry.js";
 import type { Configuration, Entry } from "../codec/raft-types.js";
-import { decodeCommandFrom } from "../commands/encoding.js";
+import { decodeCommandFrom, findFirstArguments } from "../commands/encoding.js";
 import { OK, type Reply, Slice } from "../commands/reply.js";
 import { runCommand } from "../commands/run.js";
 import { Args, type CommandSpec } from "../commands/types.js";
@@ -209,11 +209,11 @@ export class PartitionMachine {
   /** Fills `replies`; false when a command met a lock and it and the rest were left out. */
   #runCommands(entry: Entry, replies: Reply[]): boolean {
     const args = this.#args;
-    const reader = new ByteReader(entry.data, "batch", "DATA_CORRUPT", BATCH_HEADER_BYTES);
+    const reader = commandsOf(entry.data);
     const writtenBefore = this.view.writtenBytes;
     let replyBytes = 0;
     const spans = this.#spans;
-    const count = findFirstArguments(entry.data, spans);
+    const count = findFirstArguments(commandsOf(entry.data), spans);
     for (let i = 0; i < count; i += 1) {
       if (i % PREFETCH_KEYS_MAX === 0) {
         this.#store.prefetch("data", entry.data, spans, i, Math.min(i + PREFETCH_KEYS_MAX, count));
@@ -249,27 +249,8 @@ export class PartitionMachine {
   }
 }
 
-/**
- * Puts into `spans` where the first argument of each command starts and ends, as a rule its key; returns the number
- * of commands.
- */
-function findFirstArguments(batch: Bytes, spans: number[]): number {
-  const reader = new ByteReader(batch, "batch", "DATA_CORRUPT", BATCH_HEADER_BYTES);
-  let count = 0;
-  while (reader.remaining > 0) {
-    reader.varint();
-    let left = reader.varint();
-    let length = left === 0 ? 0 : reader.varint();
-    spans[2 * count] = reader.skip(length);
-    spans[2 * count + 1] = spans[2 * count] + length;
-    for (left -= 1; left > 0; left -= 1) {
-      length = reader.varint();
-      reader.skip(length);
-    }
-    count += 1;
-  }
-  return count;
-}
+const commandsOf = (batch: Bytes): ByteReader =>
+  new ByteReader(batch, "batch", "DATA_CORRUPT", BATCH_HEADER_BYTES);
 
 /** True for what a client asked for; a node's own steps must be taken. */
 function isClients(spec: CommandSpec | NodeCommandSpec): boolean {
