@@ -8,12 +8,12 @@
  */
 import type { DoubleReply, Status, VerbatimReply } from "../commands/reply.js";
 import type { MinikeyError } from "../core/errors.js";
+import type { ReadLevel, WriteLevel } from "../node/database.js";
+
+export { READ_LEVELS, type ReadLevel, WRITE_LEVELS, type WriteLevel } from "../node/database.js";
 
 /** Text is sent as UTF-8, numbers in decimal. */
 export type Argument = string | Uint8Array | number | bigint;
-
-export type ReadLevel = "linearizable" | "stale" | "one" | "quorum" | "all";
-export type WriteLevel = "one" | "quorum" | "all";
 
 /** A RESP3 map, in the order received. */
 export class WireMap {

@@ -7,8 +7,10 @@ import type { Args } from "../commands/types.js";
 import type { KeyspaceId, NodeId } from "../core/ids.js";
 import type { ContextOrder } from "./context-order.js";
 
-export type ReadLevel = "linearizable" | "stale" | "one" | "quorum" | "all";
-export type WriteLevel = "one" | "quorum" | "all";
+export const READ_LEVELS = ["linearizable", "stale", "one", "quorum", "all"] as const;
+export const WRITE_LEVELS = ["one", "quorum", "all"] as const;
+export type ReadLevel = (typeof READ_LEVELS)[number];
+export type WriteLevel = (typeof WRITE_LEVELS)[number];
 
 /**
  * What a connection (or an HTTP request) carries from command to command. Commands of one context are applied

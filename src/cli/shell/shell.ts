@@ -8,7 +8,15 @@
 import { openChannel } from "../../client/connect.js";
 import { requestOf } from "../../client/request.js";
 import { expectArray, expectText } from "../../client/values.js";
-import type { Argument, Channel, ReadLevel, WireReply, WriteLevel } from "../../client/wire.js";
+import {
+  type Argument,
+  type Channel,
+  READ_LEVELS,
+  type ReadLevel,
+  type WireReply,
+  WRITE_LEVELS,
+  type WriteLevel,
+} from "../../client/wire.js";
 import { OK } from "../../commands/reply.js";
 import { MinikeyError } from "../../core/errors.js";
 import { openReadyChannel, splitAddresses } from "../connection.js";
@@ -33,8 +41,6 @@ export interface ShellOptions {
 
 const COMPLETION_TIMEOUT_MS = 1_000;
 const NOTHING: ShellResult = { kind: "nothing" };
-const READ_LEVELS: ReadonlySet<string> = new Set(["linearizable", "stale", "one", "quorum", "all"]);
-const WRITE_LEVELS: ReadonlySet<string> = new Set(["one", "quorum", "all"]);
 
 export class Shell {
   readonly #options: ShellOptions;
@@ -155,9 +161,9 @@ export class Shell {
   #noteLevel(words: readonly Buffer[]): void {
     const [, direction, level] = words.map((word) => word.toString().toLowerCase());
     if (direction === "read") {
-      this.#readLevel = READ_LEVELS.has(level) ? (level as ReadLevel) : undefined;
+      this.#readLevel = READ_LEVELS.find((one) => one === level);
     } else if (direction === "write") {
-      this.#writeLevel = WRITE_LEVELS.has(level) ? (level as WriteLevel) : undefined;
+      this.#writeLevel = WRITE_LEVELS.find((one) => one === level);
     }
   }
 

@@ -1,9 +1,6 @@
 /** `?consistency=`: how sure a read or a write is before it is answered. */
 import { MinikeyError } from "../../core/errors.js";
-import type { KeyspaceInfo, ReadLevel, RequestContext, WriteLevel } from "../../node/database.js";
-
-const READ_LEVELS: readonly ReadLevel[] = ["linearizable", "stale", "one", "quorum", "all"];
-const WRITE_LEVELS: readonly WriteLevel[] = ["one", "quorum", "all"];
+import { type KeyspaceInfo, READ_LEVELS, type RequestContext, WRITE_LEVELS } from "../../node/database.js";
 
 /** What holds when a request names no level: durable and linearizable, unless the keyspace is eventual. */
 function defaultContext(keyspace: KeyspaceInfo): RequestContext {

@@ -2,6 +2,7 @@
  * What OpenAPI says of each route. For people and generators only: requests are checked by the code that reads
  * them, which says more precisely what is wrong than a schema can.
  */
+import { READ_LEVELS, WRITE_LEVELS } from "../../node/database.js";
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -86,13 +87,13 @@ const idOf = (name: string, named: boolean): string => (named ? `${name}InKeyspa
 
 const consistencyOfRead = {
   consistency: {
-    enum: ["linearizable", "stale", "one", "quorum", "all"],
+    enum: READ_LEVELS,
     description: "Default: linearizable; `one` in an eventual keyspace",
   },
 };
 const consistencyOfWrite = {
   consistency: {
-    enum: ["linearizable", "one", "quorum", "all"],
+    enum: ["linearizable", ...WRITE_LEVELS],
     description: "Default: a majority's disks; `one` in an eventual keyspace",
   },
 };

@@ -4,12 +4,9 @@ import { MapReply, OK, type Reply } from "../../../commands/reply.js";
 import { integerArg, isWord } from "../../../commands/spec.js";
 import type { Args } from "../../../commands/types.js";
 import { MinikeyError } from "../../../core/errors.js";
-import type { Database, KeyspaceInfo, ReadLevel, WriteLevel } from "../../../node/database.js";
+import { type Database, type KeyspaceInfo, READ_LEVELS, WRITE_LEVELS } from "../../../node/database.js";
 import type { LocalHandler } from "./services.js";
 import { container } from "./subcommands.js";
-
-const READ_LEVELS: readonly ReadLevel[] = ["linearizable", "stale", "one", "quorum", "all"];
-const WRITE_LEVELS: readonly WriteLevel[] = ["one", "quorum", "all"];
 
 function levelArg<Level extends string>(args: Args, what: string, levels: readonly Level[]): Level {
   const word = args.text(2);
