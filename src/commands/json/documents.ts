@@ -5,7 +5,7 @@
 import { canonicalJson } from "../../codec/json-canonical.js";
 import type { Key } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
-import type { JsonText } from "../../document/json-edit.js";
+import { editPlaces, type JsonText, type ValueEdit } from "../../document/json-edit.js";
 import { type JsonPath, LEGACY_ROOT, parseJsonPath } from "../../document/json-path.js";
 import { valueTooLarge, wrongArity, wrongType } from "../errors.js";
 import { command, ONE_KEY, textArg } from "../spec.js";
@@ -86,6 +86,30 @@ export function storeDocument(view: KeyValueView, key: Key, old: Entry | undefin
   const { bytes, start, end } = text;
   if (end - start > view.valueBytesMax) throw valueTooLarge(end - start, view.valueBytesMax);
   view.set(key, "json", bytes, start, end, old?.expiresAtMs ?? 0);
+}
+
+/** What an edit leaves alone, and answers with nil. */
+export const UNTOUCHED = { text: undefined, result: null } as const;
+
+/** Edits what `path` matches in the document at argument 1 and stores it; the results, in the order of the matches. */
+export function editDocument<Result>(
+  view: KeyValueView,
+  args: Args,
+  path: JsonPath,
+  edit: (value: JsonText, depth: number) => ValueEdit<Result>,
+): readonly Result[] {
+  const key = args.key(1);
+  const old = existingDocument(view, key);
+  const { text, results } = editPlaces(old, path, edit);
+  if (text !== undefined) storeDocument(view, key, old, text);
+  return results;
+}
+
+/** A legacy path answers with the last of its results that is one; throws when there is none. */
+export function lastResult<Result>(results: readonly (Result | null)[], otherwise: string): Result {
+  const last = results.findLast((result) => result !== null);
+  if (last === undefined || last === null) throw noSuchPathOr(otherwise);
+  return last;
 }
 
 // --- Table entries ---

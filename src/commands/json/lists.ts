@@ -21,17 +21,19 @@ import type { Args, CommandSpec, KeyValueView } from "../types.js";
 import {
   checkPaths,
   documentAt,
+  editDocument,
   existingDocument,
+  lastResult,
   noSuchPath,
   noSuchPathOr,
   pathArg,
   reading,
+  UNTOUCHED,
   valueArg,
   valueArgs,
   writing,
   wrongPathType,
 } from "./documents.js";
-import { editDocument, lastResult, UNTOUCHED } from "./scalars.js";
 import { firstOf, placesOf } from "./values.js";
 
 const isList = ({ bytes, start }: JsonText): boolean => bytes[start] === OPEN_BRACKET;

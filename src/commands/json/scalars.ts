@@ -3,7 +3,7 @@ import { type Bytes, concatBytes, latin1ToBytes, utf8Length } from "../../core/b
 import { MinikeyError } from "../../core/errors.js";
 import { decodeString, hasEscape } from "../../document/field-name.js";
 import { kindAt } from "../../document/json-bytes.js";
-import { editPlaces, type JsonText, type ValueEdit } from "../../document/json-edit.js";
+import type { JsonText, ValueEdit } from "../../document/json-edit.js";
 import { type Arithmetic, calculate, integerOf } from "../../document/json-number.js";
 import { type JsonPath, LEGACY_ROOT } from "../../document/json-path.js";
 import { wrongArity } from "../errors.js";
@@ -12,40 +12,17 @@ import type { Args, CommandSpec, KeyValueView } from "../types.js";
 import {
   checkPaths,
   documentAt,
+  editDocument,
   existingDocument,
-  noSuchPathOr,
+  lastResult,
   pathArg,
   reading,
-  storeDocument,
+  UNTOUCHED,
   valueArg,
   writing,
   wrongPathType,
 } from "./documents.js";
 import { firstOf, placesOf } from "./values.js";
-
-/** What an edit leaves alone, and answers with nil. */
-export const UNTOUCHED = { text: undefined, result: null } as const;
-
-/** Edits what `path` matches in the document at argument 1 and stores it; the results, in the order of the matches. */
-export function editDocument<Result>(
-  view: KeyValueView,
-  args: Args,
-  path: JsonPath,
-  edit: (value: JsonText, depth: number) => ValueEdit<Result>,
-): readonly Result[] {
-  const key = args.key(1);
-  const old = existingDocument(view, key);
-  const { text, results } = editPlaces(old, path, edit);
-  if (text !== undefined) storeDocument(view, key, old, text);
-  return results;
-}
-
-/** A legacy path answers with the last of its results that is one; throws when there is none. */
-export function lastResult<Result>(results: readonly (Result | null)[], otherwise: string): Result {
-  const last = results.findLast((result) => result !== null);
-  if (last === undefined || last === null) throw noSuchPathOr(otherwise);
-  return last;
-}
 
 // --- Numbers ---
 
