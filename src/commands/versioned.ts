@@ -10,7 +10,8 @@
  * | `KV.LIST` | prefix after-or-empty limit | [[key …], 1 when there are more] |
  * | `ONCE` | session number command key … | what the command replied the first time |
  *
- * Types are `string` and `json`; a document is compact JSON text in which each object has a name once. Expiry times and versions are decimal; 0 stands for none.
+ * Types are `string` and `json`; a document is compact JSON text in which each object has a name once. Expiry
+ * times and versions are decimal; 0 stands for none.
  */
 import { JsonTextScanner } from "../codec/json-text.js";
 import { MinikeyError } from "../core/errors.js";

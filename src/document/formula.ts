@@ -25,7 +25,10 @@ import {
 } from "./formula-functions.js";
 import { badFormula, type Placed, parseFormula } from "./formula-parser.js";
 
-/** What an instruction does; `CONSTANT` and `VARIABLE` have a position behind them, `CALL` a function and how many numbers it takes. */
+/**
+ * What an instruction does; `CONSTANT` and `VARIABLE` have a position behind them, `CALL` a function and how many
+ * numbers it takes.
+ */
 const CONSTANT = 0;
 const VARIABLE = 1;
 const NEGATE = 2;

@@ -16,7 +16,10 @@ export type JsonKind = "object" | "array" | "text" | "number" | "boolean" | "nul
 export interface MissingPart {
   readonly kind: "missing";
   readonly depth: number;
-  /** What was found last and lacks the next segment: an object without that field, a list without that position, or neither. */
+  /**
+   * What was found last and lacks the next segment: an object without that field, a list without that position, or
+   * neither.
+   */
   readonly at: JsonKind;
   /** How many elements a list has that lacks the position; 0 for anything else. */
   readonly elements: number;

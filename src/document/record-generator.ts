@@ -6,9 +6,9 @@
  *     "key2" -> []
  *
  * A set has up to `setSizeMax` names of the key file, each once; its size is uniform. While the depth allows it,
- * none, one or two of its values are sets (each as likely), so that on average a set holds one other; a record has
- * at most `SETS_MAX` of them, however deep it may nest. Every other value is of its name's type: a string of 1 to `stringLengthMax`
- * letters and digits, an integer below 10,000, or a number below 10,000 with two decimals.
+ * none, one or two of its values are sets (each as likely), so that on average a set holds one other; a record
+ * has at most `SETS_MAX` of them, however deep it may nest. Every other value is of its name's type: a string of
+ * 1 to `stringLengthMax` letters and digits, an integer below 10,000, or a number below 10,000 with two decimals.
  */
 import type { ByteWriter } from "../codec/byte-writer.js";
 import { JSON_DEPTH_MAX } from "../codec/json-text.js";

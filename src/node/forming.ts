@@ -2,11 +2,12 @@
  * How founders become a cluster, and how a node that lost its disk finds its way back. Pure: greetings in,
  * the next step out.
  *
- * A new cluster has every founder say that it is fresh before the first of them (by name) picks the cluster's
- * id; every founder writes it down (`forming`); then the first calls the cluster formed, and only then does
- * anyone vote. The id carries a checksum of the founders' names: who was told others would count its votes, and
- * number itself, in another way, and does not take part. So a fresh node that meets a formed one knows that it is not new: its disk was lost, and with it
- * what it had promised. It asks for a new incarnation and starts as a learner.
+ * A new cluster has every founder say that it is fresh before the first of them (by name) picks the cluster's id;
+ * every founder writes it down (`forming`); then the first calls the cluster formed, and only then does anyone
+ * vote. The id carries a checksum of the founders' names: who was told others would count its votes, and number
+ * itself, in another way, and does not take part. So a fresh node that meets a formed one knows that it is not
+ * new: its disk was lost, and with it what it had promised. It asks for a new incarnation and starts as a
+ * learner.
  */
 import { utf8ToBytes } from "../core/bytes.js";
 import { crc32c } from "../core/crc32c.js";

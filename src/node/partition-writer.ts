@@ -6,8 +6,8 @@
  * - Batches of a session are numbered without gaps, and a number always stands for the same commands once a
  *   leader may have proposed it. So sending again is always safe: the state machine applies a number once.
  * - A batch that no leader can have proposed by its deadline is emptied, answered why, and still sent: its number
- *   is needed. So is one of a group that is known to have no leader, at once. One that may have been proposed is answered `OUTCOME_UNKNOWN` and sent until its fate
- *   is known.
+ *   is needed. So is one of a group that is known to have no leader, at once. One that may have been proposed is
+ *   answered `OUTCOME_UNKNOWN` and sent until its fate is known.
  * - When a batch is blocked by a transaction's lock, its session is closed for good; what follows goes on, in
  *   order, in a new one. So does what certainly was not applied in a session that the partition has forgotten.
  */

@@ -1,7 +1,8 @@
 /**
- * A process that keeps groups in the log and in the disk engine, as a node does, until it is killed: it appends an
- * entry, applies it when it is durable, and now and then makes a checkpoint and shortens the log behind it. Argument:
- * DIRECTORY, and after how many checkpoints to end if it is not for ever. Says on stdout what is durable and where checkpoints are, a line each.
+ * A process that keeps groups in the log and in the disk engine, as a node does, until it is killed: it appends
+ * an entry, applies it when it is durable, and now and then makes a checkpoint and shortens the log behind it.
+ * Argument: DIRECTORY, and after how many checkpoints to end if it is not for ever. Says on stdout what is
+ * durable and where checkpoints are, a line each.
  *
  * What entry `i` does follows from `i` alone, so that whoever looks at what is left knows what it must be.
  */

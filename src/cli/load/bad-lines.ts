@@ -1,4 +1,7 @@
-/** Says which lines were no records: the first ones in full, the others by number, so that a wrong file does not flood the terminal. */
+/**
+ * Says which lines were no records: the first ones in full, the others by number, so that a wrong file does not flood
+ * the terminal.
+ */
 import type { BadLine } from "./records.js";
 
 const LINES_SHOWN = 20;

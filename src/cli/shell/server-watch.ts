@@ -3,7 +3,8 @@
  * name, each asked twice a second, so that a server that fails or comes back is noticed.
  *
  * Servers that were up are asked again before a command when the last answer is older than a blink, or their
- * connection has gone, so that what is said of its answer is true when it is given. Servers that were down are not waited for.
+ * connection has gone, so that what is said of its answer is true when it is given. Servers that were down are
+ * not waited for.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Key } from "../../core/bytes.js";

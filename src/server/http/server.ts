@@ -2,7 +2,8 @@
  * The HTTP server: assembles the routes on Fastify, answers what matches none, and stops without waiting for
  * idle clients. Fastify routes and serialises; parsing and checking of requests is this folder's own.
  *
- * Fastify is loaded by the first `startHttpServer`, so that a process without HTTP never pays for it. No request logging, no CORS.
+ * Fastify is loaded by the first `startHttpServer`, so that a process without HTTP never pays for it. No request
+ * logging, no CORS.
  */
 
 import type { ServerResponse } from "node:http";

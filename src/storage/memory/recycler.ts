@@ -2,9 +2,10 @@
  * Gives memory back, at a time and at a pace that disturb nobody.
  *
  * A leaf that was replaced or deleted stays as it is until the turn ends, and until all has been done that was
- * asked for then (a round of `Clock.atTurnEnd`): somebody may still be reading the value that it holds, or sending
- * it in what they do at the turn's end. Nodes and leaves then go in slices of about two milliseconds, which whole trees need (a cleared table, an installed snapshot's
- * predecessor) and what a long snapshot kept alive.
+ * asked for then (a round of `Clock.atTurnEnd`): somebody may still be reading the value that it holds, or
+ * sending it in what they do at the turn's end. Nodes and leaves then go in slices of about two milliseconds,
+ * which whole trees need (a cleared table, an installed snapshot's predecessor) and what a long snapshot kept
+ * alive.
  */
 import type { Clock } from "../../ports/clock.js";
 import { type Arena, PAGE_SHIFT, UNIT_MASK } from "./arena.js";
