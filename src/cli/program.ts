@@ -234,7 +234,8 @@ const parsePositive = (text: string): number => parseWhole(text, 1);
 function parseWhole(text: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  const bound = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
+  const isBoundFar = max === Number.MAX_SAFE_INTEGER && !(value > max);
+  const bound = isBoundFar ? `from ${min}` : `from ${min} to ${max}`;
   throw new InvalidArgumentError(`Expected a whole number ${bound}.`);
 }
 

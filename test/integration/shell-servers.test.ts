@@ -109,6 +109,10 @@ test("with fewer than k down answers are proven; from k on they carry the warnin
     assert.equal(late.out, "person1 -> [ name -> John | age -> 22 ]\n");
     assert.ok(late.err.endsWith(WARNING), late.err);
     for (const address of [first, second]) assert.match(late.err, new RegExp(`${address}\\)? is down`));
+    const unloaded = await runMinikey(["shell", ...where, "--load", records, "-c", "GET person2"]);
+    assert.match(unloaded.err, /people\.txt is not loaded: too many servers are down\n/);
+    assert.match(unloaded.out, /^person2 -> \[ name -> Mary/);
+    assert.equal(unloaded.status, 1);
 
     cluster.startNode("n1");
     await waitFor(

@@ -44,6 +44,7 @@ async function readKeyFile(path: string): Promise<Buffer> {
     return await readFile(path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "EISDIR") throw new ExitError(`${path} is a directory`);
     throw new ExitError(`cannot read ${path}: ${code === "ENOENT" ? "no such file" : message}`);
   }
 }

@@ -123,7 +123,7 @@ export class Loader {
     this.#options.channels[partition].submit({
       args: commandOf(batch),
       kind: "write-once",
-      timeoutMs: Math.max(1, batch.deadlineMs - nowMs),
+      timeoutMs: Math.max(1, Math.ceil(batch.deadlineMs - nowMs)),
       onReply: (reply) => this.#onReply(partition, batch, reply),
     });
   }
@@ -136,10 +136,12 @@ export class Loader {
       this.#replaced += count - created;
       this.#bytes -= batch.records.length;
     } else if (reply.retryable && reply.outcome !== "unknown" && performance.now() < batch.deadlineMs) {
+      batch.refusal = reply;
       setTimeout(() => this.#send(partition, batch), RETRY_AFTER_MS);
       return;
     } else if (reply.retryable || reply.outcome === "unknown") {
-      this.#fail(batch, reply);
+      // The last attempt had no time left for an answer; what the cluster said before is the reason.
+      this.#fail(batch, batch.refusal ?? reply);
     } else if (count > 1) {
       this.#queues[partition].putBack(splitBatch(batch));
     } else {

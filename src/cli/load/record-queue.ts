@@ -7,6 +7,7 @@
 import { ByteWriter } from "../../codec/byte-writer.js";
 import { RecordBatchReader, writeRecordHead } from "../../codec/record-batch.js";
 import type { Bytes } from "../../core/bytes.js";
+import type { MinikeyError } from "../../core/errors.js";
 import type { LoadRecord } from "./records.js";
 
 /** Records as `KV.LOAD` takes them. */
@@ -16,6 +17,8 @@ export interface Batch {
   readonly lines: readonly number[];
   /** On the clock of `performance.now()`; 0 until it is sent. */
   deadlineMs: number;
+  /** Why the cluster did not take it the last time that it answered. */
+  refusal: MinikeyError | undefined;
 }
 
 /** The cost of a batch is spread over this much at least, when more is coming. */
@@ -73,7 +76,7 @@ export class RecordQueue {
 
   #cut(): void {
     const records = this.#building.bytes.subarray(0, this.#building.length);
-    this.#waiting.push({ records, lines: this.#lines, deadlineMs: 0 });
+    this.#waiting.push({ records, lines: this.#lines, deadlineMs: 0, refusal: undefined });
     this.#building = new ByteWriter(BATCH_BYTES_MIN);
     this.#lines = [];
   }
@@ -92,7 +95,7 @@ export function splitBatch({ records, lines }: Batch): Batch[] {
   const singles: Batch[] = [];
   for (let start = 0; reader.next(); start = reader.valueEnd) {
     const own = records.subarray(start, reader.valueEnd);
-    singles.push({ records: own, lines: [lines[singles.length]], deadlineMs: 0 });
+    singles.push({ records: own, lines: [lines[singles.length]], deadlineMs: 0, refusal: undefined });
   }
   return singles;
 }

@@ -110,6 +110,11 @@ export class ServerWatch {
     return doubtOf(this.#sights(), (id) => !this.#isUp(id), slots, this.#options.k);
   }
 
+  /** Whether so many replicas of some part of the keyspace are down that nothing can be written to it. */
+  refusesWrites(): boolean {
+    return doubtOf(this.#sights(), (id) => !this.#isUp(id), "all", undefined) !== undefined;
+  }
+
   /** The k that is in force, and how many replicas a key has; undefined while no server has answered. */
   threshold(): { readonly k: number; readonly replicas: number } | undefined {
     const best = this.#sights().at(0);

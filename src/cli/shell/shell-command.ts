@@ -34,7 +34,7 @@ export async function runShell(flags: ShellFlags): Promise<void> {
   });
   try {
     if (shell.watch !== undefined) describeServers(shell.watch, k);
-    if (flags.load !== undefined) await loadFirst(flags.load, connect);
+    if (flags.load !== undefined) await loadFirst(flags.load, connect, shell.watch);
     await runCommands(shell, flags);
   } finally {
     await shell.close();
@@ -72,8 +72,16 @@ function describeServers(watch: ServerWatch, wanted: number | undefined): void {
   );
 }
 
-/** The summary and all messages go to stderr: results are what the commands print. */
-async function loadFirst(path: string, connect: string): Promise<void> {
+/**
+ * The summary and all messages go to stderr: results are what the commands print. Without a majority nothing can be
+ * loaded, which is said at once; what is there can still be read.
+ */
+async function loadFirst(path: string, connect: string, watch: ServerWatch | undefined): Promise<void> {
+  if (watch?.refusesWrites() === true) {
+    note(`${path} is not loaded: too many servers are down`);
+    process.exitCode = 1;
+    return;
+  }
   const { runLoad } = await import("../load/load-command.js");
   const flags: LoadFlags = { connect, fromLine: 1, timeout: LOAD_TIMEOUT_MS, summaryTo: process.stderr };
   await runLoad(path, flags);

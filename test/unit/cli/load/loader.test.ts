@@ -164,6 +164,17 @@ test("when the load fails, the line to go on from is the first that may not be s
   assert.equal(sentOf(1).length, 1, "nothing more is sent");
 });
 
+test("a load that gives up says why the cluster refused, not that the last attempt had no time left", async () => {
+  const cluster = new Cluster();
+  cluster.add(keysIn(0, 1));
+  const idle = cluster.loader.idle();
+  cluster.sent[0].answer(overloaded);
+  await waitFor("it is sent again", () => cluster.sent.length === 2);
+  cluster.sent[1].answer(unknown);
+  await idle;
+  assert.equal(cluster.loader.failure?.error, overloaded);
+});
+
 test("the caller is to wait while too much is on its way, and a few records do not wait for ever", async () => {
   const cluster = new Cluster(1_000);
   cluster.add(keysIn(0, 5), 300);
