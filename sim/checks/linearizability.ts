@@ -2,7 +2,8 @@
  * Is a history linearizable? Wing and Gong's search with Lowe's memoisation: take any operation that no other
  * must come before, see whether it fits the state, go on with the rest.
  */
-import assert from "node:assert/strict";
+import { shorten } from "./shortest-history.js";
+import { Violation } from "./violation.js";
 
 /** One call of a client, and what it answered. */
 export interface Operation<Call> {
@@ -110,10 +111,13 @@ export class Judge {
     this.#stepsMax = stepsMax;
   }
 
-  /** Throws when the history is not linearizable. */
+  /** Throws when the history is not linearizable, with the shortest that is not either. */
   expect<Call>(model: Model<Call>, history: readonly Operation<Call>[], name: string): void {
     const verdict = judge(model, history, this.#stepsMax);
-    assert.notEqual(verdict, "not linearizable", `${name}: ${JSON.stringify(history)}`);
+    if (verdict === "not linearizable") {
+      const shortest = shorten(model, history).map((operation) => describe(operation));
+      throw new Violation("linearizability", `no order explains what was answered of ${name}`, shortest);
+    }
     if (verdict === "linearizable") this.told += 1;
     else this.untold += 1;
   }
@@ -128,4 +132,11 @@ export class History<Call> {
     const returnedMs = answer === undefined ? Number.POSITIVE_INFINITY : nowMs;
     this.operations.push({ call, answer, invokedMs, returnedMs });
   }
+}
+
+function describe<Call>({ call, answer, invokedMs, returnedMs }: Operation<Call>): string {
+  const from = invokedMs.toFixed(3).padStart(12);
+  const to = answer === undefined ? "no answer".padStart(12) : returnedMs.toFixed(3).padStart(12);
+  const reply = answer === undefined ? "" : ` → ${JSON.stringify(answer)}`;
+  return `${from} ${to}  ${JSON.stringify(call)}${reply}`;
 }

@@ -6,6 +6,7 @@ import { type KeyspaceId, keyspaceId } from "../../src/core/ids.js";
 import type { ReadLevel, RequestContext, WriteLevel } from "../../src/node/database.js";
 import { makeArgs } from "../../src/node/node-commands.js";
 import { retainReply } from "../../src/node/retain-reply.js";
+import type { Trace } from "../world/trace.js";
 import type { SimProcess } from "../world/world.js";
 import type { SimCluster, SimNode } from "./cluster.js";
 
@@ -46,10 +47,15 @@ export function newContext(levels: ClientLevels = {}): RequestContext {
 export class Submissions {
   readonly #open = new Map<SimProcess, Map<number, string>>();
   readonly violations: string[] = [];
+  readonly #trace: Trace;
   /** Commands that were carried out and answered. */
   reads = 0;
   writes = 0;
   #count = 0;
+
+  constructor(trace: Trace) {
+    this.#trace = trace;
+  }
 
   /** A node that is paused takes the command when it goes on. */
   submit(
@@ -72,9 +78,11 @@ export class Submissions {
         if (!open.delete(number)) this.violations.push(`answered twice: ${text}`);
         const answer = plain(retainReply(reply));
         if (isKnown(answer)) this.#countAnswered(words[0]);
+        this.#trace.tell(CLIENT, `${number} ← ${answerText(answer)}`);
         onReply(answer);
       },
     };
+    this.#trace.tell(CLIENT, `${number} → ${text}`);
     process.deliver(() => node.submit(makeArgs(words), context, sink));
   }
 
@@ -93,6 +101,14 @@ export class Submissions {
   unansweredOn(process: SimProcess): string[] {
     return [...(this.#open.get(process)?.values() ?? [])];
   }
+}
+
+const CLIENT = "client";
+const ANSWER_CHARACTERS_MAX = 120;
+
+function answerText(answer: unknown): string {
+  if (answer instanceof Error) return `${answer.name} ${answer.message}`;
+  return JSON.stringify(answer).slice(0, ANSWER_CHARACTERS_MAX);
 }
 
 /** Longer than any command takes on a node that runs. */

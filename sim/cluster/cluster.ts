@@ -1,21 +1,22 @@
 /** Whole nodes in a simulated world: starting, crashing, stopping, pausing, losing disks. */
+import type { Bytes } from "../../src/core/bytes.js";
 import { type NodeId, nodeId } from "../../src/core/ids.js";
 import { greetingOf } from "../../src/node/formation.js";
-import { type Identity, readIdentity } from "../../src/node/identity.js";
 import { MinikeyNode } from "../../src/node/node.js";
-import type { Disk } from "../../src/ports/disk.js";
+import { decodeFrame } from "../../src/node/peer-frames.js";
 import type { Logger } from "../../src/ports/logger.js";
-import { prepareDirectory } from "../../src/server/data-directory.js";
-import { openLog } from "../../src/storage/log/open-log.js";
-import type { RecoveryReport, WriteAheadLog } from "../../src/storage/log/types.js";
-import { openMemoryEngine } from "../../src/storage/memory/engine.js";
-import { DurableState, SimEngine, SimLog } from "../disk/durable.js";
+import { observedLog } from "../checks/observed-log.js";
+import { RaftSafety } from "../checks/raft-safety.js";
+import { StateSafety } from "../checks/state-safety.js";
+import { type Report, Violation } from "../checks/violation.js";
+import { DurableState } from "../disk/durable.js";
 import { MapDisk } from "../disk/map-disk.js";
 import { SimDisk } from "../disk/sim-disk.js";
-import { type InspectedEngine, inspected, SlowDisk } from "../disk/slow-disk.js";
-import { SeededRandom } from "../world/random.js";
+import type { InspectedEngine } from "../disk/slow-disk.js";
+import { isRaftFrame } from "../world/network.js";
 import { SimProcess, World } from "../world/world.js";
 import { Submissions } from "./client.js";
+import { isDamage, isDiskFailure, type NodeDisk, openStorage, type StorageKind } from "./node-storage.js";
 
 export interface SimClusterOptions {
   readonly seed: number;
@@ -27,40 +28,28 @@ export interface SimClusterOptions {
   readonly requestTimeoutMs?: number;
   /** Nothing or little unless given, so that snapshots are sent often. */
   readonly logBytesKept?: number;
-  /** `model`: a log and engines that are simulated themselves. `files`: the real ones on a simulated disk. */
-  readonly storage?: "model" | "files";
+  /** Default: `model`. */
+  readonly storage?: StorageKind;
+  /** Gets the timeline, line by line. */
+  readonly trace?: (line: string) => void;
+  /** Gets what the nodes log. */
   readonly log?: (line: string) => void;
 }
 
-export interface SimNode {
-  readonly id: NodeId;
-  /** What its disk holds, with the storage `model` … */
-  readonly durable: DurableState;
+export interface SimNode extends NodeDisk {
+  durable: DurableState;
   disk: MapDisk;
-  /** … and with `files`. */
   files: SimDisk;
   process: SimProcess | undefined;
   node: MinikeyNode | undefined;
   diskEngine: InspectedEngine | undefined;
   memoryEngine: InspectedEngine | undefined;
+  /** Bits of its files were flipped: it may refuse to start, and is then rebuilt. */
+  isDamaged: boolean;
 }
-
-/** What a node stores with, and how it tells that it has opened all of it. */
-interface NodeStorage {
-  readonly disk: Disk;
-  /** The same files, while the node is started: that takes no simulated time. */
-  readonly openingDisk: Disk;
-  readonly log: WriteAheadLog;
-  readonly recovery: RecoveryReport;
-  readonly diskEngine: InspectedEngine;
-  readonly memoryEngine: InspectedEngine;
-  readonly onOpened: () => void;
-}
-
-/** Small, so that there are many. */
-const SEGMENT_BYTES = 64 * 1024;
 
 const LOG_BYTES_KEPT = 4 * 1024;
+const RESTART_MS = 300;
 
 export const REQUEST_TIMEOUT_MS = 2_500;
 
@@ -71,64 +60,98 @@ export class SimCluster {
   readonly #options: SimClusterOptions;
   /** What ended a node against its will. */
   readonly fatal: string[] = [];
-  readonly submissions = new Submissions();
+  readonly submissions: Submissions;
+  /** What the observers of logs, messages and state machines have seen that must not be. */
+  readonly violations: Violation[] = [];
+  readonly safety: RaftSafety;
+  readonly #states: StateSafety;
+  /** By the names of the disks that identities carry. */
+  readonly #diskNames = new Map<NodeId, string>();
   /** When a disk was lost last. */
   wipedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: SimClusterOptions) {
     this.#options = options;
     this.requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
-    this.world = new World(options.seed);
-    this.nodes = Array.from({ length: options.nodes ?? 3 }, (_, i) => ({
-      id: nodeId(`n${i + 1}`),
-      durable: new DurableState(),
-      disk: new MapDisk(),
-      files: new SimDisk(() => this.world.random.unit()),
-      process: undefined,
-      node: undefined,
-      diskEngine: undefined,
-      memoryEngine: undefined,
-    }));
+    this.world = new World(options.seed, options.trace);
+    this.submissions = new Submissions(this.world.trace);
+    const report: Report = (property, message) => this.violations.push(new Violation(property, message));
+    this.safety = new RaftSafety(report);
+    this.#states = new StateSafety(report, this.world.trace);
+    this.world.network.onSent = (from, frame) => {
+      if (isRaftFrame(frame)) this.#observe(from, frame);
+    };
+    this.nodes = Array.from({ length: options.nodes ?? 3 }, (_, i) => {
+      const id = nodeId(`n${i + 1}`);
+      return {
+        id,
+        durable: new DurableState(),
+        disk: new MapDisk(),
+        files: this.#newDisk(id),
+        process: undefined,
+        node: undefined,
+        diskEngine: undefined,
+        memoryEngine: undefined,
+        isDamaged: false,
+      };
+    });
+  }
+
+  /** Of the default keyspace. */
+  get partitions(): number {
+    return this.#options.partitions ?? 3;
+  }
+
+  get storage(): StorageKind {
+    return this.#options.storage ?? "model";
+  }
+
+  #newDisk(id: NodeId): SimDisk {
+    const { trace, random } = this.world;
+    const chances = random.fork();
+    return new SimDisk(
+      () => chances.unit(),
+      (operation) => trace.tell(id, `disk      ${operation}`),
+    );
+  }
+
+  #observe(from: NodeId, frame: Bytes): void {
+    const decoded = decodeFrame(frame);
+    if (decoded.type === "raft") this.safety.onMessage(from, decoded.group, decoded.message);
   }
 
   /** With `rebuild`, as by `minikey start --rebuild`: resolves only once the cluster can do without its data. */
-  async start(sim: SimNode, { rebuild = false } = {}): Promise<void> {
+  async start(sim: SimNode, { rebuild = false, isSlow = false } = {}): Promise<void> {
     const { world } = this;
     const { skewMs = 100 } = this.#options;
     const process = new SimProcess(world, world.random.below(2 * skewMs + 1) - skewMs);
     sim.process = process;
-    const random = new SeededRandom(world.random.below(2 ** 31));
+    world.trace.tell(sim.id, rebuild ? "starts, to be rebuilt" : "starts");
+    const random = world.random.fork();
     const founders = this.nodes.map(({ id }) => ({ id, address: `${id}:1` }));
-    const fresh: Identity = {
-      nodeId: sim.id,
-      clusterId: "",
-      memberNumber: 0,
-      incarnation: 0,
-      disk: random.id48().toString(36),
-      stage: "fresh",
-    };
-    const onFatal = (error: unknown) => {
-      if (process.isAlive) {
-        this.fatal.push(`${sim.id}: ${error instanceof Error ? error.stack : String(error)}`);
-      }
-    };
-    const isFiles = this.#options.storage === "files";
-    const prepared = isFiles ? undefined : await this.#prepare(sim, process, random, rebuild);
+    const logger = this.#logger(sim.id);
+    const onFatal = (error: unknown) => this.#onFatal(sim, process, error, rebuild);
+    const settings = { process, random, logger, rebuild, isSlow, founders, kind: this.storage };
+    const storage = await openStorage(sim, { ...settings, onFailure: onFatal }, world);
     if (!process.isAlive) return;
-    const storage = await this.#openStorage(sim, process, random, onFatal);
-    const identity = prepared ?? (await readIdentity(storage.openingDisk)) ?? fresh;
-    storage.onOpened();
-    if (!process.isAlive) return;
+    const { identity, recovery, diskEngine, memoryEngine } = storage;
+    if (this.#diskNames.get(sim.id) !== identity.disk) {
+      this.safety.onDiskLost(sim.id);
+      sim.isDamaged = false;
+    }
+    this.#diskNames.set(sim.id, identity.disk);
+    this.safety.onRecovered(sim.id, recovery.groups);
+    for (const engine of [diskEngine, memoryEngine]) this.#observeStores(sim.id, engine);
+    sim.diskEngine = diskEngine;
+    sim.memoryEngine = memoryEngine;
     const address = `${sim.id}:1`;
-    sim.diskEngine = storage.diskEngine;
-    sim.memoryEngine = storage.memoryEngine;
     sim.node = new MinikeyNode(
       identity,
       {
         founders,
         peerAddress: address,
         replicas: this.#options.replicas ?? 3,
-        partitions: this.#options.partitions ?? 3,
+        partitions: this.partitions,
         valueBytesMax: 1 << 20,
         readMode: "quorum",
         requestTimeoutMs: this.requestTimeoutMs,
@@ -139,12 +162,12 @@ export class SimCluster {
         clock: process.clock,
         random,
         disk: storage.disk,
-        logger: this.#logger(sim.id),
+        logger,
         transport: world.network.transportFor(sim.id, process, greetingOf(identity, address)),
-        log: storage.log,
-        recovery: storage.recovery,
-        diskEngine: storage.diskEngine,
-        memoryEngine: storage.memoryEngine,
+        log: observedLog(storage.log, sim.id, this.safety, world.trace),
+        recovery,
+        diskEngine,
+        memoryEngine,
         onFatal,
       },
     );
@@ -153,69 +176,28 @@ export class SimCluster {
     });
   }
 
-  /** What a real start makes of the directory; only a rebuild takes simulated time. */
-  async #prepare(
-    sim: SimNode,
-    process: SimProcess,
-    random: SeededRandom,
-    rebuild: boolean,
-  ): Promise<Identity> {
-    const disk = rebuild ? sim.disk.of(process) : new MapDisk(sim.disk.files);
-    disk.removeTree = async () => {
-      await disk.syncDirectory("");
-      sim.durable.wipe();
+  #observeStores(id: NodeId, engine: InspectedEngine): void {
+    const openGroup = engine.openGroup.bind(engine);
+    engine.openGroup = async (group) => {
+      const store = await openGroup(group);
+      this.#states.observe(id, store);
+      return store;
     };
-    const address = `${sim.id}:1`;
-    return await prepareDirectory({
-      id: sim.id,
-      dataDir: sim.id,
-      founders: this.nodes.map(({ id }) => ({ id, address: `${id}:1` })),
-      rebuild,
-      disk,
-      random,
-      clock: process.clock,
-      logger: this.#logger(sim.id),
-      transportOf: (identity) =>
-        this.world.network.transportFor(sim.id, process, greetingOf(identity, address)),
-    });
   }
 
-  async #openStorage(
-    sim: SimNode,
-    process: SimProcess,
-    random: SeededRandom,
-    onFatal: (error: unknown) => void,
-  ): Promise<NodeStorage> {
-    const { world } = this;
-    if (this.#options.storage !== "files") {
-      return {
-        disk: sim.disk.of(process),
-        openingDisk: sim.disk,
-        log: new SimLog(sim.durable, process, world),
-        recovery: { groups: sim.durable.recovered(), tornTail: undefined, segments: 1, records: 0 },
-        diskEngine: new SimEngine("disk", sim.durable, process),
-        memoryEngine: new SimEngine("memory", sim.durable, process),
-        onOpened: () => undefined,
-      };
+  /** A node has ended: for what was done to its disk, and then it is started again, or for no good reason. */
+  #onFatal(sim: SimNode, process: SimProcess, error: unknown, wasRebuild: boolean): void {
+    if (!process.isAlive) return;
+    const isExpected = (sim.files.refusals > 0 && isDiskFailure(error)) || (sim.isDamaged && isDamage(error));
+    this.world.trace.tell(sim.id, `ends: ${String(error)}`);
+    if (!isExpected) {
+      this.fatal.push(`${sim.id}: ${error instanceof Error ? error.stack : String(error)}`);
+      return;
     }
-    const disk = new SlowDisk(sim.files, process, world);
-    const { clock } = process;
-    const options = { random, onFailure: onFatal, clock, segmentBytes: SEGMENT_BYTES };
-    const { log, report } = await openLog(disk, "log", options);
-    const logger = this.#logger(sim.id);
-    const engine = async (directory: string) =>
-      inspected(await openMemoryEngine({ disk, directory, clock, logger }));
-    return {
-      disk,
-      openingDisk: disk,
-      log,
-      recovery: report,
-      diskEngine: await engine("disk"),
-      memoryEngine: await engine("memory"),
-      onOpened: () => {
-        disk.isInstant = false;
-      },
-    };
+    this.crash(sim);
+    // Whoever runs it starts it again; without the option after it has been used, so that it is armed again.
+    const rebuild = isDamage(error) && !wasRebuild;
+    this.world.schedule(RESTART_MS, () => this.startSoon(sim, { rebuild }));
   }
 
   async startAll(): Promise<void> {
@@ -225,14 +207,20 @@ export class SimCluster {
   /** Starts the node, in the background. */
   startSoon(sim: SimNode, options: { readonly rebuild?: boolean } = {}): void {
     if (sim.process !== undefined) return;
-    this.start(sim, options).catch((error: unknown) => this.fatal.push(`${sim.id}: ${String(error)}`));
+    const started = this.start(sim, { ...options, isSlow: true });
+    const { process } = sim;
+    started.catch((error: unknown) => {
+      if (process !== undefined) this.#onFatal(sim, process, error, options.rebuild === true);
+    });
   }
 
   /** The process is gone, with all that was not durable. */
   crash(sim: SimNode): void {
     if (sim.process === undefined) return;
     sim.process.isAlive = false;
-    sim.files = sim.files.restart(this.world.random.chance(0.5) ? "kill" : "power loss");
+    const how = this.world.random.chance(0.5) ? "kill" : "power loss";
+    this.world.trace.tell(sim.id, `dies by a ${how}`);
+    sim.files = sim.files.restart(how);
     this.world.network.drop(sim.id);
     forget(sim);
   }
@@ -244,27 +232,35 @@ export class SimCluster {
       onStopped();
       return;
     }
-    node.stop().then(
+    const stopping = new Promise<void>((resolve, reject) => {
+      process.deliver(() => {
+        node.stop().then(resolve, reject);
+      });
+    });
+    stopping.then(
       () => {
         if (sim.process !== process) return;
         for (const text of this.submissions.unansweredOn(process)) {
           this.submissions.violations.push(`not answered before the node stopped: ${text}`);
         }
         process.isAlive = false;
+        this.world.trace.tell(sim.id, "has stopped");
         // It has made everything durable.
         sim.files = sim.files.restart("power loss");
         forget(sim);
         onStopped();
       },
-      (error: unknown) => this.fatal.push(`${sim.id} could not stop: ${String(error)}`),
+      (error: unknown) => this.#onFatal(sim, process, error, false),
     );
   }
 
   wipe(sim: SimNode): void {
     this.wipedMs = this.world.nowMs;
+    this.world.trace.tell(sim.id, "loses its disk");
     sim.durable.wipe();
     sim.disk = new MapDisk();
-    sim.files = new SimDisk(() => this.world.random.unit());
+    sim.files = this.#newDisk(sim.id);
+    sim.isDamaged = false;
   }
 
   get isReady(): boolean {
@@ -283,9 +279,9 @@ export class SimCluster {
       if (isPeersFault && this.world.network.tamper === undefined) {
         this.fatal.push(`${id}: ${message}: ${JSON.stringify(fields)}`);
       }
-      this.#options.log?.(
-        `${this.world.nowMs.toFixed(1)} ${id} ${level} ${message} ${fields === undefined ? "" : JSON.stringify(fields)}`,
-      );
+      const details = fields === undefined ? "" : ` ${JSON.stringify(fields)}`;
+      this.#options.log?.(`${this.world.nowMs.toFixed(1)} ${id} ${level} ${message}${details}`);
+      this.world.trace.tell(id, `${level.padEnd(8)}  ${message}${details}`);
     };
     return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   }

@@ -55,6 +55,10 @@ export class SimDisk implements Disk {
   stopAt = Number.POSITIVE_INFINITY;
   /** The operation with this number is refused with an error of this code. */
   failAt: { operation: number; code: string } | undefined;
+  /** Asked of every operation: the code of the error that refuses it, if any. */
+  refuse: ((name: string) => string | undefined) | undefined;
+  /** Operations refused so far. */
+  refusals = 0;
   /** There is no space: what would make a file longer is refused. */
   isFull = false;
   /** Names of the operations so far, for the messages of failing tests. */
@@ -63,14 +67,17 @@ export class SimDisk implements Disk {
   readonly whenStopped: Promise<void>;
   stopped = false;
   readonly #chance: Chance;
+  readonly #onOperation: ((name: string) => void) | undefined;
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
   #pendingNames: NameChange[] = [];
   readonly #underWay = new Set<Operation>();
   #resolveStopped: () => void = () => undefined;
 
-  constructor(chance: Chance) {
+  /** `onOperation` is told of every operation as it begins. */
+  constructor(chance: Chance, onOperation?: (name: string) => void) {
     this.#chance = chance;
+    this.#onOperation = onOperation;
     this.whenStopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
@@ -94,7 +101,8 @@ export class SimDisk implements Disk {
   /** The disk as the next process finds it after the machine stopped; this object is of no use any more. */
   restart(how: "kill" | "power loss"): SimDisk {
     this.stop();
-    const next = new SimDisk(this.#chance);
+    const next = new SimDisk(this.#chance, this.#onOperation);
+    next.isFull = this.isFull;
     if (how === "kill") {
       next.#names = this.#names;
       next.#durableNames = this.#durableNames;
@@ -119,9 +127,17 @@ export class SimDisk implements Disk {
   setContents(path: string, bytes: Uint8Array): void {
     const inode = new Inode();
     inode.cache = Buffer.from(bytes);
-    inode.durable = inode.cache;
+    inode.durable = Buffer.from(bytes);
     this.#names.set(path, inode);
     this.#durableNames.set(path, inode);
+  }
+
+  /** One bit of a file is another from now on, on the medium as in the cache. */
+  flipBit(path: string, position: number, bit: number): void {
+    const inode = this.#find(path);
+    for (const content of new Set([inode.cache, inode.durable])) {
+      if (position < content.length) content[position] ^= 1 << bit;
+    }
   }
 
   /** All files, sorted. */
@@ -240,13 +256,16 @@ export class SimDisk implements Disk {
     this.operations += 1;
     const operation: Operation = { number: this.operations, effect };
     this.history.push(name);
+    this.#onOperation?.(name);
     this.#underWay.add(operation);
     for (let turns = this.#below(4); turns >= 0; turns -= 1) await Promise.resolve();
     if (operation.number >= this.stopAt) this.stop();
     if (this.stopped) return never();
     this.#underWay.delete(operation);
-    const code = operation.number === this.failAt?.operation ? this.failAt.code : refusal;
+    const code =
+      operation.number === this.failAt?.operation ? this.failAt.code : (refusal ?? this.refuse?.(name));
     if (code === undefined) return effect("done");
+    this.refusals += 1;
     effect("failed");
     throw errno(code, name);
   }
@@ -357,15 +376,19 @@ function settle(inode: Inode): void {
   inode.pending = [];
 }
 
-/** The content after a change; never in place, for cache and medium may share it. */
+/** The content after a change: in place where there is room, for cache and medium never share their bytes. */
 function applyChange(content: Buffer, change: Change): Buffer {
   if (change.kind === "truncate") {
     const cut = Buffer.alloc(change.size);
     content.copy(cut);
     return cut;
   }
-  const changed = Buffer.alloc(Math.max(content.length, change.position + change.bytes.length));
-  content.copy(changed);
+  const sizeBytes = change.position + change.bytes.length;
+  let changed = content;
+  if (sizeBytes > content.length) {
+    changed = Buffer.alloc(sizeBytes);
+    content.copy(changed);
+  }
   change.bytes.copy(changed, change.position);
   return changed;
 }

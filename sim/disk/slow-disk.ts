@@ -7,7 +7,7 @@ import type { GroupId } from "../../src/core/ids.js";
 import type { Disk, DiskFile, OpenOptions } from "../../src/ports/disk.js";
 import type { AppliedState, GroupStore, StorageEngine } from "../../src/ports/storage-engine.js";
 import type { SimProcess, World } from "../world/world.js";
-import { type StoredGroup, TABLES, type Tables } from "./durable.js";
+import { type DurableState, type StoredGroup, TABLES, type Tables } from "./durable.js";
 import type { SimDisk } from "./sim-disk.js";
 
 /** A simulated disk, as slow as one, seen by a process that may die. */
@@ -17,9 +17,11 @@ export class SlowDisk implements Disk {
   readonly #disk: SimDisk;
   readonly #process: SimProcess;
   readonly #world: World;
+  readonly #durable: DurableState;
 
-  constructor(disk: SimDisk, process: SimProcess, world: World) {
+  constructor(disk: SimDisk, process: SimProcess, world: World, durable: DurableState) {
     this.#disk = disk;
+    this.#durable = durable;
     this.#process = process;
     this.#world = world;
   }
@@ -57,8 +59,10 @@ export class SlowDisk implements Disk {
   /** Up to `maxMs`; never ends when the process dies meanwhile. */
   async pause(maxMs: number): Promise<void> {
     if (this.isInstant) return;
+    const isSlow = this.#world.nowMs < this.#durable.slowUntilMs;
+    const delayMs = (isSlow ? this.#durable.slowMs : maxMs) * this.#world.random.unit();
     await new Promise<void>((resolve) => {
-      this.#process.later(maxMs * this.#world.random.unit(), resolve);
+      this.#process.later(delayMs, resolve);
     });
   }
 }

@@ -1,175 +1,131 @@
-/** What can happen to a simulated cluster, one thing after the other, each healed before the next. */
-import type { SimCluster, SimNode } from "../cluster/cluster.js";
-import type { SeededRandom } from "../world/random.js";
+/**
+ * Faults composed at random: how often, how long and how many at a time is drawn from the seed, and so is each
+ * strike. The plan is made before the life begins, and every fault has a stream of chance of its own: a life with
+ * some of its faults left out (`--only`) is otherwise as near to the whole one as can be.
+ */
+import type { SimCluster } from "../cluster/cluster.js";
+import { SeededRandom } from "../world/random.js";
+import { DISK_FAULTS } from "./disk-faults.js";
+import type { Fault, Strike } from "./fault.js";
+import { NETWORK_FAULTS } from "./network-faults.js";
+import { CLOCK_FAULTS, PROCESS_FAULTS } from "./process-faults.js";
 
-export type FaultKind =
-  | "crash"
-  | "crash and lose the disk"
-  | "crash all"
-  | "stop"
-  | "pause"
-  | "cut off"
-  | "cut a pair"
-  | "one way"
-  | "reset"
-  | "slow disk"
-  | "clock jump";
-
-export const ALL_FAULTS: readonly FaultKind[] = [
-  "crash",
-  "crash",
-  "crash and lose the disk",
-  "crash all",
-  "stop",
-  "pause",
-  "cut off",
-  "cut a pair",
-  "one way",
-  "reset",
-  "slow disk",
-  "clock jump",
+export const ALL_FAULTS: readonly Fault[] = [
+  ...PROCESS_FAULTS,
+  ...NETWORK_FAULTS,
+  ...DISK_FAULTS,
+  ...CLOCK_FAULTS,
 ];
 
-export interface FaultOptions {
-  readonly kinds: readonly FaultKind[];
-  readonly skewMs: number;
-  isOver(): boolean;
+export interface PlannedFault {
+  /** From 1, in order of time; for `--only`. */
+  readonly number: number;
+  readonly fault: Fault;
+  /** From the moment when the cluster is ready. */
+  readonly atMs: number;
+  readonly lengthMs: number;
+  readonly seed: number;
 }
+
+/** Mean time from one fault to the next: from a storm to a breeze. */
+const GAPS_MS = [250, 600, 1_200, 2_500, 5_000];
+const LENGTHS_MS = [300, 1_000, 3_000];
+/** A seed has this many kinds at most, so that some seeds are hit by one kind again and again. */
+const KINDS_MAX = 8;
+
+export function planFaults(
+  random: SeededRandom,
+  kinds: readonly Fault[],
+  durationMs: number,
+): PlannedFault[] {
+  const gapMs = random.pick(GAPS_MS);
+  const lengthMs = random.pick(LENGTHS_MS);
+  const chosen = random.shuffled(kinds).slice(0, 1 + random.below(KINDS_MAX));
+  const planned: PlannedFault[] = [];
+  if (chosen.length === 0) return planned;
+  for (let atMs = 0; ; ) {
+    atMs += gapMs * 2 * random.unit();
+    const fault = random.pick(chosen);
+    const ownLengthMs = 20 + lengthMs * 2 * random.unit() ** 1.5;
+    const seed = random.below(2 ** 31);
+    if (atMs >= durationMs) return planned;
+    planned.push({ number: planned.length + 1, fault, atMs, lengthMs: ownLengthMs, seed });
+  }
+}
+
+/** How long after the last loss of data the next may come: long enough for what is ready to be whole. */
+const BETWEEN_LOSSES_MS = 1_000;
 
 export class Faults {
   readonly #cluster: SimCluster;
-  readonly #options: FaultOptions;
-  readonly #random: SeededRandom;
-  #count = 0;
+  readonly #skewMs: number;
+  readonly #undos = new Set<() => void>();
+  #isOver = false;
+  #lastLossMs = Number.NEGATIVE_INFINITY;
+  /** By name: strikes so far. */
+  readonly struck = new Map<string, number>();
 
-  constructor(cluster: SimCluster, options: FaultOptions) {
+  constructor(cluster: SimCluster, skewMs: number) {
     this.#cluster = cluster;
-    this.#options = options;
-    this.#random = cluster.world.random;
+    this.#skewMs = skewMs;
   }
 
-  /** Faults so far. */
-  get count(): number {
-    return this.#count;
+  start(planned: readonly PlannedFault[]): void {
+    for (const each of planned) this.#cluster.world.schedule(each.atMs, () => this.#strike(each));
   }
 
-  start(): void {
-    this.#cluster.world.schedule(this.#random.below(1_000), () => this.#next());
-  }
-
-  /** Puts everything right. */
-  async heal(): Promise<void> {
+  /** Puts everything right; whoever is down starts. */
+  heal(): void {
+    this.#isOver = true;
+    for (const undo of this.#undos) undo();
+    this.#undos.clear();
     const { world, nodes } = this.#cluster;
     world.network.healAll();
     for (const sim of nodes) {
       sim.process?.resume();
-      sim.durable.slowUntilMs = 0;
+      this.#cluster.startSoon(sim);
     }
-    // Those that are being stopped start again when they have stopped.
-    await world.run(10_000, () =>
-      nodes.every((sim) => sim.node?.status().ready !== false || sim.node === undefined),
-    );
-    await this.#cluster.startAll();
+    world.trace.tell("faults", "all faults are over");
   }
 
-  #next(): void {
-    if (this.#options.isOver()) return;
-    this.#count += 1;
-    const lengthMs = 200 + this.#random.below(3_000);
-    const endMs = this.#do(this.#random.pick(this.#options.kinds), lengthMs);
-    // The next comes when this one is over and the cluster whole again, so that majorities survive.
-    const whenWhole = () => {
-      if (this.#cluster.isReady)
-        this.#cluster.world.schedule(50 + this.#random.below(1_500), () => this.#next());
-      else if (!this.#options.isOver()) this.#cluster.world.schedule(100, whenWhole);
+  #strike({ number, fault, lengthMs, seed }: PlannedFault): void {
+    if (this.#isOver || (fault.destroys === true && !this.#mayDestroy())) return;
+    const random = new SeededRandom(seed);
+    const [sim, ...others] = random.shuffled(this.#cluster.nodes);
+    const heal = (undo: () => void) => {
+      this.#undos.add(undo);
+      this.#later(lengthMs, () => {
+        if (this.#undos.delete(undo)) undo();
+      });
     };
-    this.#cluster.world.schedule(endMs + 10, whenWhole);
+    const later = (delayMs: number, run: () => void) => this.#later(delayMs, run);
+    const strike: Strike = {
+      cluster: this.#cluster,
+      random,
+      lengthMs,
+      sim,
+      others,
+      skewMs: this.#skewMs,
+      heal,
+      later,
+    };
+    const text = fault.strike(strike);
+    if (fault.destroys === true) this.#lastLossMs = this.#cluster.world.nowMs + lengthMs;
+    this.struck.set(fault.name, (this.struck.get(fault.name) ?? 0) + 1);
+    this.#cluster.world.trace.tell("faults", `${number} ${fault.name}, ${lengthMs.toFixed(0)} ms: ${text}`);
   }
 
-  /** Returns after how long it is healed. */
-  #do(kind: FaultKind, lengthMs: number): number {
-    const { world, nodes } = this.#cluster;
-    const sim = this.#random.pick(nodes);
-    const others = nodes.filter((other) => other !== sim);
-    switch (kind) {
-      case "crash":
-        this.#crash(sim, lengthMs);
-        return lengthMs;
-      case "crash and lose the disk":
-        return this.#loseDisk(sim, lengthMs);
-      case "crash all":
-        for (const each of nodes) this.#crash(each, lengthMs + this.#random.below(500));
-        return lengthMs + 500;
-      case "stop":
-        this.#cluster.stop(sim, () => world.schedule(lengthMs, () => this.#cluster.startSoon(sim)));
-        return lengthMs + 5_000;
-      case "pause": {
-        const pauseMs = this.#random.chance(0.5) ? lengthMs : 10_000;
-        const { process } = sim;
-        process?.pause();
-        if (this.#random.chance(0.3)) for (const other of others) world.network.reset(sim.id, other.id);
-        world.schedule(pauseMs, () => process?.resume());
-        return pauseMs;
-      }
-      case "cut off":
-        for (const other of others) world.network.cut(sim.id, other.id);
-        break;
-      case "cut a pair":
-        if (others.length > 0) world.network.cut(sim.id, this.#random.pick(others).id);
-        break;
-      case "one way":
-        return this.#stall(sim, others, lengthMs);
-      case "reset":
-        for (const other of others) if (this.#random.chance(0.5)) world.network.reset(sim.id, other.id);
-        return 0;
-      case "slow disk":
-        sim.durable.slowUntilMs = world.nowMs + lengthMs;
-        sim.durable.slowMs = 20 + this.#random.below(300);
-        return lengthMs;
-      case "clock jump": {
-        const { process } = sim;
-        const { skewMs } = this.#options;
-        if (process !== undefined) process.skewMs = this.#random.below(2 * skewMs + 1) - skewMs;
-        return 0;
-      }
-    }
-    world.schedule(lengthMs, () => world.network.healAll());
-    return lengthMs;
+  /** All data are on all their replicas, and none of them is damaged. */
+  #mayDestroy(): boolean {
+    const { nodes, world, isReady } = this.#cluster;
+    return (
+      isReady && nodes.every((sim) => !sim.isDamaged) && world.nowMs > this.#lastLossMs + BETWEEN_LOSSES_MS
+    );
   }
 
-  #crash(sim: SimNode, lengthMs: number): void {
-    this.#cluster.crash(sim);
-    this.#cluster.world.schedule(lengthMs, () => this.#cluster.startSoon(sim));
-  }
-
-  /** Perhaps again and again, also while the node is still catching up. */
-  #loseDisk(sim: SimNode, lengthMs: number): number {
-    this.#cluster.crash(sim);
-    this.#cluster.wipe(sim);
-    this.#cluster.world.schedule(lengthMs, () => this.#cluster.startSoon(sim));
-    if (!this.#random.chance(0.4)) return lengthMs;
-    const againMs = lengthMs + this.#random.below(this.#random.chance(0.5) ? 300 : 3_000);
-    const laterMs = againMs + 1 + this.#random.below(1_000);
-    this.#cluster.world.schedule(againMs, () => {
-      this.#cluster.crash(sim);
-      if (this.#random.chance(0.8)) this.#cluster.wipe(sim);
+  #later(delayMs: number, run: () => void): void {
+    this.#cluster.world.schedule(delayMs, () => {
+      if (!this.#isOver) run();
     });
-    this.#cluster.world.schedule(laterMs, () => this.#cluster.startSoon(sim));
-    return laterMs;
-  }
-
-  #stall(sim: SimNode, others: readonly SimNode[], lengthMs: number): number {
-    const { network } = this.#cluster.world;
-    const isOutgoing = this.#random.chance(0.5);
-    const hit = this.#random.chance(0.5) ? others : others.slice(0, 1);
-    for (const other of hit) {
-      if (isOutgoing) network.stall(sim.id, other.id);
-      else network.stall(other.id, sim.id);
-    }
-    this.#cluster.world.schedule(lengthMs, () => {
-      if (this.#random.chance(0.5)) for (const other of hit) network.reset(sim.id, other.id);
-      network.healAll();
-    });
-    return lengthMs;
   }
 }

@@ -12,6 +12,7 @@ interface Counter {
 
 export class Counters implements Workload {
   readonly name = "counters";
+  readonly property = "every answered write, once";
   readonly #counters = new Map<string, Counter>(
     ["i0", "i1"].map((key) => [key, { certain: 0, possible: 0, replies: [] }]),
   );

@@ -58,6 +58,7 @@ const MODEL: Model<Call> = {
 
 export class Expiring implements Workload {
   readonly name = "expiring";
+  readonly property = "linearizability";
   readonly #keys = ["e0", "e1", "e2"];
   readonly #histories = new Map<string, History<Call>>(this.#keys.map((key) => [key, new History()]));
   #written = 0;

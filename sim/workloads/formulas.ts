@@ -23,6 +23,7 @@ const QUESTION = `COMPUTE x+y+z WHERE x = QUERY ${KEYS[0]} AND y = QUERY ${KEYS[
 
 export class Formulas implements Workload {
   readonly name = "formulas";
+  readonly property = "reads of one moment";
   #computed = 0;
   /** Writes that are done for certain. */
   #written = 0;

@@ -7,6 +7,7 @@ import { type Load, repeat, type Workload } from "./workload.js";
 
 export class Keyspaces implements Workload {
   readonly name = "keyspaces";
+  readonly property = "keyspaces";
   /** Fewer replicas than nodes may be lost with a disk. */
   readonly #replicasMin: number;
   readonly #dropped = new Set<KeyspaceId>();

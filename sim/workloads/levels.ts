@@ -20,6 +20,7 @@ function isOnDisk({ durable }: SimNode, text: string): boolean {
 
 export class Levels implements Workload {
   readonly name = "levels";
+  readonly property = "durable before answered";
   readonly #replicas: number;
   #written = 0;
 

@@ -28,6 +28,7 @@ function numbersOf(text: string): number[] {
 
 export class Pipelines implements Workload {
   readonly name = "pipelines";
+  readonly property = "order of a connection";
   readonly #lists: List[] = [];
   readonly #seen: { key: string; text: string; invokedMs: number; returnedMs: number }[] = [];
 

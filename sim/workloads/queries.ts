@@ -94,6 +94,7 @@ function keysOfPath(): readonly [string, string, string] {
 
 export class Queries implements Workload {
   readonly name = "queries";
+  readonly property = "linearizability";
   readonly #keys = keysOfPath();
   readonly #history = new History<Call>();
   #written = 0;

@@ -34,6 +34,7 @@ interface Attempt {
 
 export class Registers implements Workload {
   readonly name = "registers";
+  readonly property = "linearizability";
   readonly #keys: readonly string[];
   readonly #clients: number;
   readonly #histories = new Map<string, History<Call>>();

@@ -19,6 +19,7 @@ const TRIES_MAX = 12;
 
 export class Repeats implements Workload {
   readonly name = "repeats";
+  readonly property = "a session applies once";
   readonly #sessions: Session[] = [];
 
   start(load: Load): void {

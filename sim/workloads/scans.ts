@@ -7,6 +7,7 @@ const LASTING = Array.from({ length: 25 }, (_, i) => `s-lasting-${i}`);
 
 export class Scans implements Workload {
   readonly name = "scans";
+  readonly property = "scans see what stays";
   finished = 0;
   #written = 0;
 

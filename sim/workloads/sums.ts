@@ -22,6 +22,7 @@ class OwnedKeys {
 
 export class Sums implements Workload {
   readonly name = "sums";
+  readonly property = "exact counts";
   #made = 0;
 
   start(load: Load): void {

@@ -67,6 +67,7 @@ const MODEL: Model<Call> = {
 
 export class ManyKeys implements Workload {
   readonly name = "transactions";
+  readonly property = "linearizability";
   readonly #keys = ["ta", "tb", "tc", "td"];
   readonly #history = new History<Call>();
   #written = 0;

@@ -18,6 +18,8 @@ export interface Load {
 /** Clients that do one kind of thing, and what must hold of all that they were told. */
 export interface Workload {
   readonly name: string;
+  /** The promise that is broken when `expect` or `check` finds something. */
+  readonly property: string;
   start(load: Load): void;
   /** When the cluster is whole again and nothing is under way; throws for what must not be. */
   check(load: Load): Promise<void>;

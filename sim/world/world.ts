@@ -5,6 +5,7 @@
 import type { CancelTimer, Clock } from "../../src/ports/clock.js";
 import { Network } from "./network.js";
 import { SeededRandom } from "./random.js";
+import { Trace } from "./trace.js";
 
 interface Event {
   readonly atMs: number;
@@ -18,14 +19,15 @@ const EVENTS_A_TURN = 2_000;
 export class World {
   readonly random: SeededRandom;
   readonly network: Network;
+  readonly trace: Trace;
   nowMs = 0;
-  /** A digest of what happened, to compare two runs of a seed. */
   eventsRun = 0;
   readonly #events: Event[] = [];
   #order = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, write?: (line: string) => void) {
     this.random = new SeededRandom(seed);
+    this.trace = new Trace(() => this.nowMs, write);
     this.network = new Network(this);
   }
 
@@ -106,6 +108,11 @@ export class SimProcess {
   isAlive = true;
   /** What its wall clock shows too much. */
   skewMs: number;
+  /** How fast its clocks go: 1 is right. */
+  #tempo = 1;
+  /** What its clocks showed when the tempo changed last. */
+  #sinceMs: number;
+  #shownMs: number;
   readonly #world: World;
   /** What came due while the process was stopped, until it has caught up; undefined while it runs. */
   #held: (() => void)[] | undefined;
@@ -114,6 +121,19 @@ export class SimProcess {
   constructor(world: World, skewMs: number) {
     this.#world = world;
     this.skewMs = skewMs;
+    this.#sinceMs = world.nowMs;
+    this.#shownMs = world.nowMs;
+  }
+
+  /** From now on its clocks, and so its timers, run this much faster than time. */
+  setTempo(tempo: number): void {
+    this.#shownMs = this.#localMs();
+    this.#sinceMs = this.#world.nowMs;
+    this.#tempo = tempo;
+  }
+
+  #localMs(): number {
+    return this.#shownMs + (this.#world.nowMs - this.#sinceMs) * this.#tempo;
   }
 
   get isPaused(): boolean {
@@ -156,15 +176,15 @@ export class SimProcess {
     const fire = () => {
       if (!isCancelled) run();
     };
-    this.#world.schedule(delayMs, () => this.deliver(fire));
+    this.#world.schedule(delayMs / this.#tempo, () => this.deliver(fire));
     return () => {
       isCancelled = true;
     };
   }
 
   readonly clock: Clock = {
-    wallMs: () => Math.floor(EPOCH_MS + this.#world.nowMs + this.skewMs),
-    monotonicMs: () => this.#world.nowMs,
+    wallMs: () => Math.floor(EPOCH_MS + this.#localMs() + this.skewMs),
+    monotonicMs: () => this.#localMs(),
     after: (delayMs, run) => this.later(delayMs, run),
     every: (periodMs, run) => {
       let cancel: CancelTimer = () => undefined;

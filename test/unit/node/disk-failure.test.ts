@@ -57,7 +57,7 @@ async function liveWithFailure(cluster: SimCluster, sim: SimNode, n: number): Pr
 
 /** The node told of it once, in words that name the failure and the file. */
 function assertFatal(cluster: SimCluster, sim: SimNode, refused: string): void {
-  const [file] = /(?:log|disk|memory)\/[\w.-]+/.exec(refused) ?? [""];
+  const [file] = /(?:wal|disk|memory)\/[\w.-]+/.exec(refused) ?? [""];
   assert(cluster.fatal.length >= 1, `${refused}: the node went on`);
   const [message] = cluster.fatal;
   assert.match(message, new RegExp(`^${sim.id}: MinikeyError: .*EIO`), refused);
@@ -85,7 +85,7 @@ test("a node gives up at any refused operation of its disk, answers no write aft
     const { refused } = life;
     assert(refused !== undefined, `no operation ${n}`);
     assertFatal(cluster, sim, refused);
-    if (refused.includes("log/")) {
+    if (refused.includes("wal/")) {
       seen.log += 1;
       assert.equal(life.answeredAfterFailure, 0, `seed ${n}, ${refused}`);
     } else seen.checkpoint += 1;

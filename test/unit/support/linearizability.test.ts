@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Judge, judge, type Model, type Operation } from "../../../sim/checks/linearizability.js";
+import { shorten } from "../../../sim/checks/shortest-history.js";
 import { Seeded } from "../../support/seeded.js";
 
 type Call = { readonly do: "get" } | { readonly do: "set"; readonly value: string };
@@ -95,11 +96,24 @@ it("the judge says of small histories what trying every order says", () => {
   assert.ok(Math.min(...Object.values(verdicts)) > 400, JSON.stringify(verdicts));
 });
 
+it("a broken history is told as its shortest part that is broken", () => {
+  const history = [
+    set("1", 0, 1),
+    get("1", 2, 3),
+    set("2", 4, 5),
+    get("2", 6, 7),
+    get("1", 8, 9),
+    set("3", 10, 11),
+    get("3", 12, 13),
+  ];
+  assert.deepEqual(shorten(REGISTER, history), [set("1", 0, 1), set("2", 4, 5), get("1", 8, 9)]);
+});
+
 it("a history that takes too long is counted as one of which nothing can be told", () => {
   const hard = Array.from({ length: 24 }, (_, i) => set(`${i}`, 0, 1_000));
   const judged = new Judge(2_000);
   judged.expect(REGISTER, [set("1", 0, 1), get("1", 2, 3)], "easy");
   judged.expect(REGISTER, [...hard, get("nobody wrote this", 2_000, 2_001)], "hard");
   assert.deepEqual([judged.told, judged.untold], [1, 1]);
-  assert.throws(() => judged.expect(REGISTER, [get("7", 0, 1)], "wrong"), /wrong: /);
+  assert.throws(() => judged.expect(REGISTER, [get("7", 0, 1)], "wrong"), /what was answered of wrong/);
 });

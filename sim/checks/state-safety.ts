@@ -1,0 +1,90 @@
+/**
+ * State machine safety where it shows: every version is one write, the same key and the same bytes on every replica
+ * that carries it out, before and after restarts; and on each replica a key's versions only grow.
+ */
+import { crc32c } from "../../src/core/crc32c.js";
+import type { GroupId, NodeId } from "../../src/core/ids.js";
+import { readRecord } from "../../src/node/record.js";
+import type { GroupStore, StoredValue } from "../../src/ports/storage-engine.js";
+import type { Trace } from "../world/trace.js";
+import type { Report } from "./violation.js";
+
+/** Kinds of events in the digest. */
+const WRITTEN = 21;
+const DELETED = 22;
+const CLEARED = 23;
+
+/** A record for which room was made, and which is read once it has been laid out. */
+interface Reserved {
+  readonly key: string;
+  readonly room: StoredValue;
+  /** Of the record that it replaces; 0 for none. */
+  readonly versionBefore: number;
+}
+
+export class StateSafety {
+  readonly #report: Report;
+  readonly #trace: Trace;
+  /** By group and version. */
+  readonly #written = new Map<GroupId, Map<number, number>>();
+
+  constructor(report: Report, trace: Trace) {
+    this.#report = report;
+    this.#trace = trace;
+  }
+
+  /** Watches what a node's state machine writes to `store`. */
+  observe(node: NodeId, store: GroupStore): void {
+    const { group } = store;
+    let reserved: Reserved | undefined;
+    const lookBack = () => {
+      const record = reserved;
+      reserved = undefined;
+      if (record !== undefined) this.#onWritten(node, group, record);
+    };
+    const reserve = store.reserve.bind(store);
+    const remove = store.delete.bind(store);
+    const clear = store.clear.bind(store);
+    store.reserve = (table, key, sizeBytes) => {
+      lookBack();
+      const before = table === "data" ? store.get(table, key) : undefined;
+      const versionBefore = before === undefined ? 0 : readRecord(before).version;
+      const room = reserve(table, key, sizeBytes);
+      if (table === "data") reserved = { key, room, versionBefore };
+      return room;
+    };
+    store.delete = (table, key) => {
+      lookBack();
+      this.#trace.note(DELETED, group, crc32c(Buffer.from(key, "latin1")));
+      remove(table, key);
+    };
+    store.clear = (table) => {
+      lookBack();
+      this.#trace.note(CLEARED, group, table.length);
+      clear(table);
+    };
+  }
+
+  #onWritten(node: NodeId, group: GroupId, { key, room, versionBefore }: Reserved): void {
+    const { version } = readRecord(room);
+    const keyHash = crc32c(Buffer.from(key, "latin1"));
+    const hash = crc32c(room.bytes, room.start, room.end, keyHash);
+    this.#trace.note(WRITTEN, group, hash);
+    if (this.#trace.isWritten) this.#trace.say(node, `applies   ${group}: ${key} gets version ${version}`);
+    if (version <= versionBefore) {
+      const text = `${node}: group ${group}: ${key} goes from version ${versionBefore} to ${version}`;
+      this.#report("versions grow", text);
+    }
+    let versions = this.#written.get(group);
+    if (versions === undefined) {
+      versions = new Map();
+      this.#written.set(group, versions);
+    }
+    const known = versions.get(version);
+    if (known === undefined) versions.set(version, hash);
+    else if (known !== hash) {
+      const text = `${node}: group ${group}: version ${version} is a write to ${key}, and elsewhere another`;
+      this.#report("state machine safety", text);
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Makes a life that breaks a promise smaller, by living it again: shorter, with fewer faults, with fewer clients,
+ * as long as the same promise is still broken. Bounded in time.
+ */
+import { planLife, type SimulationOptions } from "../run/plan.js";
+import { type SimulationReport, simulate } from "../run/simulation.js";
+import { NONE } from "./usage.js";
+
+export interface Shrunk {
+  readonly options: SimulationOptions;
+  readonly report: SimulationReport;
+  /** Lives lived on the way. */
+  readonly tries: number;
+}
+
+/** Of real time. */
+const LIMIT_MS = 60_000;
+const SHORTEST_MS = 50;
+const SHARES = [0.25, 0.5, 0.75, 0.9];
+
+export async function shrink(
+  options: SimulationOptions,
+  report: SimulationReport,
+  limitMs = LIMIT_MS,
+): Promise<Shrunk> {
+  const shrinker = new Shrinker(options, report, performance.now() + limitMs);
+  await shrinker.run();
+  return shrinker.best;
+}
+
+class Shrinker {
+  best: Shrunk;
+  readonly #property: string | undefined;
+  readonly #untilMs: number;
+
+  constructor(options: SimulationOptions, report: SimulationReport, untilMs: number) {
+    const plan = planLife(options);
+    const only = plan.faults.map(({ number }) => number);
+    const workloads = plan.workloads.map(({ name }) => name);
+    this.best = { options: { ...options, durationMs: plan.durationMs, only, workloads }, report, tries: 0 };
+    this.#property = report.violation?.property;
+    this.#untilMs = untilMs;
+  }
+
+  async run(): Promise<void> {
+    let before = -1;
+    while (before !== this.#size && performance.now() < this.#untilMs) {
+      before = this.#size;
+      await this.#shortenLife();
+      await this.#dropFaults();
+      await this.#dropWorkloads();
+    }
+  }
+
+  get #size(): number {
+    const { durationMs = 0, only = [], workloads = [] } = this.best.options;
+    return durationMs + only.length + workloads.length;
+  }
+
+  async #shortenLife(): Promise<void> {
+    for (const share of SHARES) {
+      const durationMs = Math.ceil((this.best.options.durationMs ?? 0) * share);
+      if (durationMs >= SHORTEST_MS && (await this.#try({ durationMs }))) return;
+    }
+  }
+
+  /** Halves, then quarters, and so on to one at a time. */
+  async #dropFaults(): Promise<void> {
+    for (let size = this.#faults.length; size >= 1; size = size >> 1) {
+      for (let at = 0; at < this.#faults.length; ) {
+        const only = [...this.#faults.slice(0, at), ...this.#faults.slice(at + size)];
+        if (!(await this.#try({ only }))) at += size;
+      }
+    }
+  }
+
+  get #faults(): readonly number[] {
+    return this.best.options.only ?? [];
+  }
+
+  async #dropWorkloads(): Promise<void> {
+    for (const name of this.best.options.workloads ?? []) {
+      const workloads = (this.best.options.workloads ?? []).filter((other) => other !== name);
+      await this.#try({ workloads });
+    }
+  }
+
+  /** Whether the same promise is broken in this smaller life, too. */
+  async #try(smaller: Partial<SimulationOptions>): Promise<boolean> {
+    if (performance.now() > this.#untilMs) return false;
+    const options = { ...this.best.options, ...smaller };
+    const report = await simulate(options);
+    const tries = this.best.tries + 1;
+    const isBroken = report.violation?.property === this.#property;
+    this.best = isBroken ? { options, report, tries } : { ...this.best, tries };
+    return isBroken;
+  }
+}
+
+const listed = (names: readonly (string | number)[]): string => (names.length === 0 ? NONE : names.join(","));
+
+/** The command that lives this life. */
+export function replayCommand(options: SimulationOptions): string {
+  const { seed, durationMs, nodes, replicas, partitions, storage, skewMs, workloads, faults, only } = options;
+  const flags: [string, string | number | undefined][] = [
+    ["seed", seed],
+    ["duration", durationMs === undefined ? undefined : durationMs / 1_000],
+    ["nodes", nodes],
+    ["replicas", replicas],
+    ["partitions", partitions],
+    ["storage", storage],
+    ["skew", skewMs],
+    ["workloads", workloads === undefined ? undefined : listed(workloads)],
+    ["faults", faults === undefined ? undefined : listed(faults)],
+    ["only", only === undefined ? undefined : listed(only)],
+  ];
+  const words = flags.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${value}`]));
+  return `npm run simulate -- ${words.join(" ")}`;
+}

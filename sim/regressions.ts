@@ -1,0 +1,14 @@
+/**
+ * Seeds that once showed a mistake, with what it was. Each is lived again by `npm test`, in the scenario that found
+ * it. A seed means another life when the simulator changes: then the mistake's own test guards it, and the seed here
+ * is only one more life.
+ */
+export interface Regression {
+  readonly seed: number;
+  readonly scenario: string;
+  readonly durationMs: number;
+  /** What was broken, and where. */
+  readonly about: string;
+}
+
+export const REGRESSIONS: readonly Regression[] = [];

@@ -1,0 +1,99 @@
+/** What a seed means: the cluster, its storage, the clients, the faults. What is asked for wins over the seed. */
+import type { StorageKind } from "../cluster/node-storage.js";
+import type { Fault } from "../faults/fault.js";
+import { ALL_FAULTS, type PlannedFault, planFaults } from "../faults/faults.js";
+import { ALL_WORKLOADS, type WorkloadKind } from "../workloads/all.js";
+import { SeededRandom } from "../world/random.js";
+
+export interface SimulationOptions {
+  readonly seed: number;
+  /** How long clients work and faults strike. */
+  readonly durationMs?: number;
+  readonly nodes?: number;
+  readonly replicas?: number;
+  readonly partitions?: number;
+  readonly storage?: StorageKind;
+  readonly skewMs?: number;
+  /** Names; of those that the cluster allows. */
+  readonly workloads?: readonly string[];
+  readonly faults?: readonly string[];
+  /** Of the faults that the seed means only these, by number. */
+  readonly only?: readonly number[];
+  /** Gets the timeline, line by line. */
+  readonly trace?: (line: string) => void;
+}
+
+export interface Plan {
+  readonly durationMs: number;
+  readonly nodes: number;
+  readonly replicas: number;
+  readonly partitions: number;
+  readonly storage: StorageKind;
+  readonly skewMs: number;
+  readonly workloads: readonly WorkloadKind[];
+  readonly faults: readonly PlannedFault[];
+  /** The state machines, by the nodes that they stand on: what a data loss may hit. */
+  readonly mayLoseData: boolean;
+}
+
+const DURATIONS_MS = [4_000, 8_000, 12_000, 20_000];
+const WORKLOADS_AT_ONCE = 4;
+
+/** Each part has a stream of its own: to fix one changes nothing of the others. */
+export function planLife(options: SimulationOptions): Plan {
+  const { seed } = options;
+  const shape = new SeededRandom(seed ^ 0x5eed);
+  const drawnNodes = shape.pick([1, 2, 3, 3, 3, 3, 3, 5]);
+  const drawnReplicas = shape.pick([1, 2, 3, 3, 3, 3, 5]);
+  const drawnPartitions = shape.pick([1, 2, 3, 4]);
+  const drawnStorage = shape.pick<StorageKind>(["files", "files", "mixed", "mixed", "model"]);
+  const drawnSkewMs = shape.pick([100, 100, 1_000, 5_000]);
+  const drawnDurationMs = shape.pick(DURATIONS_MS);
+  const nodes = options.nodes ?? drawnNodes;
+  const replicas = Math.min(nodes, options.replicas ?? drawnReplicas);
+  const storage = options.storage ?? drawnStorage;
+  const durationMs = options.durationMs ?? drawnDurationMs;
+  // Where a majority survives it.
+  const mayLoseData = nodes >= 3 && replicas >= 3;
+  const cluster = { nodes, replicas, storage, mayLoseData };
+  const planned = planFaults(new SeededRandom(seed ^ 0xfa17), faultsFor(cluster, options.faults), durationMs);
+  return {
+    ...cluster,
+    durationMs,
+    partitions: options.partitions ?? drawnPartitions,
+    skewMs: options.skewMs ?? drawnSkewMs,
+    workloads: chooseWorkloads(new SeededRandom(seed ^ 0x10ad), cluster, options.workloads),
+    faults: planned.filter(({ number }) => options.only?.includes(number) !== false),
+  };
+}
+
+type ClusterPlan = Pick<Plan, "nodes" | "replicas" | "storage" | "mayLoseData">;
+
+function faultsFor({ nodes, storage, mayLoseData }: ClusterPlan, names?: readonly string[]): Fault[] {
+  return ALL_FAULTS.filter(
+    ({ name, destroys, needsFiles, needsPeers }) =>
+      names?.includes(name) !== false &&
+      (mayLoseData || destroys !== true) &&
+      (storage !== "model" || needsFiles !== true) &&
+      (nodes > 1 || needsPeers !== true),
+  );
+}
+
+function chooseWorkloads(
+  random: SeededRandom,
+  cluster: ClusterPlan,
+  names: readonly string[] | undefined,
+): WorkloadKind[] {
+  const all = ALL_WORKLOADS.filter(({ needsModel }) => needsModel !== true || cluster.storage === "model");
+  if (names !== undefined) return all.filter(({ name }) => names.includes(name));
+  return random.shuffled(all).slice(0, WORKLOADS_AT_ONCE);
+}
+
+/** The plan in one line. */
+export function describePlan(plan: Plan): string {
+  const { nodes, replicas, partitions, storage, skewMs, workloads, faults, durationMs } = plan;
+  return (
+    `${nodes} nodes, ${replicas} replicas, ${partitions} partitions, storage ${storage}, clocks ±${skewMs} ms, ` +
+    `${durationMs / 1000} s with ${faults.length} faults: ${workloads.map(({ name }) => name).join(", ")}`
+  );
+}

@@ -1,0 +1,51 @@
+/** Named sets of what is fixed, so that seeds vary the rest. */
+
+import { DISK_FAULTS } from "../faults/disk-faults.js";
+import { ALL_FAULTS } from "../faults/faults.js";
+import { NETWORK_FAULTS } from "../faults/network-faults.js";
+import { CLOCK_FAULTS, PROCESS_FAULTS } from "../faults/process-faults.js";
+import type { SimulationOptions } from "./plan.js";
+
+export interface Scenario {
+  readonly about: string;
+  readonly options: Partial<SimulationOptions>;
+}
+
+const namesOf = (faults: readonly { readonly name: string }[]): string[] => faults.map(({ name }) => name);
+
+export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  any: { about: "everything is drawn from the seed", options: {} },
+  calm: { about: "no faults at all", options: { faults: [] } },
+  network: { about: "network faults alone", options: { faults: namesOf(NETWORK_FAULTS) } },
+  crashes: { about: "processes die, stop and stand still", options: { faults: namesOf(PROCESS_FAULTS) } },
+  disks: {
+    about: "disks that are slow, full, failing, damaged or gone, and crashes, on real files",
+    options: {
+      faults: [...namesOf(DISK_FAULTS), "crash", "crash-all"],
+      storage: "files",
+      nodes: 3,
+      replicas: 3,
+    },
+  },
+  clocks: {
+    about: "clocks that jump, drift and disagree, and expiring keys",
+    options: {
+      faults: namesOf(CLOCK_FAULTS),
+      skewMs: 5_000,
+      workloads: ["expiring", "registers", "repeats", "transactions"],
+    },
+  },
+  single: { about: "one node alone", options: { nodes: 1 } },
+  five: { about: "five nodes, five replicas", options: { nodes: 5, replicas: 5 } },
+  transactions: {
+    about: "commands over several partitions",
+    options: { workloads: ["transactions", "queries", "formulas", "sums"] },
+  },
+  sessions: {
+    about: "clients that repeat their writes",
+    options: { workloads: ["repeats", "pipelines", "counters", "swaps"] },
+  },
+  documents: { about: "documents and queries", options: { workloads: ["documents", "queries", "formulas"] } },
+};
+
+export const FAULT_NAMES: readonly string[] = namesOf(ALL_FAULTS);

@@ -1,0 +1,46 @@
+/** All workloads, by the names that `--workloads` takes. */
+import { Counters } from "./counters.js";
+import { Documents } from "./documents.js";
+import { Expiring } from "./expiring.js";
+import { Formulas } from "./formulas.js";
+import { Keyspaces } from "./keyspaces.js";
+import { Levels } from "./levels.js";
+import { Pipelines } from "./pipelines.js";
+import { Queries } from "./queries.js";
+import { Registers } from "./registers.js";
+import { Repeats } from "./repeats.js";
+import { Scans } from "./scans.js";
+import { Sums } from "./sums.js";
+import { Swaps } from "./swaps.js";
+import { ManyKeys } from "./transactions.js";
+import type { Workload } from "./workload.js";
+
+export interface WorkloadSettings {
+  readonly replicas: number;
+  readonly mayLoseData: boolean;
+}
+
+export interface WorkloadKind {
+  readonly name: string;
+  /** It looks at what lies on the modelled disks. */
+  readonly needsModel?: true;
+  make(settings: WorkloadSettings): Workload;
+}
+
+export const ALL_WORKLOADS: readonly WorkloadKind[] = [
+  { name: "levels", needsModel: true, make: ({ replicas }) => new Levels(replicas) },
+  { name: "registers", make: () => new Registers() },
+  { name: "counters", make: () => new Counters() },
+  { name: "swaps", make: () => new Swaps() },
+  { name: "expiring", make: () => new Expiring() },
+  { name: "formulas", make: () => new Formulas() },
+  { name: "transactions", make: () => new ManyKeys() },
+  { name: "pipelines", make: () => new Pipelines() },
+  { name: "queries", make: () => new Queries() },
+  { name: "repeats", make: () => new Repeats() },
+  { name: "sums", make: () => new Sums() },
+  { name: "scans", make: () => new Scans() },
+  { name: "documents", make: () => new Documents() },
+  // Keyspaces of fewer replicas than that may be lost with a disk.
+  { name: "keyspaces", make: ({ mayLoseData }) => new Keyspaces(mayLoseData ? 3 : 1) },
+];

@@ -1,0 +1,142 @@
+/** Compare and set, by versions (`KV.PUT … match`), as the library's and HTTP's `If-Match` do: linearizable by key. */
+import { MinikeyError } from "../../src/core/errors.js";
+import { History, type Model } from "../checks/linearizability.js";
+import { type Answer, isKnown, isRefused, SimClient } from "../cluster/client.js";
+import { type Load, repeat, type Workload } from "./workload.js";
+
+type Call =
+  | { readonly do: "get" }
+  | { readonly do: "put"; readonly value: string }
+  | { readonly do: "swap"; readonly version: number; readonly value: string }
+  | { readonly do: "create"; readonly value: string }
+  | { readonly do: "remove"; readonly version: number };
+
+const NOTHING = "-";
+const REFUSED = "another version";
+
+/**
+ * A state is `-`, or `version value`; the version is `?` while nobody has been told it. Answers: of `get` the state;
+ * of writes the new version as text, or `REFUSED`.
+ */
+const MODEL: Model<Call> = {
+  initial: NOTHING,
+  step(state, call, reply) {
+    const answer = reply as string | undefined;
+    const [version, value] = state.split(" ");
+    const put = (written: string) => [`${answer ?? "?"} ${written}`];
+    switch (call.do) {
+      case "get": {
+        if (state === NOTHING || answer === NOTHING) return state === answer ? [state] : [];
+        const [seenVersion, seenValue] = (answer ?? "").split(" ");
+        const isSame = seenValue === value && (version === "?" || version === seenVersion);
+        return isSame && answer !== undefined ? [answer] : [];
+      }
+      case "put":
+        return put(call.value);
+      case "create":
+        if (answer === REFUSED) return state === NOTHING ? [] : [state];
+        if (state !== NOTHING) return answer === undefined ? [state] : [];
+        return put(call.value);
+      case "swap":
+      case "remove": {
+        const mayMatch = state !== NOTHING && (version === "?" || version === `${call.version}`);
+        const mustMatch = state !== NOTHING && version === `${call.version}`;
+        const after = call.do === "swap" ? put(call.value) : [NOTHING];
+        if (answer === REFUSED) return mustMatch ? [] : [state];
+        if (!mayMatch) return answer === undefined ? [state] : [];
+        return answer === undefined && !mustMatch ? [...after, state] : after;
+      }
+    }
+  },
+};
+
+const KEYS = ["v0", "v1", "v2"];
+
+export class Swaps implements Workload {
+  readonly name = "swaps";
+  readonly property = "linearizability";
+  readonly #histories = new Map<string, History<Call>>(KEYS.map((key) => [key, new History()]));
+  #written = 0;
+
+  start(load: Load): void {
+    for (let i = 0; i < 4; i += 1) {
+      const client = new SimClient(load.cluster);
+      /** By key: the version seen last. */
+      const seen = new Map<string, number>();
+      repeat(load, (next) => this.#act(load, client, seen, next));
+    }
+  }
+
+  #act(load: Load, client: SimClient, seen: Map<string, number>, next: () => void): void {
+    const { random } = load.cluster.world;
+    const key = random.pick(KEYS);
+    const version = seen.get(key) ?? 0;
+    this.#written += 1;
+    const value = `s${this.#written}`;
+    const put = (condition: string, expected: number) => [
+      "KV.PUT",
+      key,
+      "string",
+      condition,
+      `${expected}`,
+      "0",
+      value,
+    ];
+    const choice = random.unit();
+    const run = (words: readonly string[], call: Call) =>
+      this.#call(load, client, key, words, call, seen, next);
+    if (choice < 0.4) run(["KV.GET", key], { do: "get" });
+    else if (choice < 0.5) run(put("any", 0), { do: "put", value });
+    else if (choice < 0.6) run(put("nx", 0), { do: "create", value });
+    else if (choice < 0.94 && version > 0) run(put("match", version), { do: "swap", version, value });
+    else if (version > 0) run(["KV.DELETE", key, `${version}`], { do: "remove", version });
+    else run(["KV.GET", key], { do: "get" });
+  }
+
+  #call(
+    load: Load,
+    client: SimClient,
+    key: string,
+    words: readonly string[],
+    call: Call,
+    seen: Map<string, number>,
+    next: () => void,
+  ): void {
+    const { world } = load.cluster;
+    const invokedMs = world.nowMs;
+    client.send(words, (reply) => {
+      const answer = answerOf(call, reply);
+      const history = this.#histories.get(key);
+      if (isKnown(answer)) {
+        history?.record(call, answer, invokedMs, world.nowMs);
+        const version = Number.parseInt(String(answer));
+        if (version > 0) seen.set(key, version);
+      } else if (call.do !== "get" && !isRefused(answer)) {
+        history?.record(call, undefined, invokedMs, world.nowMs);
+      }
+      next();
+    });
+  }
+
+  async check(load: Load): Promise<void> {
+    for (const [key, { operations }] of this.#histories) load.judge.expect(MODEL, operations, key);
+    await Promise.resolve();
+  }
+}
+
+/** A reply as the model has it. */
+function answerOf(call: Call, reply: Answer): Answer {
+  if (reply instanceof MinikeyError) {
+    const isMismatch = reply.code === "VERSION_MISMATCH" || reply.code === "KEY_EXISTS";
+    return isMismatch ? REFUSED : reply;
+  }
+  if (!isKnown(reply)) return reply;
+  if (call.do === "get") {
+    if (reply === null) return NOTHING;
+    const [, version, , value] = reply as [string, number, number, string];
+    return `${version} ${value}`;
+  }
+  if (call.do === "remove") return reply === 0 ? REFUSED : String(reply);
+  const [, version] = reply as [number, number];
+  return `${version}`;
+}
