@@ -25,6 +25,7 @@ const UNITS: ReadonlyMap<string, AngleUnit> = new Map([
   ["DEGREES", "degrees"],
   ["RADIANS", "radians"],
 ]);
+const UNIT_LENGTH = "RADIANS".length;
 /** What a formula cannot end with. */
 const UNFINISHED = /[-+*/^(,]$/;
 const SHOWN_MAX = 40;
@@ -43,7 +44,7 @@ export function parseCompute(parts: readonly string[]): ComputeRequest {
     bindings.push(binding(words, keyword));
     keyword = "AND";
   }
-  const late = words.next === undefined ? undefined : UNITS.get(words.next.toUpperCase());
+  const late = unitOf(words.next);
   if (late !== undefined) words.take();
   if (words.next !== undefined) throw unexpectedEnd(words.next, bindings, late);
   if (early !== undefined && late !== undefined) throw syntax("DEGREES or RADIANS is given twice");
@@ -57,9 +58,12 @@ function formulaWords(words: Words): string[] {
   return formula;
 }
 
+const unitOf = (word: string | undefined): AngleUnit | undefined =>
+  word?.length === UNIT_LENGTH ? UNITS.get(word.toUpperCase()) : undefined;
+
 /** Takes the unit off the end of the formula, where it is not its last variable. */
 function trailingUnit(formula: string[]): AngleUnit | undefined {
-  const unit = UNITS.get(formula.at(-1)?.toUpperCase() ?? "");
+  const unit = unitOf(formula.at(-1));
   const before = formula.at(-2);
   if (unit === undefined || before === undefined || UNFINISHED.test(before)) return undefined;
   formula.pop();
@@ -101,7 +105,8 @@ function unexpectedEnd(
   return syntax(`expected AND, DEGREES or RADIANS ${where}, got ${shown(word)}`);
 }
 
-const isWord = (word: string, keyword: string): boolean => word.toUpperCase() === keyword;
+const isWord = (word: string, keyword: string): boolean =>
+  word === keyword || (word.length === keyword.length && word.toUpperCase() === keyword);
 
 function shown(word: string | undefined): string {
   if (word === undefined || word === "") return "nothing";
@@ -148,16 +153,22 @@ class Words {
   #find(): void {
     for (; this.#part < this.#parts.length; this.#part += 1, this.#at = 0) {
       const part = this.#parts[this.#part];
-      const found = /\S+/g;
-      found.lastIndex = this.#at;
-      const match = found.exec(part);
-      if (match !== null) {
-        this.next = match[0];
-        this.#at = match.index;
-        this.#end = match.index + match[0].length;
-        return;
-      }
+      let start = this.#at;
+      while (start < part.length && isBlank(part.charCodeAt(start))) start += 1;
+      if (start === part.length) continue;
+      let end = start + 1;
+      while (end < part.length && !isBlank(part.charCodeAt(end))) end += 1;
+      this.next = part.slice(start, end);
+      this.#at = start;
+      this.#end = end;
+      return;
     }
     this.next = undefined;
   }
+}
+
+/** As `\s` has it. */
+function isBlank(code: number): boolean {
+  if (code <= 0x20) return code === 0x20 || (code >= 0x09 && code <= 0x0d);
+  return code > 0x7e && /\s/.test(String.fromCharCode(code));
 }

@@ -13,14 +13,15 @@
 import { MinikeyError } from "../core/errors.js";
 import { checkVariableName, type Formula, isExactNumber } from "../document/formula.js";
 import type { FormulaCache } from "../document/formula-cache.js";
-import { numberText } from "../document/formula-functions.js";
+import { type AngleUnit, numberText } from "../document/formula-functions.js";
 import { kindAt } from "../document/json-bytes.js";
-import { type Candidate, candidatesOf } from "../document/key-path.js";
+import { type Meanings, meaningsOf } from "../document/meanings.js";
 import { type Binding, type ComputeRequest, parseCompute } from "./compute-words.js";
 import { syntaxError } from "./errors.js";
-import { type Answered, resolvePath } from "./query.js";
+import { type Answered, answered } from "./query.js";
+import type { Reply } from "./reply.js";
 import { command, isWord, textArg } from "./spec.js";
-import type { Args, CommandSpec, Looked, Lookup, QueryPlan } from "./types.js";
+import type { Args, CommandSpec, QueryPlan, Resolved } from "./types.js";
 
 /** Keys that all paths of one COMPUTE may mean, together. */
 const LOOKUPS_MAX = 10_000;
@@ -32,40 +33,40 @@ const SHOWN_MAX = 60;
 const SHOWN_BYTES_MAX = 4 * SHOWN_MAX;
 
 /** A variable of the formula, and where its value lies. */
-interface Bound {
-  readonly name: string;
-  readonly path: string;
-  readonly candidates: readonly Candidate[];
+interface Bound extends Binding {
+  readonly meanings: Meanings;
 }
 
-function planOf(request: ComputeRequest, formulas: FormulaCache): QueryPlan {
-  const formula = formulas.get(request.formula);
-  const bound = bind(formula, request.bindings);
-  const lookups: Lookup[] = [];
-  for (const { candidates } of bound) lookups.push(...candidates);
-  if (lookups.length > LOOKUPS_MAX) {
-    const advice = `${LOOKUPS_MAX} are the most, and a key in quotes means no other`;
-    throw new MinikeyError("BAD_REQUEST", `the paths may mean ${lookups.length} keys: ${advice}`);
+class ComputePlan implements QueryPlan {
+  readonly paths: readonly Meanings[];
+  readonly #formula: Formula;
+  readonly #unit: AngleUnit;
+  readonly #bound: readonly Bound[];
+
+  constructor(request: ComputeRequest, formulas: FormulaCache) {
+    this.#formula = formulas.get(request.formula);
+    this.#unit = request.unit;
+    this.#bound = bind(this.#formula, request.bindings);
+    this.paths = this.#bound.map((one) => one.meanings);
+    let lookups = 0;
+    for (const { count } of this.paths) lookups += count;
+    if (lookups > LOOKUPS_MAX) {
+      const advice = `${LOOKUPS_MAX} are the most, and a key in quotes means no other`;
+      throw new MinikeyError("BAD_REQUEST", `the paths may mean ${lookups} keys: ${advice}`);
+    }
   }
-  return {
-    lookups,
-    answer(results) {
-      let from = 0;
-      const values = bound.map((one) => {
-        const own = results.slice(from, from + one.candidates.length);
-        from += own.length;
-        return valueOf(one, own);
-      });
-      return numberText(formula.evaluate(values, request.unit));
-    },
-  };
+
+  answer(results: readonly (Resolved | undefined)[]): Reply {
+    const values = this.#bound.map((one, i) => valueOf(one, results[i]));
+    return numberText(this.#formula.evaluate(values, this.#unit));
+  }
 }
 
 /** The bindings in the order of the formula's variables: each has one, and no more are there. */
 function bind(formula: Formula, bindings: readonly Binding[]): Bound[] {
   const paths = new Map<string, string>();
   for (const { name, path } of bindings) {
-    checkVariableName(name);
+    if (!formula.names.has(name)) checkVariableName(name);
     if (paths.has(name)) throw new MinikeyError("BAD_REQUEST", `${name} is bound twice`);
     paths.set(name, path);
   }
@@ -76,7 +77,7 @@ function bind(formula: Formula, bindings: readonly Binding[]): Bound[] {
       throw new MinikeyError("BAD_REQUEST", `formula: ${name} at column ${column} is not bound: ${advice}`);
     }
     paths.delete(name);
-    return { name, path, candidates: boundCandidates(name, path) };
+    return { name, path, meanings: boundMeanings(name, path) };
   });
   for (const [name] of paths) {
     throw new MinikeyError("BAD_REQUEST", `${name} is bound, but the formula does not use it`);
@@ -84,23 +85,23 @@ function bind(formula: Formula, bindings: readonly Binding[]): Bound[] {
   return bound;
 }
 
-function boundCandidates(name: string, path: string): readonly Candidate[] {
+function boundMeanings(name: string, path: string): Meanings {
   try {
-    return candidatesOf(path);
+    return meaningsOf(path);
   } catch (error) {
     throw ofVariable(name, path, error);
   }
 }
 
-function valueOf({ name, path, candidates }: Bound, results: readonly (Looked | undefined)[]): number {
-  let answered: Answered;
+function valueOf({ name, path, meanings }: Bound, result: Resolved | undefined): number {
+  let found: Answered;
   try {
-    answered = resolvePath(candidates, results);
+    found = answered(meanings, result);
   } catch (error) {
     throw ofVariable(name, path, error);
   }
-  const text = numberIn(answered);
-  if (text === undefined) throw wrongValue(name, path, `expected a number, got ${described(answered)}`);
+  const text = numberIn(found);
+  if (text === undefined) throw wrongValue(name, path, `expected a number, got ${described(found)}`);
   const value = Number(text);
   if (!Number.isFinite(value)) throw wrongValue(name, path, `${shorten(text)} is too large for a number`);
   if (!isExactNumber(text, value)) {
@@ -151,8 +152,30 @@ const shorten = (text: string): string => (text.length > SHOWN_MAX ? `${text.sli
 
 // --- Table ---
 
-const textArgs = (args: Args, from: number): string[] =>
-  Array.from({ length: args.count - from }, (_, i) => textArg(args, from + i, `argument ${from + i}`));
+/** The arguments behind the command's name as texts: while all is ASCII parts of one, which is quicker. */
+function textArgs(args: Args): string[] {
+  let start = args.start(1);
+  let end = start;
+  for (let i = 1; i < args.count; i += 1) {
+    start = Math.min(start, args.start(i));
+    end = Math.max(end, args.end(i));
+  }
+  const all = args.bytes.latin1Slice(start, end);
+  const isAscii = isAsciiText(all);
+  const texts: string[] = [];
+  for (let i = 1; i < args.count; i += 1) {
+    const text = isAscii
+      ? all.slice(args.start(i) - start, args.end(i) - start)
+      : textArg(args, i, `argument ${i}`);
+    texts.push(text);
+  }
+  return texts;
+}
+
+function isAsciiText(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}
 
 function placedRequest(args: Args): ComputeRequest {
   const unit = isWord(args, 1, "DEGREES") ? "degrees" : "radians";
@@ -183,7 +206,7 @@ export const computeCommands = (formulas: FormulaCache): readonly CommandSpec[] 
     opcode: 170,
     arity: -2,
     summary: "Compute a formula over numbers at paths of keys and fields, all of one moment",
-    query: (args) => planOf(parseCompute(textArgs(args, 1)), formulas),
+    query: (args) => new ComputePlan(parseCompute(textArgs(args)), formulas),
   }),
   computeCommand({
     name: "KV.COMPUTE",
@@ -193,6 +216,6 @@ export const computeCommands = (formulas: FormulaCache): readonly CommandSpec[] 
     check: (args) => {
       if (args.count % 2 === 0) throw syntaxError();
     },
-    query: (args) => planOf(placedRequest(args), formulas),
+    query: (args) => new ComputePlan(placedRequest(args), formulas),
   }),
 ];

@@ -11,37 +11,42 @@
 import { utf8ToBytes } from "../core/bytes.js";
 import { decodeString, hasEscape } from "../document/field-name.js";
 import { kindAt } from "../document/json-bytes.js";
-import { type Candidate, candidatesOf } from "../document/key-path.js";
+import { type Meanings, meaningsOf } from "../document/meanings.js";
 import { noSuchKey, noSuchPart } from "../document/missing.js";
 import { type Reply, Slice } from "./reply.js";
 import { bytesReply, command, keyReply, textArg } from "./spec.js";
-import type { Args, CommandSpec, Looked, QueryPlan } from "./types.js";
+import type { Args, CommandSpec, QueryPlan, Resolved } from "./types.js";
 
-/** What a path was found to mean: `bytes[start, end)` is the value. */
+/** A path's value: `looked.bytes[start, end)`. */
 export interface Answered {
-  readonly candidate: Candidate;
-  readonly looked: Looked;
+  readonly looked: Resolved;
   readonly start: number;
   readonly end: number;
 }
 
-/** `results` are those of the candidates' lookups. Throws `PATH_NOT_FOUND`, which names the part that is missing. */
-export function resolvePath(
-  options: readonly Candidate[],
-  results: readonly (Looked | undefined)[],
-): Answered {
-  const longest = results.findIndex((looked) => looked !== undefined);
-  const looked = results[longest];
-  if (looked === undefined) throw noSuchKey(options[options.length - 1].key);
-  const candidate = options[longest];
-  const { found } = looked;
-  if (found.kind === "missing") throw noSuchPart(candidate.key, candidate.path, found);
-  return { candidate, looked, start: found.start, end: found.end };
+/** Throws `PATH_NOT_FOUND`, which names the part that is missing. */
+export function answered(path: Meanings, looked: Resolved | undefined): Answered {
+  if (looked === undefined) throw noSuchKey(path.keyAt(path.count - 1));
+  const { meaning, found } = looked;
+  if (found.kind === "missing") throw noSuchPart(path.keyAt(meaning), path.wayAt(meaning), found);
+  return { looked, start: found.start, end: found.end };
 }
 
-function planOf(args: Args, render: (answered: Answered) => Reply): QueryPlan {
-  const lookups = candidatesOf(textArg(args, 1, "the path"));
-  return { lookups, answer: (results) => render(resolvePath(lookups, results)) };
+type Render = (answered: Answered, path: Meanings) => Reply;
+
+class PathPlan implements QueryPlan {
+  readonly paths: readonly [Meanings];
+  readonly #render: Render;
+
+  constructor(args: Args, render: Render) {
+    this.paths = [meaningsOf(textArg(args, 1, "the path"))];
+    this.#render = render;
+  }
+
+  answer(results: readonly (Resolved | undefined)[]): Reply {
+    const [path] = this.paths;
+    return this.#render(answered(path, results[0]), path);
+  }
 }
 
 function renderValue({ looked, start, end }: Answered): Reply {
@@ -51,9 +56,9 @@ function renderValue({ looked, start, end }: Answered): Reply {
   return bytesReply(utf8ToBytes(decodeString(bytes, start, end)));
 }
 
-function renderTyped({ candidate, looked, start, end }: Answered): Reply {
-  const { type, version, bytes } = looked;
-  return [keyReply(candidate.key), version, type, new Slice(bytes, start, end)];
+function renderTyped({ looked, start, end }: Answered, path: Meanings): Reply {
+  const { meaning, type, version, bytes } = looked;
+  return [keyReply(path.keyAt(meaning)), version, type, new Slice(bytes, start, end)];
 }
 
 export const QUERY_COMMANDS: readonly CommandSpec[] = [
@@ -67,7 +72,7 @@ export const QUERY_COMMANDS: readonly CommandSpec[] = [
     categories: ["@keyspace", "@read", "@slow"],
     group: "minikey",
     summary: "Get the value at a path of keys and fields",
-    query: (args) => planOf(args, renderValue),
+    query: (args) => new PathPlan(args, renderValue),
   }),
   command({
     name: "KV.QUERY",
@@ -79,6 +84,6 @@ export const QUERY_COMMANDS: readonly CommandSpec[] = [
     categories: ["@keyspace", "@read", "@slow"],
     group: "minikey",
     summary: "Get the value at a path with its key, version and type",
-    query: (args) => planOf(args, renderTyped),
+    query: (args) => new PathPlan(args, renderTyped),
   }),
 ];

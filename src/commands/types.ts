@@ -4,6 +4,7 @@
  */
 import type { Bytes, Key } from "../core/bytes.js";
 import type { Found } from "../document/found.js";
+import type { Meanings } from "../document/meanings.js";
 import type { Limits } from "./check.js";
 import type { Reply } from "./reply.js";
 
@@ -175,12 +176,17 @@ export interface Looked {
   readonly bytes: Bytes;
 }
 
+/** What a path was found to mean: `meaning` counts its keys, and that is the first of them that exists. */
+export interface Resolved extends Looked {
+  readonly meaning: number;
+}
+
 /** A command that looks at several places at one moment. Refers to nothing of the arguments it was made from. */
 export interface QueryPlan {
-  /** Each with a key of 1 to 1,024 bytes; there may be none, and a key may be in several. */
-  readonly lookups: readonly Lookup[];
-  /** Gets one result a lookup, in order; undefined: there is no such key. May throw `MinikeyError`. */
-  answer(results: readonly (Looked | undefined)[]): Reply;
+  /** Their keys have 1 to 1,024 bytes; there may be none, and a key may be in several. */
+  readonly paths: readonly Meanings[];
+  /** Gets one result a path, in order; undefined: none of its keys exists. May throw `MinikeyError`. */
+  answer(results: readonly (Resolved | undefined)[]): Reply;
 }
 
 /** One change to one key. A put keeps its `bytes`, as `KeyValueView.set` does. */

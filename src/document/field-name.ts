@@ -35,12 +35,12 @@ export class FieldName {
   }
 }
 
-/** One byte a character, each of which stands for itself in JSON text, too. */
-export function isPlainAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i += 1) {
-    const code = text.charCodeAt(i);
-    if (code < 0x20 || code > 0x7e || code === QUOTE || code === BACKSLASH) return false;
-  }
+/** A character that is one byte and stands for itself in JSON text, too. */
+export const isPlainCode = (code: number): boolean =>
+  code >= 0x20 && code <= 0x7e && code !== QUOTE && code !== BACKSLASH;
+
+function isPlainAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) if (!isPlainCode(text.charCodeAt(i))) return false;
   return true;
 }
 

@@ -88,6 +88,8 @@ export class Formula {
   readonly text: string;
   /** Each once, in the order in which they first come. */
   readonly variables: readonly Variable[];
+  /** Of the variables. */
+  readonly names: ReadonlySet<string>;
   readonly #program: readonly number[];
   readonly #constants: readonly number[];
   /** Evaluation calls nobody who could evaluate, so one is enough. */
@@ -101,6 +103,7 @@ export class Formula {
   ) {
     this.text = text;
     this.variables = variables;
+    this.names = new Set(variables.map((variable) => variable.name));
     this.#program = program;
     this.#constants = constants;
     this.#stack = new Float64Array(stackSize(program));
@@ -109,7 +112,7 @@ export class Formula {
   /** What it keeps in memory, about. */
   get sizeBytes(): number {
     const numbers = this.#program.length + this.#constants.length + this.#stack.length;
-    return 512 + 2 * this.text.length + 8 * numbers + 64 * this.variables.length;
+    return 512 + 2 * this.text.length + 8 * numbers + 96 * this.variables.length;
   }
 
   /** `values` are finite, in the order of `variables`. A finite number, or throws `COMPUTE_ERROR`. */

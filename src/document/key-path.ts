@@ -16,7 +16,6 @@
  */
 import { KEY_BYTES_MAX, type Key, keyFromText, keyToText, utf8Length } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
-import { isPlainAscii } from "./field-name.js";
 
 export const PATH_BYTES_MAX = 4096;
 export const PATH_SEGMENTS_MAX = 128;
@@ -88,43 +87,6 @@ export function candidates(segments: readonly PathSegment[]): readonly Candidate
     "KEY_TOO_LARGE",
     `key of ${sizeBytes} bytes is larger than the limit of ${KEY_BYTES_MAX} bytes`,
   );
-}
-
-/** As `candidates(parseKeyPath(text))`, quicker for what most paths are: ASCII without quotes. */
-export function candidatesOf(text: string): readonly Candidate[] {
-  return plainCandidates(text) ?? candidates(parseKeyPath(text));
-}
-
-/** Of a path without quotes, whose characters are bytes: keys and ways are parts of it. */
-class PlainCandidate implements Candidate {
-  readonly key: Key;
-  readonly #segments: readonly string[];
-  readonly #keySegments: number;
-
-  constructor(key: Key, segments: readonly string[], keySegments: number) {
-    this.key = key;
-    this.#segments = segments;
-    this.#keySegments = keySegments;
-  }
-
-  /** Nobody asks for the way into a key that does not exist. */
-  get path(): readonly string[] {
-    return this.#segments.slice(this.#keySegments);
-  }
-}
-
-/** Undefined for what is not so simple, and for what is wrong. */
-function plainCandidates(text: string): readonly Candidate[] | undefined {
-  if (text.length > KEY_BYTES_MAX || !isPlainAscii(text)) return undefined;
-  const segments = text.split(".");
-  if (segments.length > PATH_SEGMENTS_MAX) return undefined;
-  const found: Candidate[] = [];
-  let end = text.length;
-  for (let count = segments.length; count > 0; count -= 1) {
-    if (end > 0) found.push(new PlainCandidate(text.slice(0, end), segments, count));
-    end -= segments[count - 1].length + 1;
-  }
-  return found.length > 0 ? found : undefined;
 }
 
 /** How many of the first segments may make up the key together. */

@@ -78,8 +78,10 @@ export class CommandDispatch {
     context: RequestContext,
     sink: ReplySink,
   ): void {
-    if (partition === -1) {
-      const kept = spec.spread === "query" ? args : copyArgs(args);
+    if (spec.spread === "query") {
+      this.#parts.coordinator.query(spec, args, route, sink, context);
+    } else if (partition === -1) {
+      const kept = copyArgs(args);
       const keptBytes = kept.bytesUsed;
       context.order?.keep(keptBytes);
       this.#parts.coordinator.run(spec, kept, route, (reply) => {

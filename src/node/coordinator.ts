@@ -10,17 +10,20 @@ import { planQuery, planTransaction, type Share, splitByPartition } from "../com
 import { type Reply, Slice } from "../commands/reply.js";
 import type { ScanCursors } from "../commands/scan-cursor.js";
 import { COMMANDS } from "../commands/table.js";
-import { Args, type CommandSpec, type Looked, type QueryPlan } from "../commands/types.js";
+import { Args, type CommandSpec, type QueryPlan, type Resolved } from "../commands/types.js";
 import { assert } from "../core/assert.js";
 import { copyBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { type GroupId, groupOf, type NodeId, partitionId } from "../core/ids.js";
+import { oneMeaning } from "../document/meanings.js";
 import type { Clock } from "../ports/clock.js";
 import type { Random } from "../ports/random.js";
 import type { BatchLevel } from "./batch.js";
 import type { Keyspace } from "./cluster-map.js";
-import type { LookSink } from "./own-reads.js";
+import type { ReplySink, RequestContext } from "./database.js";
+import type { PathSink } from "./own-reads.js";
 import type { ReadGuarantee } from "./partition-reader.js";
+import { answer } from "./pending.js";
 import type { Requests } from "./requests.js";
 import { retainReply } from "./retain-reply.js";
 import { SnapshotReads } from "./snapshot-reads.js";
@@ -55,7 +58,7 @@ export class Coordinator {
     });
   }
 
-  /** `args` must stay as they are until `done` is called, but for `query`, which reads them at once. */
+  /** `args` must stay as they are until `done` is called. */
   run(spec: CommandSpec, args: Args, route: Route, done: Done): void {
     switch (spec.spread) {
       case "sum":
@@ -74,11 +77,9 @@ export class Coordinator {
         this.#drive(spec, args, route, done);
         break;
       case "query":
-        this.#query(spec, args, route, done);
-        break;
       case "single":
       case "local":
-        assert(false, "% does not concern several partitions", spec.name);
+        assert(false, "% is not carried out here", spec.name);
     }
   }
 
@@ -111,21 +112,28 @@ export class Coordinator {
       );
       return;
     }
-    const lookups = Array.from({ length: args.count - 1 }, (_, i) => ({ key: args.key(i + 1), path: [] }));
-    const onLooked: LookSink["onLooked"] = (results) =>
+    const paths = Array.from({ length: args.count - 1 }, (_, i) => oneMeaning(args.key(i + 1), []));
+    const onResolved: PathSink["onResolved"] = (results) =>
       done(results instanceof MinikeyError ? results : results.map(valueOf));
-    this.#reads.look(lookups, route, { onLooked });
+    this.#reads.look(paths, route, { onResolved });
   }
 
-  #query(spec: CommandSpec, args: Args, route: Route, done: Done): void {
+  /** `args` may be reused as soon as this returns. */
+  query(
+    spec: CommandSpec,
+    args: Args,
+    route: Route,
+    sink: ReplySink,
+    context: RequestContext | undefined,
+  ): void {
     let plan: QueryPlan;
     try {
       plan = planQuery(spec, args);
     } catch (error) {
-      done(asReply(error));
+      answer(sink, context, asReply(error));
       return;
     }
-    this.#reads.look(plan.lookups, route, new QueryRun(plan, done));
+    this.#reads.look(plan.paths, route, new QueryRun(plan, args.bytesUsed, sink, context));
   }
 
   async #transact(spec: CommandSpec, args: Args, route: Route): Promise<Reply> {
@@ -166,21 +174,28 @@ export function groupIn(keyspace: Keyspace, partition: number): GroupId {
   return groupOf(keyspace.id, partitionId(partition));
 }
 
-/** A command that waits for what its lookups find. */
-class QueryRun implements LookSink {
+/** A command that waits for what its paths lead to. */
+class QueryRun implements PathSink {
   readonly #plan: QueryPlan;
-  readonly #done: Done;
+  /** What the plan keeps of the arguments. */
+  readonly #keptBytes: number;
+  readonly #sink: ReplySink;
+  readonly #context: RequestContext | undefined;
 
-  constructor(plan: QueryPlan, done: Done) {
+  constructor(plan: QueryPlan, keptBytes: number, sink: ReplySink, context: RequestContext | undefined) {
     this.#plan = plan;
-    this.#done = done;
+    this.#keptBytes = keptBytes;
+    this.#sink = sink;
+    this.#context = context;
+    context?.order?.keep(keptBytes);
   }
 
-  onLooked(results: readonly (Looked | undefined)[] | MinikeyError): void {
-    this.#done(results instanceof MinikeyError ? results : this.#answer(results));
+  onResolved(results: readonly (Resolved | undefined)[] | MinikeyError): void {
+    this.#context?.order?.letGo(this.#keptBytes);
+    answer(this.#sink, this.#context, results instanceof MinikeyError ? results : this.#answer(results));
   }
 
-  #answer(results: readonly (Looked | undefined)[]): Reply {
+  #answer(results: readonly (Resolved | undefined)[]): Reply {
     try {
       return this.#plan.answer(results);
     } catch (error) {
@@ -190,7 +205,7 @@ class QueryRun implements LookSink {
 }
 
 /** A whole value as bytes, a document as its JSON. */
-function valueOf(looked: Looked | undefined): Reply {
+function valueOf(looked: Resolved | undefined): Reply {
   if (looked?.found.kind !== "value") return null;
   return new Slice(looked.bytes, looked.found.start, looked.found.end);
 }

@@ -7,12 +7,13 @@
  * A turn's lookups share one confirmation a partition (ReadIndex). A read waits for those of its own partitions only,
  * and is then carried out at once, on all of them.
  */
-import { lookIn } from "../commands/look.js";
-import type { Looked, Lookup } from "../commands/types.js";
+import { resolveIn } from "../commands/look.js";
+import type { Entry, Resolved } from "../commands/types.js";
 import type { Key } from "../core/bytes.js";
 import type { MinikeyError } from "../core/errors.js";
 import { type GroupId, groupOf, partitionId } from "../core/ids.js";
-import { slotOfKey } from "../sharding/slots.js";
+import type { Meanings } from "../document/meanings.js";
+import { GrowingKey, slotOfKey } from "../sharding/slots.js";
 import type { Route } from "./coordinator.js";
 import type { ReplicaGroup } from "./replica-group.js";
 
@@ -25,14 +26,14 @@ export interface OwnReadsHost {
   wakeReader(reads: OwnReads): void;
 }
 
-/** Gets, once, one result a lookup, in order, or why there are none. Bytes are valid during the call. */
-export interface LookSink {
-  onLooked(results: readonly (Looked | undefined)[] | MinikeyError): void;
+/** Gets, once, one result a path, in order, or why there are none. Bytes are valid during the call. */
+export interface PathSink {
+  onResolved(results: readonly (Resolved | undefined)[] | MinikeyError): void;
 }
 
 /** The way for what cannot be read here. */
 export interface LongWay {
-  ask(lookups: readonly Lookup[], route: Route, sink: LookSink): void;
+  ask(paths: readonly Meanings[], route: Route, sink: PathSink): void;
 }
 
 /** One partition's share of a turn. */
@@ -50,22 +51,27 @@ class GroupTurn {
 }
 
 class OwnRead {
-  readonly lookups: readonly Lookup[];
+  readonly paths: readonly Meanings[];
   readonly route: Route;
-  readonly sink: LookSink;
-  /** Of each lookup, its partition's. */
-  readonly turns: GroupTurn[] = [];
+  readonly sink: PathSink;
+  /** The partitions of all keys of all reads of the turn. This one's begin at `first`: path by path, shortest keys first. */
+  readonly turns: readonly GroupTurn[];
+  readonly first: number;
   isDone = false;
   /** Partitions that it is about, and those of them that are not confirmed yet. */
   partitions = 0;
   open = 0;
 
-  constructor(lookups: readonly Lookup[], route: Route, sink: LookSink) {
-    this.lookups = lookups;
+  constructor(paths: readonly Meanings[], route: Route, sink: PathSink, turns: readonly GroupTurn[]) {
+    this.paths = paths;
     this.route = route;
     this.sink = sink;
+    this.turns = turns;
+    this.first = turns.length;
   }
 }
+
+const NOT_HERE = "not here";
 
 /** A confirmation that takes longer may be lost, or there is no leader. */
 const CONFIRM_MS = 200;
@@ -77,6 +83,8 @@ export class OwnReads {
   readonly #host: OwnReadsHost;
   readonly #longWay: LongWay;
   #gathering = new Map<GroupId, GroupTurn>();
+  #turns: GroupTurn[] = [];
+  readonly #growing = new GrowingKey();
   readonly #asked = new Set<GroupTurn>();
   #open = 0;
 
@@ -90,37 +98,53 @@ export class OwnReads {
     return this.#open;
   }
 
-  look(lookups: readonly Lookup[], route: Route, sink: LookSink): void {
-    const isTaken = route.guarantee === "stale" ? this.#lookStale(lookups, route, sink) : false;
-    if (!isTaken && !this.#join(lookups, route, sink)) this.#longWay.ask(lookups, route, sink);
+  look(paths: readonly Meanings[], route: Route, sink: PathSink): void {
+    const isTaken = route.guarantee === "stale" ? this.#lookStale(paths, route, sink) : false;
+    if (!isTaken && !this.#join(paths, route, sink)) this.#longWay.ask(paths, route, sink);
   }
 
   /** At once, from what the replicas here have. False when there is none of some partition. */
-  #lookStale(lookups: readonly Lookup[], route: Route, sink: LookSink): boolean {
+  #lookStale(paths: readonly Meanings[], route: Route, sink: PathSink): boolean {
     const nowMs = this.#host.wallMs();
-    const results: (Looked | undefined)[] = [];
-    for (const lookup of lookups) {
-      const replica = this.#host.replica(groupOfKey(lookup.key, route));
-      if (replica === undefined) return false;
-      results.push(lookIn(replica.machine.viewAt(nowMs).get(lookup.key), lookup));
+    const results: (Resolved | undefined)[] = [];
+    for (const path of paths) {
+      let result: Resolved | undefined;
+      for (let i = 0; i < path.count && result === undefined; i += 1) {
+        const key = path.keyAt(i);
+        const replica = this.#host.replica(groupOfKey(key, route));
+        if (replica === undefined) return false;
+        const entry = replica.machine.viewAt(nowMs).get(key);
+        if (entry !== undefined) result = resolveIn(entry, path, i);
+      }
+      results.push(result);
     }
-    sink.onLooked(results);
+    sink.onResolved(results);
     return true;
   }
 
-  /** Goes with the others of this turn. False when the lookups cannot be read here. */
-  #join(lookups: readonly Lookup[], route: Route, sink: LookSink): boolean {
+  /** Goes with the others of this turn. False when the paths cannot be read here. */
+  #join(paths: readonly Meanings[], route: Route, sink: PathSink): boolean {
     if (route.guarantee === "stale" || this.#open >= OPEN_READS_MAX) return false;
-    const read = new OwnRead(lookups, route, sink);
-    for (const { key } of lookups) {
-      const turn = this.#turnOf(groupOfKey(key, route));
-      if (turn === undefined) return false;
-      read.turns.push(turn);
+    const turns = this.#turns;
+    const read = new OwnRead(paths, route, sink, turns);
+    for (const path of paths) {
+      this.#growing.reset();
+      for (let i = path.count - 1; i >= 0; i -= 1) {
+        const slot = this.#growing.slotOf(path.keyAt(i));
+        const turn = this.#turnOf(groupOfSlot(slot, route));
+        if (turn === undefined) {
+          // Perhaps nobody else comes in this turn, and then nobody ends it.
+          turns.length = read.first;
+          return false;
+        }
+        turns.push(turn);
+      }
     }
-    for (const turn of read.turns) {
+    for (let at = read.first; at < turns.length; at += 1) {
+      const { reads } = turns[at];
       // A read that has joined was the last to do so.
-      if (turn.reads.length > 0 && turn.reads[turn.reads.length - 1] === read) continue;
-      turn.reads.push(read);
+      if (reads.length > 0 && reads[reads.length - 1] === read) continue;
+      reads.push(read);
       read.partitions += 1;
     }
     read.open = read.partitions;
@@ -143,6 +167,7 @@ export class OwnReads {
   flush(): void {
     const turns = this.#gathering;
     this.#gathering = new Map();
+    this.#turns = [];
     const nowMs = this.#host.monotonicMs();
     for (const turn of turns.values()) {
       if (turn.reads.length === 0) continue;
@@ -167,42 +192,65 @@ export class OwnReads {
   #onConfirmed(turn: GroupTurn, confirmed: boolean): void {
     // A confirmation may come after it was given up.
     this.#asked.delete(turn);
+    const nowMs = this.#host.wallMs();
     for (const read of turn.reads) {
       if (read.isDone) continue;
       read.open -= 1;
-      if (!confirmed || read.open === 0) this.#finish(read, confirmed ? this.#carryOut(read) : undefined);
+      if (!confirmed || read.open === 0)
+        this.#finish(read, confirmed ? this.#carryOut(read, nowMs) : undefined);
     }
   }
 
-  #carryOut({ lookups, turns, partitions }: OwnRead): readonly (Looked | undefined)[] | undefined {
-    const nowMs = this.#host.wallMs();
-    const results: (Looked | undefined)[] = [];
-    for (let i = 0; i < lookups.length; i += 1) {
-      const { replica, floor } = turns[i];
-      const { key } = lookups[i];
-      const { machine } = replica;
-      // A replica may have gone since it was asked.
-      if (this.#host.replica(replica.id) !== replica) return undefined;
-      if (!machine.transactions.isIdle && machine.transactions.holderOf(key) !== undefined) return undefined;
-      const view = machine.viewAt(nowMs);
-      if (view.isOverdue(key)) return undefined;
-      const entry = view.get(key);
-      const changedAt = entry === undefined ? view.absentSince(key) : entry.version;
-      if (changedAt > floor && partitions > 1) return undefined;
-      results.push(lookIn(entry, lookups[i]));
+  /** Undefined when it takes the long way to tell. */
+  #carryOut(
+    { paths, turns, first, partitions }: OwnRead,
+    nowMs: number,
+  ): readonly (Resolved | undefined)[] | undefined {
+    const results: (Resolved | undefined)[] = [];
+    let end = first;
+    for (const path of paths) {
+      let result: Resolved | undefined;
+      end += path.count;
+      // Keys behind the first that exists decide about nothing.
+      for (let i = 0; i < path.count && result === undefined; i += 1) {
+        const key = path.keyAt(i);
+        const entry = this.#entryAt(key, turns[end - 1 - i], partitions, nowMs);
+        if (entry === NOT_HERE) return undefined;
+        if (entry !== undefined) result = resolveIn(entry, path, i);
+      }
+      results.push(result);
     }
     return results;
   }
 
-  #finish(read: OwnRead, results: readonly (Looked | undefined)[] | undefined): void {
-    const { lookups, route, sink } = read;
+  /** `NOT_HERE` when what is here does not tell what there was at the moment of the read. */
+  #entryAt(
+    key: Key,
+    { replica, floor }: GroupTurn,
+    partitions: number,
+    nowMs: number,
+  ): Entry | undefined | typeof NOT_HERE {
+    const { machine } = replica;
+    // A replica may have gone since it was asked.
+    if (this.#host.replica(replica.id) !== replica) return NOT_HERE;
+    if (!machine.transactions.isIdle && machine.transactions.holderOf(key) !== undefined) return NOT_HERE;
+    const view = machine.viewAt(nowMs);
+    const entry = view.peek(key);
+    if (entry === undefined) return partitions === 1 || view.isAbsentSince(key, floor) ? undefined : NOT_HERE;
+    if (view.isDue(entry)) return NOT_HERE;
+    return partitions === 1 || entry.version <= floor ? entry : NOT_HERE;
+  }
+
+  #finish(read: OwnRead, results: readonly (Resolved | undefined)[] | undefined): void {
+    const { paths, route, sink } = read;
     read.isDone = true;
     this.#open -= 1;
-    if (results === undefined) this.#longWay.ask(lookups, route, sink);
-    else sink.onLooked(results);
+    if (results === undefined) this.#longWay.ask(paths, route, sink);
+    else sink.onResolved(results);
   }
 }
 
-export function groupOfKey(key: Key, route: Route): GroupId {
-  return groupOf(route.keyspace.id, partitionId(route.partitionOf(slotOfKey(key))));
-}
+export const groupOfKey = (key: Key, route: Route): GroupId => groupOfSlot(slotOfKey(key), route);
+
+const groupOfSlot = (slot: number, route: Route): GroupId =>
+  groupOf(route.keyspace.id, partitionId(route.partitionOf(slot)));

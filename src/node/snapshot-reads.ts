@@ -26,18 +26,19 @@
  *
  * Keys that several partitions write all the time are read under a lock after a few rounds.
  */
-import { lookIn } from "../commands/look.js";
+import { lookIn, lookupsOf, resolveAll } from "../commands/look.js";
 import type { Reply } from "../commands/reply.js";
-import type { Entry, Looked, Lookup } from "../commands/types.js";
+import type { Entry, Looked, Lookup, Resolved } from "../commands/types.js";
 import { assert } from "../core/assert.js";
 import type { Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import type { GroupId } from "../core/ids.js";
+import type { Meanings } from "../document/meanings.js";
 import type { Clock } from "../ports/clock.js";
 import { asReply, type Route } from "./coordinator.js";
 import type { ReplySink } from "./database.js";
 import { answerAt, fieldArgs, KV_FIELD, revisionOf } from "./field-command.js";
-import { groupOfKey, type LookSink, OwnReads, type OwnReadsHost } from "./own-reads.js";
+import { groupOfKey, OwnReads, type OwnReadsHost, type PathSink } from "./own-reads.js";
 import { refusalError } from "./refusal.js";
 import type { Requests } from "./requests.js";
 import { STEPS_GRACE_MS, within } from "./within.js";
@@ -50,7 +51,12 @@ const ROUNDS_MAX = 3;
 /** Nothing of the partition is known to have been committed. */
 const NO_FLOOR = -1;
 
-const NO_RESULTS: readonly (Looked | undefined)[] = [];
+const NO_RESULTS: readonly (Resolved | undefined)[] = [];
+
+/** Gets, once, one result a lookup, in order, or why there are none. Bytes are valid during the call. */
+interface LookSink {
+  onLooked(results: readonly (Looked | undefined)[] | MinikeyError): void;
+}
 
 /** What such reads need of their node. */
 export interface SnapshotHost {
@@ -71,14 +77,16 @@ export class SnapshotReads {
     host.requests.ownReads = this.#own;
   }
 
-  look(lookups: readonly Lookup[], route: Route, sink: LookSink): void {
-    if (lookups.length === 0) sink.onLooked(NO_RESULTS);
-    else this.#own.look(lookups, route, sink);
+  look(paths: readonly Meanings[], route: Route, sink: PathSink): void {
+    if (paths.length === 0) sink.onResolved(NO_RESULTS);
+    else this.#own.look(paths, route, sink);
   }
 
   /** Asks the partitions, wherever they are. */
-  ask(lookups: readonly Lookup[], route: Route, sink: LookSink): void {
-    new SnapshotRead(lookups, route, false, sink, this.#host).start();
+  ask(paths: readonly Meanings[], route: Route, sink: PathSink): void {
+    const onLooked: LookSink["onLooked"] = (results) =>
+      sink.onResolved(results instanceof MinikeyError ? results : resolveAll(paths, results));
+    new SnapshotRead(lookupsOf(paths), route, false, { onLooked }, this.#host).start();
   }
 
   /** Whole values, in memory of their own, whatever the route says of reads. Rejects with `MinikeyError`. */

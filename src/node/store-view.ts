@@ -27,6 +27,8 @@ export class StoreView implements KeyValueView {
   readonly #store: GroupStore;
   /** By set of keys, the revision of the latest delete. */
   readonly #deletedAt = new Float64Array(DELETE_SETS);
+  /** The largest of these. */
+  #deletedLast = 0;
 
   constructor(store: GroupStore, valueBytesMax: number) {
     this.#store = store;
@@ -41,7 +43,7 @@ export class StoreView implements KeyValueView {
   /** Goes on from a state that was taken at this revision. */
   resumeAt(revision: number): void {
     this.#revision = revision;
-    this.#deletedAt.fill(revision);
+    this.#noteAllDeleted();
   }
 
   /** Of a key that does not exist: it has not since this revision at the latest. */
@@ -49,11 +51,25 @@ export class StoreView implements KeyValueView {
     return this.#deletedAt[deleteSetOf(key)];
   }
 
+  /** Whether a key that does not exist has not since `revision` at the latest: no wrong yes, but perhaps a wrong no. */
+  isAbsentSince(key: Key, revision: number): boolean {
+    return this.#deletedLast <= revision || this.absentSince(key) <= revision;
+  }
+
   get(key: Key): Entry | undefined {
+    const entry = this.peek(key);
+    return entry === undefined || this.isDue(entry) ? undefined : entry;
+  }
+
+  /** What is stored, also when its time has come: then it must be purged before anyone is told that it is gone. */
+  peek(key: Key): Entry | undefined {
     const stored = this.#store.get("data", key);
-    if (stored === undefined) return undefined;
-    const entry = readRecord(stored);
-    return entry.expiresAtMs !== 0 && entry.expiresAtMs <= this.nowMs ? undefined : entry;
+    return stored === undefined ? undefined : readRecord(stored);
+  }
+
+  /** Whether the entry's time has come. */
+  isDue({ expiresAtMs }: Entry): boolean {
+    return expiresAtMs !== 0 && expiresAtMs <= this.nowMs;
   }
 
   /** True when the key is there but its time has come: it must be purged before anyone is told that it is gone. */
@@ -95,6 +111,7 @@ export class StoreView implements KeyValueView {
     this.#store.delete("data", key);
     this.#revision += 1;
     this.#deletedAt[deleteSetOf(key)] = this.#revision;
+    this.#deletedLast = this.#revision;
     return existed;
   }
 
@@ -109,7 +126,7 @@ export class StoreView implements KeyValueView {
     this.#store.clear("data");
     this.#store.clear("expiry");
     this.#revision += 1;
-    this.#deletedAt.fill(this.#revision);
+    this.#noteAllDeleted();
   }
 
   count(): number {
@@ -125,6 +142,11 @@ export class StoreView implements KeyValueView {
       const expiresAtMs = readExpiry(stored);
       if (expiresAtMs === 0 || expiresAtMs > this.nowMs) yield key;
     }
+  }
+
+  #noteAllDeleted(): void {
+    this.#deletedAt.fill(this.#revision);
+    this.#deletedLast = this.#revision;
   }
 
   #dropExpiry(key: Key): void {

@@ -28,10 +28,30 @@ export function slotOfBytes(bytes: Bytes, start: number, end: number): number {
 }
 
 export function slotOfKey(key: Key): number {
+  return slotOfTag(key) ?? crc16OfKey(key) & SLOT_MASK;
+}
+
+function slotOfTag(key: Key): number | undefined {
   const open = key.indexOf("{");
-  if (open !== -1) {
-    const close = key.indexOf("}", open + 1);
-    if (close > open + 1) return crc16OfKey(key, open + 1, close) & SLOT_MASK;
+  if (open === -1) return undefined;
+  const close = key.indexOf("}", open + 1);
+  return close > open + 1 ? crc16OfKey(key, open + 1, close) & SLOT_MASK : undefined;
+}
+
+/** The slots of keys each of which begins with the one before: no byte is looked at twice. */
+export class GrowingKey {
+  #length = 0;
+  #crc = 0;
+
+  /** The next key is the first. */
+  reset(): void {
+    this.#length = 0;
+    this.#crc = 0;
   }
-  return crc16OfKey(key) & SLOT_MASK;
+
+  slotOf(key: Key): number {
+    this.#crc = crc16OfKey(key, this.#length, key.length, this.#crc);
+    this.#length = key.length;
+    return slotOfTag(key) ?? this.#crc & SLOT_MASK;
+  }
 }

@@ -8,7 +8,7 @@ import { ByteWriter } from "../../src/codec/byte-writer.js";
 import { checkCommand, DEFAULT_VALUE_BYTES_MAX } from "../../src/commands/check.js";
 import { decodeCommand, encodeCommand } from "../../src/commands/encoding.js";
 import { fanOut } from "../../src/commands/fan-out.js";
-import { lookIn } from "../../src/commands/look.js";
+import { lookIn, lookupsOf, resolveAll } from "../../src/commands/look.js";
 import { commonPartition, planQuery, planTransaction, splitByPartition } from "../../src/commands/plan.js";
 import type { Reply } from "../../src/commands/reply.js";
 import { runCommand } from "../../src/commands/run.js";
@@ -280,11 +280,10 @@ export class MemoryDatabase implements Database {
 
   #runQuery(spec: CommandSpec, args: Args, views: readonly MemoryView[]): Reply {
     const plan = planQuery(spec, args);
-    return plan.answer(
-      plan.lookups.map((lookup) => {
-        return lookIn(views[this.#partitionOf(slotOfKey(lookup.key))].get(lookup.key), lookup);
-      }),
+    const looked = lookupsOf(plan.paths).map((lookup) =>
+      lookIn(views[this.#partitionOf(slotOfKey(lookup.key))].get(lookup.key), lookup),
     );
+    return plan.answer(resolveAll(plan.paths, looked));
   }
 
   #runFanOut(spec: CommandSpec, args: Args, views: readonly MemoryView[], cursors: ScanCursors): Reply {

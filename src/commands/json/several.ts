@@ -4,6 +4,7 @@ import { MinikeyError } from "../../core/errors.js";
 import type { JsonText } from "../../document/json-edit.js";
 import type { JsonPath } from "../../document/json-path.js";
 import { DocumentWork } from "../../document/json-work.js";
+import { oneMeaning } from "../../document/meanings.js";
 import type { Limits } from "../check.js";
 import { valueTooLarge, wrongArity } from "../errors.js";
 import { refused, runPlan } from "../multi-key.js";
@@ -45,7 +46,7 @@ function planGet(args: Args): QueryPlan {
   const names = fieldNames(path);
   const keys = Array.from({ length: args.count - 2 }, (_, i) => args.key(i + 1));
   return {
-    lookups: keys.map((key) => ({ key, path: names ?? [] })),
+    paths: keys.map((key) => oneMeaning(key, names ?? [])),
     answer(results) {
       const work = new DocumentWork(sizeOfDifferent(keys, results));
       return results.map((looked) => {

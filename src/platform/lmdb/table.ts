@@ -214,7 +214,8 @@ export class LmdbTable {
     const known = this.#cache.get(key);
     if (known !== undefined) return known === TOMBSTONE ? undefined : known;
     const found = this.#reader.get(this.#tree, key, this.#pinned);
-    if (found !== undefined) this.#cache.add(key, found);
+    if (found === undefined) this.#cache.addAbsent(key);
+    else this.#cache.add(key, found);
     return found;
   }
 

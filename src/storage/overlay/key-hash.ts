@@ -13,15 +13,27 @@ export class KeyHash {
   readonly #key0: number;
   readonly #key1: number;
   readonly #scratch: Bytes = allocOwnBytes(SCRATCH_BYTES);
+  /** A key is looked for in one table after the other. */
+  #lastKey: Key = "";
+  #lastHash: number;
 
   /** Two secret numbers of 32 bits. */
   constructor(key0: number, key1: number) {
     this.#key0 = key0 | 0;
     this.#key1 = key1 | 0;
+    this.#lastHash = this.#ofText(this.#lastKey);
   }
 
   /** 32 bits, as a signed number. */
   of(key: Key): number {
+    if (key !== this.#lastKey) {
+      this.#lastHash = this.#ofText(key);
+      this.#lastKey = key;
+    }
+    return this.#lastHash;
+  }
+
+  #ofText(key: Key): number {
     const length = key.length;
     if (length > SCRATCH_BYTES) return this.ofBytes(latin1ToBytes(key), 0, length);
     const scratch = this.#scratch;

@@ -69,9 +69,6 @@ export class Overlay {
   #mask = FIRST_PLACES - 1;
   readonly #records: Records;
   #size = 0;
-  /** Of the key that was looked for last. */
-  #lastKey: Key | undefined;
-  #lastHash = 0;
   readonly #sorted = new SortedKeys();
   /** Where the records end whose keys are in `#sorted`. */
   #sortedEnd = 0;
@@ -145,7 +142,7 @@ export class Overlay {
     const isSmall = sizeBytes * GROWTH <= IN_PLACE_BYTES_MAX;
     const newest = records.add(key, isSmall ? Math.floor(sizeBytes * GROWTH) : sizeBytes, AGAIN);
     records.setFlags(position, flags | OUTDATED);
-    this.#move(this.#hashOf(key), position, newest);
+    this.#move(this.#hash.of(key), position, newest);
     return records.reserve(newest, sizeBytes);
   }
 
@@ -173,7 +170,7 @@ export class Overlay {
   #add(key: Key, sizeBytes: number, flags: number, below: Below): number {
     if (this.#size >= USED_PART_MAX * (this.#mask + 1)) this.#grow();
     const position = this.#records.add(key, sizeBytes, flags);
-    this.#occupy(this.#hashOf(key), position);
+    this.#occupy(this.#hash.of(key), position);
     this.#size += 1;
     if (below === BELOW_PRESENT && !this.#cleared) this.#below += 1;
     if (below === BELOW_UNKNOWN && !this.#cleared) this.#inDoubt.push(position);
@@ -218,20 +215,12 @@ export class Overlay {
     return this.#records.blocks;
   }
 
-  #hashOf(key: Key): number {
-    if (key !== this.#lastKey) {
-      this.#lastKey = key;
-      this.#lastHash = this.#hash.of(key);
-    }
-    return this.#lastHash;
-  }
-
   /** The position of a key's newest record, −1 for none. */
   #find(key: Key): number {
     if (this.#size === 0) return -1;
     const foreseen = this.#foreseen.take(this.#records, key);
     if (foreseen >= 0) return foreseen;
-    const hash = this.#hashOf(key);
+    const hash = this.#hash.of(key);
     const places = this.#places;
     const mask = this.#mask;
     for (let place = hash & mask; ; place = (place + 1) & mask) {

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { keyFromText, keyToText } from "../../../src/core/bytes.js";
 import type { JsonKind } from "../../../src/document/found.js";
-import { candidates, candidatesOf, formatKeyPath, parseKeyPath } from "../../../src/document/key-path.js";
+import { candidates, formatKeyPath, parseKeyPath } from "../../../src/document/key-path.js";
+import { meaningsOf } from "../../../src/document/meanings.js";
 import { noSuchKey, noSuchPart } from "../../../src/document/missing.js";
 import { anyName } from "./documents.js";
 
@@ -31,6 +32,13 @@ test("a path means every key that its first segments make, the longest first", (
 });
 
 test("the quick way to what a path means finds the same, or the same mistake", () => {
+  const listed = (text: string) => {
+    const meanings = meaningsOf(text);
+    return Array.from({ length: meanings.count }, (_, i) => ({
+      key: meanings.keyAt(i),
+      path: meanings.wayAt(i),
+    }));
+  };
   const outcome = (find: () => ReturnType<typeof candidates>) => {
     try {
       return find().map(({ key, path }) => [key, path]);
@@ -56,7 +64,7 @@ test("the quick way to what a path means finds the same, or the same mistake", (
     fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
       const text = pieces.join("");
       assert.deepEqual(
-        outcome(() => candidatesOf(text)),
+        outcome(() => listed(text)),
         outcome(() => candidates(parseKeyPath(text))),
       );
     }),
@@ -93,6 +101,8 @@ test("what is no path is refused, with the column of what is wrong", () => {
     assert.throws(() => parseKeyPath(text), { code: "BAD_REQUEST", message }, text);
   }
   assert.equal(parseKeyPath(`a${".b".repeat(127)}`).length, 128);
+  assert.equal(meaningsOf(`a${".b".repeat(127)}`).count, 128);
+  assert.throws(() => meaningsOf(`a${".b".repeat(128)}`), { code: "BAD_REQUEST" });
 });
 
 test("keys that cannot exist are not looked for", () => {

@@ -8,6 +8,7 @@ import type { Looked } from "../../../src/commands/types.js";
 import { type Key, latin1ToBytes } from "../../../src/core/bytes.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { type GroupId, keyspaceId, partitionId } from "../../../src/core/ids.js";
+import { type Meanings, meaningsOf, oneMeaning } from "../../../src/document/meanings.js";
 import { groupIn, type Route } from "../../../src/node/coordinator.js";
 import { OwnReads, type OwnReadsHost } from "../../../src/node/own-reads.js";
 import type { PartitionMachine } from "../../../src/node/partition-machine.js";
@@ -87,7 +88,7 @@ type Outcome = readonly (string | undefined)[] | "long way";
 
 class Here implements OwnReadsHost {
   readonly replicas: Replica[] = [];
-  readonly reads = new OwnReads(this, { ask: (_lookups, _route, sink) => sink.onLooked(LONG_WAY) });
+  readonly reads = new OwnReads(this, { ask: (_paths, _route, sink) => sink.onResolved(LONG_WAY) });
   nowMs = 1_000;
   woken = 0;
 
@@ -121,10 +122,16 @@ class Here implements OwnReadsHost {
   }
 
   look(keys: readonly Key[], route = ROUTE): () => Outcome | undefined {
+    return this.lookAt(
+      keys.map((key) => oneMeaning(key, [])),
+      route,
+    );
+  }
+
+  lookAt(paths: readonly Meanings[], route = ROUTE): () => Outcome | undefined {
     const outcomes: Outcome[] = [];
-    const lookups = keys.map((key) => ({ key, path: [] }));
-    this.reads.look(lookups, route, {
-      onLooked(results) {
+    this.reads.look(paths, route, {
+      onResolved(results) {
         outcomes.push(results instanceof MinikeyError ? "long way" : results.map(textOf));
         assert.equal(outcomes.length, 1, "done twice");
       },
@@ -134,6 +141,27 @@ class Here implements OwnReadsHost {
 
   releaseAll(): void {
     for (const replica of this.replicas) replica.release();
+  }
+}
+
+/** The keys of others, whose values are bytes: nothing leads into them. */
+class MeaningsOfBytes implements Meanings {
+  readonly #meanings: Meanings;
+
+  constructor(meanings: Meanings) {
+    this.#meanings = meanings;
+  }
+
+  get count(): number {
+    return this.#meanings.count;
+  }
+
+  keyAt(i: number): Key {
+    return this.#meanings.keyAt(i);
+  }
+
+  wayAt(): readonly string[] {
+    return [];
   }
 }
 
@@ -224,6 +252,78 @@ test("keys of one partition are read at one state of it, whatever was written to
   assert.deepEqual(outcome(), ["1", "2"]);
 });
 
+/** A path whose keys lie in different partitions. */
+function pathApart(): string {
+  for (let i = 0; ; i += 1) {
+    const path = `k${i}.a.b`;
+    const partitions = [path, `k${i}.a`, `k${i}`].map((key) => partitionOfKey(key, PARTITIONS));
+    if (new Set(partitions).size === PARTITIONS) return path;
+  }
+}
+
+test("the longest key that exists is meant, as of one moment with those that do not exist", async () => {
+  const path = pathApart();
+  const reached = new Map<number, number>();
+  for (let seed = 1; seed <= 400; seed += 1) {
+    const random = new Seeded(seed);
+    const here = await Here.open();
+    const keys = [path, path.slice(0, -2), path.slice(0, -4)];
+    let moment: ReadonlyMap<Key, string> = new Map();
+    const meant = () => keys.map((key) => moment.get(key)).find((text) => text !== undefined);
+    const writeSome = () => {
+      const next = new Map(moment);
+      for (const key of keys.filter(() => random.chance(0.4))) {
+        const text = random.chance(0.5) ? undefined : `${key.length}:${random.below(1000)}`;
+        here.of(key).commit(key, text);
+        if (text === undefined) next.delete(key);
+        else next.set(key, text);
+      }
+      moment = next;
+    };
+    for (let i = random.below(4); i > 0; i -= 1) writeSome();
+    for (const replica of here.replicas) while (replica.isBehind && random.chance(0.9)) replica.applyNext();
+    const stood = [meant()];
+    const outcomeOf = here.lookAt([new MeaningsOfBytes(meaningsOf(path))]);
+    here.reads.flush();
+    const writes = random.unit() / 2;
+    while (outcomeOf() === undefined) {
+      if (random.chance(writes)) {
+        writeSome();
+        stood.push(meant());
+      }
+      random.pick(here.replicas).applyNext();
+      random.pick(here.replicas).release();
+    }
+    const outcome = outcomeOf();
+    if (outcome === undefined || outcome === "long way") continue;
+    assert(stood.includes(outcome[0]), `seed ${seed}: ${outcome[0]} was never meant`);
+    const length = Number(outcome[0]?.split(":")[0] ?? 0);
+    reached.set(length, (reached.get(length) ?? 0) + 1);
+  }
+  for (const length of [path.length, path.length - 2, path.length - 4, 0]) {
+    assert((reached.get(length) ?? 0) > 5, `a key of ${length} characters was seldom meant`);
+  }
+});
+
+test("a read that cannot be carried out here leaves the others of its turn as they are", async () => {
+  const here = await Here.open();
+  here.write(a, "1");
+  here.write(b, "2");
+  here.of(c).isInstalling = true;
+  const before = here.look([a, b]);
+  assert.equal(here.look([b, a, c])(), "long way");
+  const behind = here.look([b, a]);
+  here.reads.flush();
+  here.releaseAll();
+  assert.deepEqual(
+    [before(), behind()],
+    [
+      ["1", "2"],
+      ["2", "1"],
+    ],
+  );
+});
+
 test("a lock, an overdue key, no leader, and a replica that has gone lead to the long way", async () => {
   const cases: Readonly<Record<string, (here: Here) => void>> = {
     lock: (here) => {
@@ -260,6 +360,16 @@ test("a lock, an overdue key, no leader, and a replica that has gone lead to the
     here.releaseAll();
     assert.equal(here.reads.pending, 0, name);
   }
+});
+
+test("a key whose time comes while the read waits is not said to be gone, nor shown", async () => {
+  const here = await Here.open();
+  here.of(b).machine.view.set(b, "string", latin1ToBytes("2"), 0, 1, here.nowMs + 10);
+  const outcome = here.look([b]);
+  here.reads.flush();
+  here.nowMs += 10;
+  here.releaseAll();
+  assert.equal(outcome(), "long way");
 });
 
 test("a partition without a replica here, or with one that is being replaced, is asked the long way at once", async () => {

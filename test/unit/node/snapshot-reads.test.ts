@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Reply, Slice } from "../../../src/commands/reply.js";
 import { runCommand } from "../../../src/commands/run.js";
-import type { Args, CommandSpec, Entry, Looked, Lookup } from "../../../src/commands/types.js";
+import type { Args, CommandSpec, Entry, Looked } from "../../../src/commands/types.js";
 import { type Key, latin1ToBytes } from "../../../src/core/bytes.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { type GroupId, keyspaceId, partitionId } from "../../../src/core/ids.js";
+import { type Meanings, oneMeaning } from "../../../src/document/meanings.js";
 import { groupIn, type Route } from "../../../src/node/coordinator.js";
 import type { ReplySink } from "../../../src/node/database.js";
 import { KV_FIELD } from "../../../src/node/field-command.js";
@@ -160,7 +161,7 @@ function textOf(looked: Looked | undefined): string | undefined {
   return String(text);
 }
 
-const fieldsOf = (keys: readonly Key[]): Lookup[] => keys.map((key) => ({ key, path: ["f"] }));
+const fieldsOf = (keys: readonly Key[]): Meanings[] => keys.map((key) => oneMeaning(key, ["f"]));
 
 type Outcome = readonly (string | undefined)[] | MinikeyError;
 
@@ -168,7 +169,7 @@ type Outcome = readonly (string | undefined)[] | MinikeyError;
 function look(partitions: Partitions, keys: readonly Key[], route = ROUTE): () => Outcome | undefined {
   const outcomes: Outcome[] = [];
   new SnapshotReads(partitions).look(fieldsOf(keys), route, {
-    onLooked(results) {
+    onResolved(results) {
       outcomes.push(results instanceof MinikeyError ? results : results.map(textOf));
       assert.equal(outcomes.length, 1, "done twice");
     },

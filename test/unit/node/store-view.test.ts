@@ -186,3 +186,16 @@ test("an expiry of any size is kept, and orders like any other", async () => {
     assert.equal(view.get("key")?.expiresAtMs, kept, `${given}`);
   }
 });
+
+test("a key is taken for absent since a revision unless it, or one like it, was deleted later", async () => {
+  const view = new StoreView(await newStore(), 100);
+  set(view, "a", "v");
+  assert.equal(view.isAbsentSince("b", 0), true);
+  view.delete("a");
+  assert.deepEqual([view.isAbsentSince("a", 1), view.isAbsentSince("a", 2)], [false, true]);
+  assert.equal(view.isAbsentSince("b", 1), true);
+  view.clear();
+  assert.deepEqual([view.isAbsentSince("b", 2), view.isAbsentSince("b", 3)], [false, true]);
+  view.resumeAt(9);
+  assert.deepEqual([view.isAbsentSince("b", 8), view.isAbsentSince("b", 9)], [false, true]);
+});

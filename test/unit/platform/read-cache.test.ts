@@ -5,6 +5,7 @@ import { systemClock } from "../../../src/platform/clock.js";
 import { ReadCache } from "../../../src/platform/lmdb/read-cache.js";
 import { BlockPool } from "../../../src/storage/overlay/block-pool.js";
 import { KeyHash } from "../../../src/storage/overlay/key-hash.js";
+import { BELOW_ABSENT, Overlay, TOMBSTONE } from "../../../src/storage/overlay/overlay.js";
 import { ValueCopies } from "../../../src/storage/overlay/value-copies.js";
 import { storedValue } from "../../support/engine-model.js";
 
@@ -34,4 +35,24 @@ test("what is read takes a few megabytes at most, however long keys and values a
     assert(pool.usedBytes <= 5 * 1024 * 1024, `${pool.usedBytes} bytes after ${i}`);
     assert.equal(cache.has(key), true);
   }
+});
+
+test("a key that is known to be absent is so until the tree changes, and takes part in the bound", () => {
+  const pool = new CountingPool(systemClock());
+  const parts = { hash: new KeyHash(1, 2), copies: new ValueCopies(), pool };
+  const cache = new ReadCache(parts);
+  cache.addAbsent("gone");
+  assert.equal(cache.get("gone"), TOMBSTONE);
+  assert.equal(cache.has("gone"), false);
+  for (let i = 0; i < 20_000; i += 1) {
+    assert.equal(cache.get("gone"), TOMBSTONE, "what is asked for again and again is kept");
+    cache.addAbsent(`${i}:`.padEnd(1_000, "k"));
+    assert(pool.usedBytes <= 5 * 1024 * 1024, `${pool.usedBytes} bytes after ${i}`);
+  }
+  const saved = new Overlay(parts);
+  const room = saved.add("gone", 1, BELOW_ABSENT);
+  room.bytes[room.start] = 0x76;
+  cache.onTreeChanged(saved);
+  assert.equal(cache.has("gone"), true);
+  assert.equal(cache.get("0:".padEnd(1_000, "k")), undefined);
 });

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { keyFromText, latin1ToBytes } from "../../../src/core/bytes.js";
 import { crc16 } from "../../../src/core/crc16.js";
-import { SLOT_COUNT, slotOfBytes, slotOfKey } from "../../../src/sharding/slots.js";
+import { GrowingKey, SLOT_COUNT, slotOfBytes, slotOfKey } from "../../../src/sharding/slots.js";
 
 function slotOfText(text: string): number {
   const bytes = latin1ToBytes(`{x}${keyFromText(text)}{y}`);
@@ -46,6 +46,20 @@ describe("slots", () => {
         assert.ok(slot >= 0 && slot < SLOT_COUNT);
       }),
       { numRuns: 1_000 },
+    );
+  });
+
+  it("of a key that grows are at every length those of the key that it is by then", () => {
+    const growing = new GrowingKey();
+    const piece = fc.constantFrom("a", "person:12", ".", "{", "}", "{}", "{tag}", "\u00e9", "x".repeat(40));
+    fc.assert(
+      fc.property(fc.array(piece, { minLength: 1, maxLength: 8 }), (pieces) => {
+        growing.reset();
+        pieces.forEach((_, i) => {
+          const key = pieces.slice(0, i + 1).join("");
+          assert.equal(growing.slotOf(key), slotOfKey(key), key);
+        });
+      }),
     );
   });
 });
