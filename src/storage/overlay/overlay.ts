@@ -69,6 +69,8 @@ export class Overlay {
   #mask = FIRST_PLACES - 1;
   readonly #records: Records;
   #size = 0;
+  /** Of the longest key; 0 without any. What a path may mean is mostly longer, and is not searched for. */
+  #keyLengthMax = 0;
   readonly #sorted = new SortedKeys();
   /** Where the records end whose keys are in `#sorted`. */
   #sortedEnd = 0;
@@ -172,6 +174,7 @@ export class Overlay {
     const position = this.#records.add(key, sizeBytes, flags);
     this.#occupy(this.#hash.of(key), position);
     this.#size += 1;
+    this.#keyLengthMax = Math.max(this.#keyLengthMax, key.length);
     if (below === BELOW_PRESENT && !this.#cleared) this.#below += 1;
     if (below === BELOW_UNKNOWN && !this.#cleared) this.#inDoubt.push(position);
     return position;
@@ -190,6 +193,7 @@ export class Overlay {
     this.#records.release();
     this.#foreseen.clear();
     this.#size = 0;
+    this.#keyLengthMax = 0;
     this.#sorted.clear();
     this.#sortedEnd = 0;
     this.#inDoubt = [];
@@ -217,7 +221,7 @@ export class Overlay {
 
   /** The position of a key's newest record, −1 for none. */
   #find(key: Key): number {
-    if (this.#size === 0) return -1;
+    if (key.length > this.#keyLengthMax) return -1;
     const foreseen = this.#foreseen.take(this.#records, key);
     if (foreseen >= 0) return foreseen;
     const hash = this.#hash.of(key);
