@@ -90,7 +90,14 @@ export function queried(reply: WireReply): Json {
 
 /** Compact JSON. Throws `BAD_REQUEST` for what JSON cannot hold. */
 function documentText(value: Json): string {
-  const text = JSON.stringify(value) as string | undefined;
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value) as string | undefined;
+  } catch (error) {
+    // A bigint, an object that holds itself, or whatever its toJSON throws.
+    const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
+    throw new MinikeyError("BAD_REQUEST", `not a JSON value: ${reason}`, { cause: error });
+  }
   if (text === undefined) throw new MinikeyError("BAD_REQUEST", `not a JSON value: ${typeof value}`);
   return text;
 }

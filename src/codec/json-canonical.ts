@@ -10,19 +10,22 @@ import { allocUnsafeBytes, type Bytes, concatBytes } from "../core/bytes.js";
 import { nameOf } from "./json-names.js";
 import { compactJson, JsonTextScanner, skipJsonSpace } from "./json-text.js";
 
-/** JSON text, or what is wrong with it: `at` is the position of the first byte that no JSON text could have there. */
+/**
+ * JSON text, or what is wrong with it: `at` is the position of the first byte that no JSON text could have there, or
+ * of the bracket that is too deep.
+ */
 export type CanonicalJson =
   | { readonly kind: "canonical"; readonly bytes: Bytes; readonly start: number; readonly end: number }
-  | { readonly kind: "invalid"; readonly at: number };
+  | { readonly kind: "invalid"; readonly at: number; readonly isTooDeep: boolean };
 
 /** The canonical form of `bytes[start, end)`: the same bytes when they are canonical, else a copy. */
 export function canonicalJson(bytes: Bytes, start: number, end: number): CanonicalJson {
   const scanner = new JsonTextScanner();
   const valueStart = skipJsonSpace(bytes, start, end);
   const valueEnd = scanner.value(bytes, valueStart, end);
-  if (valueEnd < 0) return { kind: "invalid", at: ~valueEnd };
+  if (valueEnd < 0) return { kind: "invalid", at: ~valueEnd, isTooDeep: scanner.isTooDeep };
   const textEnd = skipJsonSpace(bytes, valueEnd, end);
-  if (textEnd !== end) return { kind: "invalid", at: textEnd };
+  if (textEnd !== end) return { kind: "invalid", at: textEnd, isTooDeep: false };
   if (scanner.hasUniqueNames) {
     if (scanner.isCompact) return { kind: "canonical", bytes, start: valueStart, end: valueEnd };
     const compact = allocUnsafeBytes(valueEnd - valueStart);

@@ -96,6 +96,8 @@ export class JsonTextScanner {
   isCompact = true;
   /** Where in the value scanned last a name begins that its object has had before; −1 when there is none. */
   twiceAt = -1;
+  /** Whether the value scanned last is no value only because it is nested too deep. */
+  isTooDeep = false;
   /** Whether the string scanned last has an escape in it. */
   isEscaped = false;
   /** A plain array: a typed one takes longer to make than a small document to scan. */
@@ -111,6 +113,7 @@ export class JsonTextScanner {
   value(bytes: Bytes, start: number, end: number): number {
     this.isCompact = true;
     this.twiceAt = -1;
+    this.isTooDeep = false;
     const closers = this.#closers;
     let depth = 0;
     let at = start;
@@ -119,7 +122,10 @@ export class JsonTextScanner {
       if (byte === QUOTE) {
         at = this.string(bytes, at, end);
       } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-        if (depth === JSON_DEPTH_MAX) return ~at;
+        if (depth === JSON_DEPTH_MAX) {
+          this.isTooDeep = true;
+          return ~at;
+        }
         const closer = byte === OPEN_BRACE ? CLOSE_BRACE : CLOSE_BRACKET;
         at = this.#skip(bytes, at + 1, end);
         if (at >= end || bytes[at] !== closer) {

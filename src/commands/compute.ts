@@ -179,7 +179,10 @@ function isAsciiText(text: string): boolean {
 
 function placedRequest(args: Args): ComputeRequest {
   const unit = isWord(args, 1, "DEGREES") ? "degrees" : "radians";
-  if (unit === "radians" && !isWord(args, 1, "RADIANS")) throw syntaxError();
+  if (unit === "radians" && !isWord(args, 1, "RADIANS")) {
+    const got = JSON.stringify(args.text(1).slice(0, 40));
+    throw new MinikeyError("SYNTAX", `angle: expected radians or degrees, got ${got}`);
+  }
   const bindings: Binding[] = [];
   for (let i = 3; i < args.count; i += 2) {
     bindings.push({ name: textArg(args, i, "a variable"), path: textArg(args, i + 1, "a path") });

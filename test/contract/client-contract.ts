@@ -195,6 +195,7 @@ export function testClient(name: string, open: (t: TestContext) => Promise<Clien
       [(): Promise<unknown> => client.put("k".repeat(1_025), "v"), "KEY_TOO_LARGE"],
       [(): Promise<unknown> => client.put("k", "v".repeat((8 << 20) + 1)), "VALUE_TOO_LARGE"],
       [(): Promise<unknown> => client.put("k", (() => 0) as never), "BAD_REQUEST"],
+      [(): Promise<unknown> => client.put("k", { n: 1n } as never), "BAD_REQUEST"],
       [(): Promise<unknown> => client.command(), "BAD_REQUEST"],
     ] as const) {
       await assert.rejects(call, (error: unknown) => {

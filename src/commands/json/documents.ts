@@ -3,6 +3,7 @@
  * Source: RedisJSON's documentation of its commands, and the replies of its tests (`tests/pytest`).
  */
 import { canonicalJson } from "../../codec/json-canonical.js";
+import { JSON_DEPTH_MAX } from "../../codec/json-text.js";
 import type { Key } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
 import { editPlaces, type JsonText, type ValueEdit } from "../../document/json-edit.js";
@@ -46,7 +47,11 @@ export function valueArg(args: Args, i: number): JsonText {
   const start = args.start(i);
   const canonical = canonicalJson(args.bytes, start, args.end(i));
   if (canonical.kind === "canonical") return canonical;
-  throw new MinikeyError("BAD_REQUEST", `not JSON from column ${canonical.at - start + 1} on`);
+  const column = canonical.at - start + 1;
+  if (canonical.isTooDeep) {
+    throw new MinikeyError("BAD_REQUEST", `nested more than ${JSON_DEPTH_MAX} deep at column ${column}`);
+  }
+  throw new MinikeyError("BAD_REQUEST", `not JSON from column ${column} on`);
 }
 
 export function valueArgs(args: Args, first: number): JsonText[] {

@@ -33,6 +33,9 @@ export interface JsonMemberSpan {
   readonly value: JsonSpan;
 }
 
+/** A document may be nested as deep as anywhere; the object that it comes in is one level more. */
+const DEPTH_MAX = JSON_DEPTH_MAX + 1;
+
 /** What may come next. */
 type State =
   | "value"
@@ -81,7 +84,7 @@ export class JsonScanner {
   #lineStart = 0;
   #state: State = "value";
   /** 1 for an array, 0 for an object, from the outermost in. */
-  readonly #isArray = new Uint8Array(JSON_DEPTH_MAX);
+  readonly #isArray = new Uint8Array(DEPTH_MAX);
   #depth = 0;
   #stringIsName = false;
   #escaped = false;
@@ -173,7 +176,7 @@ export class JsonScanner {
   }
 
   #open(isArray: boolean): void {
-    if (this.#depth === JSON_DEPTH_MAX) throw this.#error(`nested more than ${JSON_DEPTH_MAX} deep`);
+    if (this.#depth === DEPTH_MAX) throw this.#error(`nested more than ${JSON_DEPTH_MAX} deep`);
     this.#note(isArray ? "array" : "object");
     this.#isArray[this.#depth] = isArray ? 1 : 0;
     this.#depth += 1;

@@ -142,7 +142,7 @@ test("what is no JSON is refused with its position", () => {
     ['{"a":1,"a"}', 10],
   ] as const) {
     const bytes = utf8ToBytes(text);
-    assert.deepEqual(canonicalJson(bytes, 0, bytes.length), { kind: "invalid", at }, text);
+    assert.deepEqual(canonicalJson(bytes, 0, bytes.length), { kind: "invalid", at, isTooDeep: false }, text);
   }
 });
 

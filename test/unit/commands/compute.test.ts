@@ -200,7 +200,10 @@ describe("KV.COMPUTE", () => {
       String(send("KV.COMPUTE", "radians", "x WHERE x = QUERY AND", "x", "AND")),
       /^-BAD_REQUEST formula:/,
     );
-    assert.equal(send("KV.COMPUTE", "gradians", "1"), "-SYNTAX syntax error");
+    assert.equal(
+      send("KV.COMPUTE", "gradians", "1"),
+      '-SYNTAX angle: expected radians or degrees, got "gradians"',
+    );
     assert.equal(send("KV.COMPUTE", "radians", "x", "x"), "-SYNTAX syntax error");
   });
 });

@@ -126,6 +126,8 @@ describe("commands on values", () => {
     const spaces = "-BAD_REQUEST a value is not compact JSON: it has whitespace between its parts";
     for (const [text, error] of [
       ['{"a":}', "-BAD_REQUEST a value is not JSON"],
+      ["[".repeat(129), "-BAD_REQUEST a value is nested more than 128 deep"],
+      ["[".repeat(128), "-BAD_REQUEST a value is not JSON"],
       ["", "-BAD_REQUEST a value is not JSON"],
       ['{"a": 1}', spaces],
       [" 1", spaces],

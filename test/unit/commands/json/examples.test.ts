@@ -357,7 +357,7 @@ describe("JSON commands", () => {
       ["JSON.GET doc", nested(100)],
       [`JSON.ARRAPPEND doc ${path} ${nested(28)}`, [1]],
       ["JSON.GET doc", nested(128)],
-      [`JSON.SET doc $ ${nested(129)}`, "-BAD_REQUEST not JSON from column 129 on"],
+      [`JSON.SET doc $ ${nested(129)}`, "-BAD_REQUEST nested more than 128 deep at column 129"],
       [`JSON.SET obj $ {"a":{}}`, "+OK"],
       [`JSON.SET obj $.a.b ${nested(126)}`, "+OK"],
       [`JSON.SET obj $.a.c ${nested(127)}`, tooDeep],

@@ -276,6 +276,14 @@ describe("values", () => {
     }
   });
 
+  it("takes a document that is nested 128 deep, and gives it back", async (t) => {
+    const { send } = await startHarness(t);
+    const value = "[".repeat(128) + "]".repeat(128);
+    const body = `{"value":${value}}`;
+    assert.equal((await send("PUT", "/kv/deep", { headers: JSON_BODY, body })).status, 201);
+    assert.equal((await send("GET", "/kv/deep")).text, `{"value":${value},"version":1}`);
+  });
+
   it("takes 8 MiB and gives them back", async (t) => {
     const { send } = await startHarness(t);
     const value = "é".repeat(4_194_304);
@@ -302,7 +310,7 @@ describe("bodies that are wrong", () => {
       'invalid JSON at line 1, column 11: expected "," or the end of the object or array, got "1"',
     ],
     ['{"value":"a\nb"}', "invalid JSON at line 1, column 12: control character 0x0a in a string; escape it"],
-    [`{"value":${"[".repeat(128)}`, "invalid JSON at line 1, column 137: nested more than 128 deep"],
+    [`{"value":${"[".repeat(129)}`, "invalid JSON at line 1, column 138: nested more than 128 deep"],
     ["é", 'invalid JSON at line 1, column 1: expected a value, got "é"'],
     ['"text"', 'expected a JSON object with "value", "ttl" and "encoding", got a string'],
     ["[1]", 'expected a JSON object with "value", "ttl" and "encoding", got an array'],
