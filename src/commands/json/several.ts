@@ -116,7 +116,7 @@ function planSet(args: Args, limits: Limits): TransactionPlan {
   };
 }
 
-/** One triplet after the other; all of them or, when one cannot be, none. */
+/** One triplet after the other; all of them or, when one cannot be, none. Nil when its path leads nowhere. */
 function decideSet(
   triplets: readonly Triplet[],
   read: (key: Key) => Entry | undefined,
@@ -124,14 +124,10 @@ function decideSet(
 ): Decision {
   const writes = new Map<Key, Mutation & { kind: "put" }>();
   const work = new DocumentWork(valueBytesMax);
-  let reply: Reply = OK;
   for (const { key, path, value } of triplets) {
     const old = documentOf(read(key));
     const text = withValue(writes.get(key) ?? old, path, value, "any", work);
-    if (text === undefined) {
-      reply = null;
-      continue;
-    }
+    if (text === undefined) return { writes: [], reply: null };
     const { bytes, start, end } = text;
     if (end - start > valueBytesMax) throw valueTooLarge(end - start, valueBytesMax);
     writes.set(key, {
@@ -144,7 +140,7 @@ function decideSet(
       expiresAtMs: old?.expiresAtMs ?? 0,
     });
   }
-  return { writes: [...writes.values()], reply };
+  return { writes: [...writes.values()], reply: OK };
 }
 
 export const JSON_SEVERAL_COMMANDS: readonly CommandSpec[] = [

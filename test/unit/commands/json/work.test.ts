@@ -45,7 +45,6 @@ test("a place that is named again and again is not edited for ever", () => {
     ["JSON.ARRINDEX", "k", again("0", 500), "1"],
     ["JSON.ARRLEN", "k", again("0", 500)],
     ["JSON.MSET", ...times(500, "k", "$[0][0]", "1")],
-    ["JSON.MSET", ...times(500, "k", "$[0]['x']", "1")],
     ["JSON.MGET", ...times(100, "k"), "$..x"],
     ["JSON.GET", "k", ...Array.from({ length: 100 }, (_, i) => `$..x${i}`)],
   ]) {
