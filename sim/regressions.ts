@@ -11,4 +11,17 @@ export interface Regression {
   readonly about: string;
 }
 
-export const REGRESSIONS: readonly Regression[] = [];
+export const REGRESSIONS: readonly Regression[] = [
+  {
+    seed: 104,
+    scenario: "any",
+    durationMs: 8_000,
+    about: "a write refused because the node stops was sent by a flush that was due (node/partition-writer)",
+  },
+  {
+    seed: 207,
+    scenario: "any",
+    durationMs: 4_000,
+    about: "a dropped keyspace's state was removed before its log had let go of it: no start any more (node/keeper)",
+  },
+];

@@ -17,7 +17,10 @@ export async function awaitAnswers(cluster: SimCluster): Promise<void> {
   const ask = (sim: SimNode, words: readonly string[]) => {
     const name = `${sim.id}: ${words.join(" ")}`;
     waiting.add(name);
-    if (sim.node === undefined) return;
+    if (sim.node === undefined) {
+      world.schedule(TRY_AGAIN_MS, () => ask(sim, words));
+      return;
+    }
     cluster.submissions.submit(sim, words, newContext(), (answer) => {
       if (isKnown(answer)) waiting.delete(name);
       else {

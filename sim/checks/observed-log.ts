@@ -41,10 +41,10 @@ export function observedLog(
       safety.onCompact(node, group, snapshot);
       log.compact(group, snapshot);
     },
-    dropGroup: (group) => {
+    dropGroup: (group, onDurable) => {
       trace.note(DROPPED, group, 0);
       safety.onDrop(node, group);
-      log.dropGroup(group);
+      log.dropGroup(group, onDurable);
     },
     sizeBytes: () => log.sizeBytes(),
     close: () => log.close(),

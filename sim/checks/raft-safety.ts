@@ -147,7 +147,7 @@ export class RaftSafety {
     const log = this.#shadow(life.logs, group);
     const seen = this.#groupOf(group);
     if (hardState !== undefined) this.#checkHardState(life, group, log, append);
-    if (snapshot === undefined && entries.length > 0) this.#checkEntries(life, group, seen, log, entries);
+    if (snapshot === undefined && entries.length > 0) this.#checkEntries(life, seen, log, append);
     const committedBefore = log.commit;
     log.add(append);
     if (entries.length > 0) this.#noteEntries(life, group, seen, log, entries);
@@ -192,21 +192,17 @@ export class RaftSafety {
     }
   }
 
-  #checkEntries(
-    life: Life,
-    group: GroupId,
-    seen: SeenGroup,
-    log: LogShadow,
-    entries: readonly Entry[],
-  ): void {
+  #checkEntries(life: Life, seen: SeenGroup, log: LogShadow, append: LogAppend): void {
+    const { group, entries, hardState } = append;
+    const term = hardState?.term ?? log.term;
     const [{ index }] = entries;
     if (index > log.lastIndex + 1 || index <= log.snapshotIndex) {
       const has = `has entries ${log.snapshotIndex + 1} to ${log.lastIndex}`;
       this.#report("log matching", `${life.name}: group ${group} ${has} and appends ${index}`);
     }
     if (index > log.lastIndex) return;
-    if (life.replica !== 0 && seen.leaders.get(log.term) === life.replica) {
-      const text = `replaces entry ${index} of ${log.lastIndex} in term ${log.term}, which it leads`;
+    if (life.replica !== 0 && seen.leaders.get(term) === life.replica) {
+      const text = `replaces entry ${index} of ${log.lastIndex} in term ${term}, which it leads`;
       this.#report("leader append-only", `${life.name}: group ${group} ${text}`);
     }
     for (const entry of entries) {

@@ -16,6 +16,8 @@ const CLEARED = 23;
 
 /** A record for which room was made, and which is read once it has been laid out. */
 interface Reserved {
+  readonly node: NodeId;
+  readonly group: GroupId;
   readonly key: string;
   readonly room: StoredValue;
   /** Of the record that it replaces; 0 for none. */
@@ -25,6 +27,7 @@ interface Reserved {
 export class StateSafety {
   readonly #report: Report;
   readonly #trace: Trace;
+  #reserved: Reserved | undefined;
   /** By group and version. */
   readonly #written = new Map<GroupId, Map<number, number>>();
 
@@ -36,36 +39,38 @@ export class StateSafety {
   /** Watches what a node's state machine writes to `store`. */
   observe(node: NodeId, store: GroupStore): void {
     const { group } = store;
-    let reserved: Reserved | undefined;
-    const lookBack = () => {
-      const record = reserved;
-      reserved = undefined;
-      if (record !== undefined) this.#onWritten(node, group, record);
-    };
     const reserve = store.reserve.bind(store);
     const remove = store.delete.bind(store);
     const clear = store.clear.bind(store);
     store.reserve = (table, key, sizeBytes) => {
-      lookBack();
+      this.lookBack();
       const before = table === "data" ? store.get(table, key) : undefined;
       const versionBefore = before === undefined ? 0 : readRecord(before).version;
       const room = reserve(table, key, sizeBytes);
-      if (table === "data") reserved = { key, room, versionBefore };
+      if (table === "data") this.#reserved = { node, group, key, room, versionBefore };
       return room;
     };
     store.delete = (table, key) => {
-      lookBack();
+      this.lookBack();
       this.#trace.note(DELETED, group, crc32c(Buffer.from(key, "latin1")));
       remove(table, key);
     };
     store.clear = (table) => {
-      lookBack();
+      this.lookBack();
       this.#trace.note(CLEARED, group, table.length);
       clear(table);
     };
   }
 
-  #onWritten(node: NodeId, group: GroupId, { key, room, versionBefore }: Reserved): void {
+  /** Reads what was laid out last, before anything else can move it. */
+  lookBack(): void {
+    const record = this.#reserved;
+    if (record === undefined) return;
+    this.#reserved = undefined;
+    this.#onWritten(record);
+  }
+
+  #onWritten({ node, group, key, room, versionBefore }: Reserved): void {
     const { version } = readRecord(room);
     const keyHash = crc32c(Buffer.from(key, "latin1"));
     const hash = crc32c(room.bytes, room.start, room.end, keyHash);

@@ -78,6 +78,7 @@ export class SimCluster {
     const report: Report = (property, message) => this.violations.push(new Violation(property, message));
     this.safety = new RaftSafety(report);
     this.#states = new StateSafety(report, this.world.trace);
+    this.world.afterEvent = () => this.#states.lookBack();
     this.world.network.onSent = (from, frame) => {
       if (isRaftFrame(frame)) this.#observe(from, frame);
     };

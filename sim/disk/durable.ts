@@ -71,7 +71,7 @@ export class DurableState {
 type LogRecord =
   | { readonly kind: "append"; readonly append: LogAppend; readonly onDurable: () => void }
   | { readonly kind: "compact"; readonly group: GroupId; readonly snapshot: SnapshotMeta }
-  | { readonly kind: "drop"; readonly group: GroupId };
+  | { readonly kind: "drop"; readonly group: GroupId; readonly onDurable: () => void };
 
 /** One write at a time, durable after a moment; what waits meanwhile goes together. */
 export class SimLog implements WriteAheadLog {
@@ -103,7 +103,7 @@ export class SimLog implements WriteAheadLog {
     this.#process.later(this.#delayMs(), () => {
       for (const record of unit) this.#write(record);
       this.#isWriting = false;
-      for (const record of unit) if (record.kind === "append") record.onDurable();
+      for (const record of unit) if (record.kind !== "compact") record.onDurable();
       this.flush();
     });
   }
@@ -112,8 +112,8 @@ export class SimLog implements WriteAheadLog {
     this.#queued.push({ kind: "compact", group, snapshot });
   }
 
-  dropGroup(group: GroupId): void {
-    this.#queued.push({ kind: "drop", group });
+  dropGroup(group: GroupId, onDurable: () => void): void {
+    this.#queued.push({ kind: "drop", group, onDurable });
   }
 
   sizeBytes(): number {

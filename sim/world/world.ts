@@ -22,6 +22,8 @@ export class World {
   readonly trace: Trace;
   nowMs = 0;
   eventsRun = 0;
+  /** Called when an event, but not yet all that it leads to, has run. */
+  afterEvent: (() => void) | undefined;
   readonly #events: Event[] = [];
   #order = 0;
 
@@ -61,8 +63,10 @@ export class World {
       this.nowMs = event.atMs;
       this.eventsRun += 1;
       event.run();
+      this.afterEvent?.();
       if (this.eventsRun % EVENTS_A_TURN === 0) await yieldToNode();
       await settle();
+      this.afterEvent?.();
     }
     return true;
   }

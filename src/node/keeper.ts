@@ -89,16 +89,26 @@ export class GroupKeeper {
       this.#groups.remove(group.id);
       onRemoved(group.id);
       await group.close();
-      this.#groups.log.dropGroup(group.id);
+      await this.#forget(group.id);
     }
     for (const engine of [this.#options.diskEngine, this.#options.memoryEngine]) {
       for (const id of await engine.listGroups()) {
         if (!isDropped(id)) continue;
-        this.#groups.log.dropGroup(id);
+        // First the log, then the state: a crash between the two leaves what can be gone on with.
+        await this.#forget(id);
         await (await engine.openGroup(id)).destroy();
       }
     }
-    for (const id of this.#options.recovered.keys()) if (isDropped(id)) this.#groups.log.dropGroup(id);
+    for (const id of this.#options.recovered.keys()) if (isDropped(id)) await this.#forget(id);
+  }
+
+  /** Resolves once the log has durably let go of the group. */
+  async #forget(id: GroupId): Promise<void> {
+    const { log } = this.#groups;
+    await new Promise<void>((resolve) => {
+      log.dropGroup(id, resolve);
+      log.flush();
+    });
   }
 
   async #open(

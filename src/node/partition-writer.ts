@@ -267,6 +267,12 @@ export class PartitionWriter {
     for (const batch of [...this.#lingering, ...this.#inFlight, ...this.#cut]) this.#expire(batch, refusal);
     if (this.#session !== 0) this.#host.sessionClosed(this.#session);
     for (const { session } of this.#lingering) this.#host.sessionClosed(session);
+    // A flush may be due yet: what was refused must not be sent by it.
+    this.#cut = [];
+    this.#cutBytes = 0;
+    this.#inFlight = [];
+    this.#inFlightBytes = 0;
+    this.#lingering = [];
   }
 
   #cutBatch(): void {

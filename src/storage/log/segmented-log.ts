@@ -166,10 +166,11 @@ export class SegmentedLog implements WriteAheadLog {
     if (this.#ledger.compact(group, snapshot)) this.#filling.unit.addCompacted(group, snapshot);
   }
 
-  dropGroup(group: GroupId): void {
+  dropGroup(group: GroupId, onDurable: () => void): void {
     if (this.#failure !== undefined) return;
     this.#ledger.drop(group);
     this.#filling.unit.addDropped(group);
+    this.#filling.callbacks.push(onDurable);
   }
 
   sizeBytes(): number {

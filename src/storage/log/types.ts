@@ -69,8 +69,11 @@ export interface WriteAheadLog {
    * the log starts there already.
    */
   compact(group: GroupId, snapshot: SnapshotMeta): void;
-  /** Forgets a group (its keyspace was dropped). */
-  dropGroup(group: GroupId): void;
+  /**
+   * Forgets a group (its keyspace was dropped). `onDurable` as with `append`: only then may its state be removed,
+   * for a log that starts after a state that is gone cannot be gone on with.
+   */
+  dropGroup(group: GroupId, onDurable: () => void): void;
   /** Bytes a restart would have to read. */
   sizeBytes(): number;
   /** Writes what is queued and a seal, then closes. After a failure it closes only. */

@@ -337,6 +337,22 @@ test("behind a lock, what is left goes on in a new session, in order, and what c
   assert.deepEqual([...host.openSessions], [], "sessions that are over are forgotten");
 });
 
+test("what a close refused is not sent by a flush that was due", () => {
+  const host = new ScriptedHost();
+  const first = host.set(["a"]);
+  host.writer.flush();
+  const second = host.set(["b"]);
+  host.writer.close(new MinikeyError("STOPPING", "the test is over"));
+  host.writer.flush();
+  host.at(50);
+  assert.deepEqual(
+    host.sent.map(({ keys }) => keys),
+    [["a"]],
+  );
+  const codes = [first, second].map(([reply]) => (reply instanceof MinikeyError ? reply.code : reply));
+  assert.deepEqual(codes, ["OUTCOME_UNKNOWN", "STOPPING"]);
+});
+
 test("what waits behind a lock until its deadline does not count as waiting any more", () => {
   const host = new ScriptedHost();
   const big = "k".repeat(1_000);

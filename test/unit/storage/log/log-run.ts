@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { type Chance, SimDisk } from "../../../../sim/disk/sim-disk.js";
 import type { MinikeyError } from "../../../../src/core/errors.js";
+import type { GroupId } from "../../../../src/core/ids.js";
 import { openLog } from "../../../../src/storage/log/open-log.js";
 import type { LogAppend, RecoveryReport, WriteAheadLog } from "../../../../src/storage/log/types.js";
 import { applyToModel, describeState, type LogOperation, type ModelState } from "./log-model.js";
@@ -51,22 +52,31 @@ export class LogRun {
     assert(log !== undefined, "the log is open");
     this.#states.push(applyToModel(this.state, operation));
     if (operation.kind === "compact") log.compact(operation.group, operation.snapshot);
-    else if (operation.kind === "drop") log.dropGroup(operation.group);
+    else if (operation.kind === "drop") this.#drop(log, operation.group);
     else this.#append(log, operation.append);
   }
 
   #append(log: WriteAheadLog, append: LogAppend): void {
+    log.append(append, this.#acknowledge());
+  }
+
+  #drop(log: WriteAheadLog, group: GroupId): void {
+    log.dropGroup(group, this.#acknowledge());
+  }
+
+  /** What the log calls when the latest operation is durable. */
+  #acknowledge(): () => void {
     const { disk } = this;
     const number = this.#states.length - 1;
     this.#pendingAcknowledgements += 1;
-    log.append(append, () => {
+    return () => {
       // The process is gone with the machine: nobody hears of what its disk had done just before.
       if (disk.stopped) return;
       assert.equal(this.failures.length, 0, "nothing is acknowledged after a failure");
       assert(number > this.#acknowledged, "acknowledgements come in the order of the appends");
       this.#acknowledged = number;
       this.#pendingAcknowledgements -= 1;
-    });
+    };
   }
 
   /** Resolves when all is acknowledged, the machine has stopped, or the log has failed. */

@@ -239,7 +239,10 @@ describe("the log's segments", () => {
   it("do not stay for a group that was dropped, which does not come back", async () => {
     const opened = await open();
     await write(opened.log, 2, [entry(1, 1, "dropped")], { hardState: hardState(1, 1, 1) });
-    opened.log.dropGroup(groupId(2));
+    await new Promise<void>((resolve) => {
+      opened.log.dropGroup(groupId(2), resolve);
+      opened.log.flush();
+    });
     await fillUpTo(opened, 1, 1, 5);
     await until("the first segments are gone", () => segmentsOn(opened.disk)[0] >= 3);
     const { report } = await reopen(opened);
