@@ -22,6 +22,20 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 207,
     scenario: "any",
     durationMs: 4_000,
-    about: "a dropped keyspace's state was removed before its log had let go of it: no start any more (node/keeper)",
+    about:
+      "a dropped keyspace's state was removed before its log had let go of it: no start any more (node/keeper)",
+  },
+  {
+    seed: 75,
+    scenario: "disks",
+    durationMs: 8_000,
+    about:
+      "a learner that was away for a moment in an idle group had everything and never voted (node/upkeep)",
+  },
+  {
+    seed: 1099,
+    scenario: "any",
+    durationMs: 8_000,
+    about: "a transaction between two tries was not answered before its node stopped (node/node)",
   },
 ];

@@ -28,6 +28,8 @@ export interface SimClusterOptions {
   readonly requestTimeoutMs?: number;
   /** Nothing or little unless given, so that snapshots are sent often. */
   readonly logBytesKept?: number;
+  /** What ends for a disk that failed or was damaged is started again, and rebuilt where it must be. */
+  readonly isSupervised?: boolean;
   /** Default: `model`. */
   readonly storage?: StorageKind;
   /** Gets the timeline, line by line. */
@@ -189,7 +191,9 @@ export class SimCluster {
   /** A node has ended: for what was done to its disk, and then it is started again, or for no good reason. */
   #onFatal(sim: SimNode, process: SimProcess, error: unknown, wasRebuild: boolean): void {
     if (!process.isAlive) return;
-    const isExpected = (sim.files.refusals > 0 && isDiskFailure(error)) || (sim.isDamaged && isDamage(error));
+    const isExpected =
+      this.#options.isSupervised === true &&
+      ((sim.files.refusals > 0 && isDiskFailure(error)) || (sim.isDamaged && isDamage(error)));
     this.world.trace.tell(sim.id, `ends: ${String(error)}`);
     if (!isExpected) {
       this.fatal.push(`${sim.id}: ${error instanceof Error ? error.stack : String(error)}`);

@@ -61,6 +61,7 @@ class Life {
       partitions,
       skewMs,
       storage,
+      isSupervised: true,
       ...(options.trace === undefined ? {} : { trace: options.trace }),
     });
     this.#faults = new Faults(this.#cluster, skewMs);

@@ -45,6 +45,7 @@ export class Coordinator {
   readonly #cursors: ScanCursors;
   readonly #reads: SnapshotReads;
   readonly transactions: TransactionRunner;
+  #openTransactions = 0;
 
   constructor(requests: Requests, clock: Clock, random: Random, cursors: ScanCursors, self: NodeId) {
     this.#requests = requests;
@@ -58,6 +59,11 @@ export class Coordinator {
     });
   }
 
+  /** No command waits between two steps of its transaction. */
+  get isIdle(): boolean {
+    return this.#openTransactions === 0;
+  }
+
   /** `args` must stay as they are until `done` is called. */
   run(spec: CommandSpec, args: Args, route: Route, done: Done): void {
     switch (spec.spread) {
@@ -68,7 +74,11 @@ export class Coordinator {
         this.#gather(spec, args, route, done);
         break;
       case "transaction":
-        this.#transact(spec, args, route).then(done, (error: unknown) => done(asReply(error)));
+        this.#openTransactions += 1;
+        this.#transact(spec, args, route).then(
+          (reply) => this.#onTransacted(reply, done),
+          (error: unknown) => this.#onTransacted(asReply(error), done),
+        );
         break;
       case "all-sum":
         this.#sumOfAll(spec, args, route, done);
@@ -81,6 +91,11 @@ export class Coordinator {
       case "local":
         assert(false, "% is not carried out here", spec.name);
     }
+  }
+
+  #onTransacted(reply: Reply, done: Done): void {
+    this.#openTransactions -= 1;
+    done(reply);
   }
 
   #ask(spec: CommandSpec, partition: number, args: Args, route: Route, done: Done): void {

@@ -82,6 +82,7 @@ export class MinikeyNode implements Database {
   readonly #view: ClusterView;
   readonly #groups: Groups;
   readonly #requests: Requests;
+  readonly #coordinator: Coordinator;
   readonly #dispatch: CommandDispatch;
   readonly #router = new Router();
   readonly #membership: Membership;
@@ -167,14 +168,14 @@ export class MinikeyNode implements Database {
       onFatal: parts.onFatal,
     });
     this.#readmission = new Readmission(this.#membership, this.#view, transport, logger);
-    const coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors(), this.#self);
+    this.#coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors(), this.#self);
     this.#dispatch = new CommandDispatch({
       self: this.#self,
       limits: options,
       router: this.#router,
       membership: this.#membership,
       requests: this.#requests,
-      coordinator,
+      coordinator: this.#coordinator,
       transport,
       isStopping: () => this.#isStopping,
     });
@@ -183,7 +184,7 @@ export class MinikeyNode implements Database {
     this.#expiry = new Expiry(this.#groups, this.#requests, clock);
     this.#firstElections = new FirstElections(this.#groups, clock, (id) => this.#isReplicaUp(id));
     this.#members = new Members(this.#groups, logger);
-    this.#abandoned = new AbandonedTransactions(this.#groups, coordinator.transactions, clock, logger);
+    this.#abandoned = new AbandonedTransactions(this.#groups, this.#coordinator.transactions, clock, logger);
   }
 
   // --- Life ---
@@ -241,6 +242,8 @@ export class MinikeyNode implements Database {
     logger.info("stopping", { handedOver: ledBefore - led, led });
     for (const cancel of this.#timers) cancel();
     this.#requests.close();
+    // Nothing that they ask for is taken any more: they end with their next step.
+    while (!this.#coordinator.isIdle && clock.monotonicMs() < giveUpMs + HAND_OVER_MS) await this.#after(1);
     if (this.#isOpen) await this.#checkpoints.now();
     this.#state = "stopped";
     await transport.stop();

@@ -181,12 +181,13 @@ function nextConfiguration(group: ReplicaGroup, wanted: readonly ReplicaId[]): C
   const { voters, votersOutgoing, learners } = group.core.configuration;
   if (votersOutgoing.length > 0) return undefined;
   const staying = voters.filter((voter) => wanted.includes(voter));
+  // One that was away for a moment stays in the state `probe` while there is nothing to send: it has all of it.
   const isCaughtUp = (learner: ReplicaId) =>
     group.core.matchOf(learner) + CAUGHT_UP_ENTRIES >= group.core.lastIndex &&
     group.core
       .status()
       .progress.some(
-        ({ id, recentlyActive, state }) => id === learner && recentlyActive && state === "replicate",
+        ({ id, recentlyActive, state }) => id === learner && recentlyActive && state !== "snapshot",
       );
   const promoted = learners.filter((learner) => wanted.includes(learner) && isCaughtUp(learner));
   const learning = wanted.filter((id) => !staying.includes(id) && !promoted.includes(id));
