@@ -56,6 +56,8 @@ export async function readIdentity(disk: Disk): Promise<Identity | undefined> {
 function parseIdentity(text: string): Identity {
   const parsed = parseObject(text);
   const { checksum, ...checked } = parsed;
+  // Files of before it was introduced have none.
+  if (checksum !== undefined && checksum !== checksumOf(checked)) throw damaged("has a wrong checksum");
   const { format, ...identity } = checked as Partial<Identity> & { format?: unknown };
   if (typeof format === "number" && format > DATA_FORMAT) {
     throw new MinikeyError(
@@ -64,8 +66,6 @@ function parseIdentity(text: string): Identity {
     );
   }
   if (format !== DATA_FORMAT || !isIdentity(identity)) throw damaged("is not an identity");
-  // Files of before it was introduced have none.
-  if (checksum !== undefined && checksum !== checksumOf(checked)) throw damaged("has a wrong checksum");
   return { ...identity, nodeId: nodeId(identity.nodeId) };
 }
 

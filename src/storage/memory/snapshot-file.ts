@@ -10,7 +10,7 @@
  *     | 0 u32          | records u48 | CRC-32C of both u32 |                           end
  *     +----------------+-------------+---------------------+
  *
- * Integers are little-endian. A file is written under a name that ends in `.tmp`, made durable, and only then
+ * Integers are little-endian. The head is the same in every version, so that a newer one is told from damage. A file is written under a name that ends in `.tmp`, made durable, and only then
  * renamed to `<group>.<sequence>.snapshot`, with a sequence higher than any before. So a file cut off by a
  * crash is a `.tmp`, to be thrown away; one with its final name was whole once, and damage to it is an error.
  */
@@ -108,6 +108,11 @@ export class SnapshotFileReader {
   async head(group: GroupId): Promise<AppliedState> {
     const fixed = await this.#read(HEAD_BYTES);
     if (!fixed.subarray(0, MAGIC.length).equals(MAGIC)) throw this.corrupt("it is no snapshot");
+    const rest = await this.#read(this.#checkSize(fixed.readUInt32LE(24)) + CHECKSUM_BYTES);
+    const state = rest.subarray(0, rest.length - CHECKSUM_BYTES);
+    const checksum = crc32c(state, 0, state.length, crc32c(fixed));
+    if (rest.readUInt32LE(state.length) !== checksum)
+      throw this.corrupt("the checksum of its head does not match");
     const version = fixed[6] | (fixed[7] << 8);
     if (version > VERSION) {
       throw new MinikeyError(
@@ -115,11 +120,6 @@ export class SnapshotFileReader {
         `${this.#path} has format ${version}, this version of MinikeyDB reads up to ${VERSION}`,
       );
     }
-    const rest = await this.#read(this.#checkSize(fixed.readUInt32LE(24)) + CHECKSUM_BYTES);
-    const state = rest.subarray(0, rest.length - CHECKSUM_BYTES);
-    const checksum = crc32c(state, 0, state.length, crc32c(fixed));
-    if (rest.readUInt32LE(state.length) !== checksum)
-      throw this.corrupt("the checksum of its head does not match");
     const namedGroup = fixed.readUInt32LE(8);
     if (namedGroup !== group) throw this.corrupt(`it belongs to group ${namedGroup}`);
     return { index: logIndex(fixed.readUIntLE(12, 6)), term: term(fixed.readUIntLE(18, 6)), state };
