@@ -44,4 +44,11 @@ export const REGRESSIONS: readonly Regression[] = [
     durationMs: 8_000,
     about: "a flipped bit in a format's number was told as a newer version, for which there is no rebuild",
   },
+  {
+    seed: 21,
+    scenario: "five",
+    durationMs: 8_000,
+    about:
+      "what superseded a log was written without its term: the restart after the next failed (raft/persistence)",
+  },
 ];

@@ -16,7 +16,7 @@
  */
 import type { Message, SnapshotMeta } from "../codec/raft-types.js";
 import { assert } from "../core/assert.js";
-import { type LogIndex, logIndex, type ReplicaId, type Term } from "../core/ids.js";
+import { type LogIndex, logIndex, type ReplicaId, type Term, term } from "../core/ids.js";
 import type { RaftLog } from "./log.js";
 import type { Append, RestoredState } from "./types.js";
 
@@ -37,6 +37,9 @@ interface State {
   readonly commit: LogIndex;
 }
 
+/** Differs from every term: the disk does not have it. */
+const NO_TERM = term(-1);
+
 export class Persistence {
   readonly #log: RaftLog;
   #durableIndex: LogIndex;
@@ -55,12 +58,14 @@ export class Persistence {
     this.#log = log;
     this.#durableIndex = log.lastIndex;
     this.#handedIndex = log.lastIndex;
-    this.#durableTerm = restored.hardState.term;
+    const isSuperseded = restored.isLogSuperseded === true;
+    // What supersedes a log may be of a later term than it: the term goes to disk with it, or a restart forgets it.
+    this.#durableTerm = isSuperseded ? NO_TERM : restored.hardState.term;
     this.#durableVote = restored.hardState.vote;
-    this.#handedTerm = restored.hardState.term;
+    this.#handedTerm = this.#durableTerm;
     this.#handedVote = restored.hardState.vote;
     this.#handedCommit = restored.hardState.commit;
-    this.#snapshot = restored.isLogSuperseded === true ? restored.snapshot : undefined;
+    this.#snapshot = isSuperseded ? restored.snapshot : undefined;
   }
 
   /** The log is durable up to here. */

@@ -4,6 +4,7 @@ import type { Entry, SnapshotMeta } from "../../../src/codec/raft-types.js";
 import { EMPTY_BYTES } from "../../../src/core/bytes.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { logIndex, replicaId, term } from "../../../src/core/ids.js";
+import { Raft } from "../../../src/raft/raft.js";
 import { restoreState } from "../../../src/raft/restore.js";
 
 const configuration = { voters: [1, 2, 3].map(replicaId), votersOutgoing: [], learners: [] };
@@ -18,6 +19,19 @@ const entry = (index: number, value: number): Entry => ({
   kind: "command",
   data: EMPTY_BYTES,
 });
+
+const OPTIONS = {
+  id: replicaId(1),
+  electionTicks: 10,
+  heartbeatTicks: 1,
+  inflightMessagesMax: 8,
+  appendBytesMax: 1024,
+  uncommittedBytesMax: 1024,
+  preVote: false,
+  checkQuorum: true,
+  readMode: "quorum",
+  random: () => 0.5,
+} as const;
 
 /** A log that starts after 3 and ends at 6, in term 2. */
 const recovered = {
@@ -49,6 +63,19 @@ test("a snapshot that disagrees with the log supersedes it, and a later term has
   assert.deepEqual(restored.entries, []);
   assert.equal(restored.isLogSuperseded, true);
   assert.deepEqual(restored.hardState, { term: term(4), vote: replicaId(0), commit: logIndex(5) });
+});
+
+test("what supersedes a log goes to disk with its term, so that a second restart finds both", () => {
+  const applied = at(9, 4);
+  const raft = new Raft(OPTIONS, restoreState(recovered, applied));
+  const { append } = raft.ready();
+  assert.deepEqual(append?.snapshot, applied);
+  assert.deepEqual(append?.hardState, { term: term(4), vote: replicaId(0), commit: logIndex(9) });
+  const again = restoreState(
+    { hardState: append.hardState, snapshot: append.snapshot, entries: [] },
+    applied,
+  );
+  assert.equal(new Raft(OPTIONS, again).role, "follower");
 });
 
 test("a state machine that ends before the log's start is corrupt data", () => {
