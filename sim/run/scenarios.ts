@@ -1,7 +1,6 @@
 /** Named sets of what is fixed, so that seeds vary the rest. */
 
 import { DISK_FAULTS } from "../faults/disk-faults.js";
-import { ALL_FAULTS } from "../faults/faults.js";
 import { NETWORK_FAULTS } from "../faults/network-faults.js";
 import { CLOCK_FAULTS, PROCESS_FAULTS } from "../faults/process-faults.js";
 import type { SimulationOptions } from "./plan.js";
@@ -47,5 +46,3 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   documents: { about: "documents and queries", options: { workloads: ["documents", "queries", "formulas"] } },
 };
-
-export const FAULT_NAMES: readonly string[] = namesOf(ALL_FAULTS);
