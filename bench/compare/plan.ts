@@ -27,7 +27,7 @@ export function planOf(scale: number): Plan {
       setAlone: { test: "set", clients: 1, requests: n(2000) },
       // Long enough for its share of checkpoints: one in about 1.6 million.
       setPipelined: { test: "set", clients: 50, requests: n(3_000_000), pipeline: 16 },
-      getPipelined: { test: "get", clients: 50, requests: n(1_000_000), pipeline: 16 },
+      getPipelined: { test: "get", clients: 50, requests: n(3_000_000), pipeline: 16 },
     },
   };
 }

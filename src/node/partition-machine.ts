@@ -154,6 +154,11 @@ export class PartitionMachine {
     return this.view;
   }
 
+  /** A hint: the keys `bytes[spans[2i], spans[2i + 1])`, at most `PREFETCH_KEYS_MAX`, are about to be asked for. */
+  prefetch(bytes: Bytes, spans: readonly number[], from: number, to: number): void {
+    this.#store.prefetch("data", bytes, spans, from, to);
+  }
+
   /** A read at that time. */
   read(spec: CommandSpec, args: Args, nowMs: number): Reply {
     return runCommand(spec, this.viewAt(nowMs), args);
@@ -216,7 +221,7 @@ export class PartitionMachine {
     const count = findFirstArguments(commandsOf(entry.data), spans);
     for (let i = 0; i < count; i += 1) {
       if (i % PREFETCH_KEYS_MAX === 0) {
-        this.#store.prefetch("data", entry.data, spans, i, Math.min(i + PREFETCH_KEYS_MAX, count));
+        this.prefetch(entry.data, spans, i, Math.min(i + PREFETCH_KEYS_MAX, count));
       }
       const opcode = decodeCommandFrom(reader, args);
       const spec = this.#lookup(opcode);

@@ -14,7 +14,9 @@ import { type Args, Args as ArgsClass, type CommandSpec } from "../commands/type
 import { type Bytes, EMPTY_BYTES } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import type { GroupId } from "../core/ids.js";
+import { PREFETCH_KEYS_MAX } from "../ports/storage-engine.js";
 import type { ReplySink, RequestContext } from "./database.js";
+import type { PartitionMachine } from "./partition-machine.js";
 import { answer } from "./pending.js";
 import { type Refusal, refusalError, type Sending } from "./refusal.js";
 import type { ReplicaGroup } from "./replica-group.js";
@@ -107,6 +109,8 @@ export class PartitionReader {
   isAwake = false;
   readonly #host: ReaderHost;
   readonly #args = new ArgsClass(EMPTY_BYTES);
+  /** Of keys that are about to be read. */
+  readonly #spans: number[] = [];
   #gathering: ReadBatch | undefined;
   /** Asked for, or waiting to be. */
   #asked: ReadBatch[] = [];
@@ -232,6 +236,21 @@ export class PartitionReader {
     this.#host.wakeReaderAfter(this, RETRY_MS + 1);
   }
 
+  /** The first arguments of the commands from the i-th on: as a rule their keys. */
+  #prefetch(batch: ReadBatch, i: number, machine: PartitionMachine): void {
+    const spans = this.#spans;
+    const end = Math.min(i + PREFETCH_KEYS_MAX, batch.sinks.length);
+    let count = 0;
+    for (let next = i; next < end; next += 1) {
+      const first = batch.firsts[next] + 2;
+      if (first === batch.firsts[next + 1]) continue;
+      spans[2 * count] = batch.offsets[first];
+      spans[2 * count + 1] = batch.offsets[first + 1];
+      count += 1;
+    }
+    machine.prefetch(batch.bytes.bytes, spans, 0, count);
+  }
+
   #run(batch: ReadBatch, replica: ReplicaGroup): void {
     const { machine } = replica;
     // After a purge the partition's own time is as late as the leader's.
@@ -239,6 +258,7 @@ export class PartitionReader {
     batch.isPurged = false;
     let isBlocked = false;
     for (let i = 0; i < batch.sinks.length; i += 1) {
+      if (i % PREFETCH_KEYS_MAX === 0) this.#prefetch(batch, i, machine);
       if (batch.sinks[i] === undefined) continue;
       batch.load(i, this.#args);
       const spec = batch.specs[i];
