@@ -56,15 +56,14 @@ export async function readIdentity(disk: Disk): Promise<Identity | undefined> {
 function parseIdentity(text: string): Identity {
   const parsed = parseObject(text);
   const { checksum, ...checked } = parsed;
-  // Files of before it was introduced have none.
-  if (checksum !== undefined && checksum !== checksumOf(checked)) throw damaged("has a wrong checksum");
   const { format, ...identity } = checked as Partial<Identity> & { format?: unknown };
-  if (typeof format === "number" && format > DATA_FORMAT) {
-    throw new MinikeyError(
-      "DATA_NEWER",
-      `${FILE} has format ${format}, newer than ${DATA_FORMAT}, the latest that this version knows`,
-    );
+  const isNewer = typeof format === "number" && format > DATA_FORMAT;
+  const newer = `has format ${String(format)}, newer than ${DATA_FORMAT}, the latest that this version knows`;
+  // Files of before it was introduced have none.
+  if (checksum !== undefined && checksum !== checksumOf(checked)) {
+    throw damaged(isNewer ? `${newer}, or is damaged: its checksum is wrong` : "has a wrong checksum");
   }
+  if (isNewer) throw new MinikeyError("DATA_NEWER", `${FILE} ${newer}`);
   if (format !== DATA_FORMAT || !isIdentity(identity)) throw damaged("is not an identity");
   return { ...identity, nodeId: nodeId(identity.nodeId) };
 }

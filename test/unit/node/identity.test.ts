@@ -62,6 +62,7 @@ test("what is no identity is called damaged, and what a later version wrote is n
     { ...parts, clusterId: "" },
     { ...parts, checksum: 7 },
     { ...parts, format: 0 },
+    { ...parts, format: 9, checksum: 7 },
   ];
   for (const text of ["", "{", "null", "7", "[]", "{}", ...halves.map((half) => JSON.stringify(half))]) {
     assert.equal(await outcomeOf(text), "DATA_CORRUPT", text);
