@@ -3,9 +3,10 @@ import { Judge } from "../checks/linearizability.js";
 import { awaitAnswers } from "../checks/liveness.js";
 import { checkTables, differences, openTransactions } from "../checks/replicas.js";
 import { asViolation, Violation } from "../checks/violation.js";
+import { SimClient } from "../cluster/client.js";
 import { SimCluster } from "../cluster/cluster.js";
 import { Faults } from "../faults/faults.js";
-import type { Load, Workload } from "../workloads/workload.js";
+import type { SimLoad, SimWorkload } from "../workloads/workload.js";
 import { describePlan, type Plan, planLife, type SimulationOptions } from "./plan.js";
 
 export interface SimulationReport {
@@ -45,7 +46,7 @@ class Life {
   readonly #plan: Plan;
   readonly #cluster: SimCluster;
   readonly #faults: Faults;
-  readonly #workloads: readonly Workload[];
+  readonly #workloads: readonly SimWorkload[];
   readonly #judge = new Judge();
   /** What workloads have found. */
   readonly #found: Violation[] = [];
@@ -149,10 +150,13 @@ class Life {
     }
   }
 
-  #loadOf(workload: Workload): Load {
+  #loadOf(workload: SimWorkload): SimLoad {
+    const cluster = this.#cluster;
     return {
-      cluster: this.#cluster,
-      isOver: () => this.#cluster.world.nowMs > this.#endMs || this.#isBroken,
+      cluster,
+      world: cluster.world,
+      newClient: (levels, wanderlust) => new SimClient(cluster, levels, wanderlust),
+      isOver: () => cluster.world.nowMs > this.#endMs || this.#isBroken,
       judge: this.#judge,
       pauseMs: 30,
       expect: (isTrue, message) => {

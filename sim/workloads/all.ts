@@ -13,7 +13,7 @@ import { Scans } from "./scans.js";
 import { Sums } from "./sums.js";
 import { Swaps } from "./swaps.js";
 import { ManyKeys } from "./transactions.js";
-import type { Workload } from "./workload.js";
+import type { SimWorkload } from "./workload.js";
 
 export interface WorkloadSettings {
   readonly replicas: number;
@@ -24,7 +24,7 @@ export interface WorkloadKind {
   readonly name: string;
   /** It looks at what lies on the modelled disks. */
   readonly needsModel?: true;
-  make(settings: WorkloadSettings): Workload;
+  make(settings: WorkloadSettings): SimWorkload;
 }
 
 export const ALL_WORKLOADS: readonly WorkloadKind[] = [

@@ -1,6 +1,6 @@
 /** Counters: nothing acknowledged is lost, nothing is counted twice, no number is given twice. */
 import assert from "node:assert/strict";
-import { isRefused, SimClient } from "../cluster/client.js";
+import { isRefused } from "../cluster/client.js";
 import { finalValue } from "./pipelines.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
@@ -19,9 +19,9 @@ export class Counters implements Workload {
 
   start(load: Load): void {
     for (let i = 0; i < 2; i += 1) {
-      const client = new SimClient(load.cluster);
+      const client = load.newClient();
       repeat(load, (next) => {
-        const [key, counter] = load.cluster.world.random.pick([...this.#counters]);
+        const [key, counter] = load.world.random.pick([...this.#counters]);
         client.send(["INCR", key], (answer) => {
           if (typeof answer === "number") {
             counter.certain += 1;
@@ -34,7 +34,7 @@ export class Counters implements Workload {
   }
 
   async check(load: Load): Promise<void> {
-    const client = new SimClient(load.cluster);
+    const client = load.newClient();
     for (const [key, { certain, possible, replies }] of this.#counters) {
       const count = Number((await finalValue(load, client, key)) ?? 0);
       const bounds = `${key}: ${count}, certain ${certain}, possible ${possible}`;

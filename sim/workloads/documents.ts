@@ -1,8 +1,8 @@
 /** Documents changed in place (`JSON.*`): each is linearizable, whatever becomes of its fields. */
 import { MinikeyError } from "../../src/core/errors.js";
 import { History, type Model } from "../checks/linearizability.js";
-import { type Answer, isKnown, isRefused, SimClient } from "../cluster/client.js";
-import { type Load, repeat, type Workload } from "./workload.js";
+import { type Answer, isKnown, isRefused } from "../cluster/client.js";
+import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 /** The words of a command, without the key. */
 type Call = readonly string[];
@@ -63,13 +63,13 @@ export class Documents implements Workload {
 
   start(load: Load): void {
     for (let i = 0; i < 3; i += 1) {
-      const client = new SimClient(load.cluster);
+      const client = load.newClient();
       repeat(load, (next) => this.#act(load, client, next));
     }
   }
 
-  #act(load: Load, client: SimClient, next: () => void): void {
-    const { world } = load.cluster;
+  #act(load: Load, client: LoadClient, next: () => void): void {
+    const { world } = load;
     const key = world.random.pick(KEYS);
     const call = this.#newCall(load);
     const [name, ...args] = call;
@@ -86,7 +86,7 @@ export class Documents implements Workload {
   }
 
   #newCall(load: Load): Call {
-    const { random } = load.cluster.world;
+    const { random } = load.world;
     this.#written += 1;
     const value = JSON.stringify(`x${this.#written}`);
     const list = Array.from({ length: random.below(LIST_MAX) }, (_, i) => `x${this.#written}-${i}`);
@@ -111,8 +111,9 @@ export class Documents implements Workload {
   }
 }
 
-/** An error that does not go away by trying again is an answer. Numbers come as text and as a number. */
+/** An error that does not go away by trying again is an answer. A sum comes as text, and in RESP3 as a list. */
 function answerOf(reply: Answer): Answer {
+  if (Array.isArray(reply)) return String(reply[0]);
   if (typeof reply === "object" && reply !== null && "resp2" in reply) return reply.resp2;
   const isAnswer = reply instanceof MinikeyError && reply.outcome !== "unknown" && !reply.retryable;
   return isAnswer ? REFUSED : reply;

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { History, type Model } from "../checks/linearizability.js";
-import { isKnown, isRefused, SimClient } from "../cluster/client.js";
-import { type Load, repeat, type Workload } from "./workload.js";
+import { isKnown, isRefused } from "../cluster/client.js";
+import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 /** `lasting` is a time to live that does not end in this simulation. */
 type Life = "for ever" | "soon gone" | "lasting";
@@ -65,13 +65,13 @@ export class Expiring implements Workload {
 
   start(load: Load): void {
     for (let i = 0; i < 4; i += 1) {
-      const client = new SimClient(load.cluster, {}, 0.3);
+      const client = load.newClient({}, 0.3);
       repeat(load, (next) => this.#act(load, client, next));
     }
   }
 
-  #act(load: Load, client: SimClient, next: () => void): void {
-    const { random } = load.cluster.world;
+  #act(load: Load, client: LoadClient, next: () => void): void {
+    const { random } = load.world;
     const key = random.pick(this.#keys);
     const choice = random.unit();
     const life = random.pick<Life>(["soon gone", "soon gone", "lasting"]);
@@ -95,13 +95,13 @@ export class Expiring implements Workload {
 
   #call(
     load: Load,
-    client: SimClient,
+    client: LoadClient,
     key: string,
     words: readonly string[],
     call: Call,
     next: () => void,
   ): void {
-    const { world } = load.cluster;
+    const { world } = load;
     const invokedMs = world.nowMs;
     client.send(words, (answer) => {
       const isRead = call.do === "get";
@@ -114,9 +114,9 @@ export class Expiring implements Workload {
   }
 
   async check(load: Load): Promise<void> {
-    const { world } = load.cluster;
+    const { world } = load;
     await world.run(SOON_MS + CLOCKS_APART_MS, () => false);
-    const client = new SimClient(load.cluster);
+    const client = load.newClient();
     const left = new Set(this.#keys);
     const ask = (key: string) => {
       const invokedMs = world.nowMs;

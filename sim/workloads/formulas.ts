@@ -4,8 +4,8 @@
  */
 import { MinikeyError } from "../../src/core/errors.js";
 import { SLOT_COUNT, slotOfKey } from "../../src/sharding/slots.js";
-import { type Answer, isKnown, isRefused, SimClient } from "../cluster/client.js";
-import { type Load, repeat, type Workload } from "./workload.js";
+import { type Answer, isKnown, isRefused } from "../cluster/client.js";
+import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 const TOTAL = 1_000_000;
 /** So many writes done, and no formula computed, is no bad luck. */
@@ -30,15 +30,15 @@ export class Formulas implements Workload {
 
   start(load: Load): void {
     for (let i = 0; i < 2; i += 1) {
-      const writer = new SimClient(load.cluster);
+      const writer = load.newClient();
       repeat(load, (next) => this.#move(load, writer, next));
-      const reader = new SimClient(load.cluster);
+      const reader = load.newClient();
       repeat(load, (next) => this.#compute(load, reader, next));
     }
   }
 
-  #move(load: Load, client: SimClient, next: () => void): void {
-    const { random } = load.cluster.world;
+  #move(load: Load, client: LoadClient, next: () => void): void {
+    const { random } = load.world;
     const x = random.below(TOTAL);
     const y = random.below(TOTAL);
     const parts = [x, y, TOTAL - x - y];
@@ -48,7 +48,7 @@ export class Formulas implements Workload {
     });
   }
 
-  #compute(load: Load, client: SimClient, next: () => void): void {
+  #compute(load: Load, client: LoadClient, next: () => void): void {
     const wasWritten = this.#written > 0;
     client.send(QUESTION.split(" "), (answer) => {
       load.expect(isRight(answer, wasWritten), `${QUESTION} replied ${String(answer)}, not ${TOTAL}`);

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { type KeyspaceId, keyspaceOf, META_GROUP } from "../../src/core/ids.js";
 import type { KeyspaceInfo } from "../../src/node/database.js";
 import { isKnown, isRefused, SimClient } from "../cluster/client.js";
-import { type Load, repeat, type Workload } from "./workload.js";
+import { repeat, type SimLoad, type SimWorkload } from "./workload.js";
 
-export class Keyspaces implements Workload {
+export class Keyspaces implements SimWorkload {
   readonly name = "keyspaces";
   readonly property = "keyspaces";
   /** Fewer replicas than nodes may be lost with a disk. */
@@ -17,11 +17,11 @@ export class Keyspaces implements Workload {
     this.#replicasMin = replicasMin;
   }
 
-  start(load: Load): void {
+  start(load: SimLoad): void {
     repeat(load, (next) => this.#createAndUse(load, next));
   }
 
-  #createAndUse(load: Load, next: () => void): void {
+  #createAndUse(load: SimLoad, next: () => void): void {
     const { cluster } = load;
     const { random } = cluster.world;
     const { node } = random.pick(cluster.nodes);
@@ -53,7 +53,7 @@ export class Keyspaces implements Workload {
     );
   }
 
-  #use(load: Load, keyspace: KeyspaceInfo, next: () => void): void {
+  #use(load: SimLoad, keyspace: KeyspaceInfo, next: () => void): void {
     const { world } = load.cluster;
     const client = new SimClient(load.cluster, { keyspace: keyspace.id }, 0.3);
     const values = new Map<string, string>();
@@ -85,7 +85,7 @@ export class Keyspaces implements Workload {
     step();
   }
 
-  #drop(load: Load, keyspace: KeyspaceInfo, next: () => void): void {
+  #drop(load: SimLoad, keyspace: KeyspaceInfo, next: () => void): void {
     const { cluster } = load;
     const { node } = cluster.world.random.pick(cluster.nodes);
     if (node === undefined) {
@@ -110,7 +110,7 @@ export class Keyspaces implements Workload {
     );
   }
 
-  async check(load: Load): Promise<void> {
+  async check(load: SimLoad): Promise<void> {
     const left = () =>
       load.cluster.nodes.flatMap(({ durable: { log, stores } }) =>
         [...log.keys(), ...stores.disk.keys(), ...stores.memory.keys()].filter(

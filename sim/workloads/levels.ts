@@ -2,7 +2,7 @@
 import type { WriteLevel } from "../../src/node/database.js";
 import { isKnown, SimClient } from "../cluster/client.js";
 import type { SimNode } from "../cluster/cluster.js";
-import { type Load, repeat, type Workload } from "./workload.js";
+import { repeat, type SimLoad, type SimWorkload } from "./workload.js";
 
 /** True when the node's disk holds `text`, in the log or in a store. */
 function isOnDisk({ durable }: SimNode, text: string): boolean {
@@ -18,7 +18,7 @@ function isOnDisk({ durable }: SimNode, text: string): boolean {
   return false;
 }
 
-export class Levels implements Workload {
+export class Levels implements SimWorkload {
   readonly name = "levels";
   readonly property = "durable before answered";
   readonly #replicas: number;
@@ -28,12 +28,12 @@ export class Levels implements Workload {
     this.#replicas = replicas;
   }
 
-  start(load: Load): void {
+  start(load: SimLoad): void {
     this.#run(load, "all", this.#replicas);
     this.#run(load, "quorum", Math.floor(this.#replicas / 2) + 1);
   }
 
-  #run(load: Load, level: WriteLevel, disks: number): void {
+  #run(load: SimLoad, level: WriteLevel, disks: number): void {
     const client = new SimClient(load.cluster, { writeLevel: level });
     const { random } = load.cluster.world;
     repeat(load, (next) => {

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { isKnown, isRefused, newContext, SimClient } from "../cluster/client.js";
 import type { SimNode } from "../cluster/cluster.js";
 import type { SimProcess } from "../world/world.js";
-import { type Load, repeat, type Workload } from "./workload.js";
+import { type Load, type LoadClient, repeat, type SimLoad, type SimWorkload } from "./workload.js";
 
 /** One connection's list. */
 interface List {
@@ -26,13 +26,13 @@ function numbersOf(text: string): number[] {
   return text.split(",").slice(0, -1).map(Number);
 }
 
-export class Pipelines implements Workload {
+export class Pipelines implements SimWorkload {
   readonly name = "pipelines";
   readonly property = "order of a connection";
   readonly #lists: List[] = [];
   readonly #seen: { key: string; text: string; invokedMs: number; returnedMs: number }[] = [];
 
-  start(load: Load): void {
+  start(load: SimLoad): void {
     for (let i = 0; i < 2; i += 1) this.#runWriter(load);
     const reader = new SimClient(load.cluster, {}, 0.3);
     repeat(load, (next) => this.#readSome(load, reader, next));
@@ -40,7 +40,7 @@ export class Pipelines implements Workload {
     repeat(load, (next) => this.#copySome(load, copier, next));
   }
 
-  #runWriter(load: Load): void {
+  #runWriter(load: SimLoad): void {
     const { world } = load.cluster;
     let list: List | undefined;
     let context = newContext();
@@ -70,7 +70,7 @@ export class Pipelines implements Workload {
     return list;
   }
 
-  #sendBurst(load: Load, list: List, context: ReturnType<typeof newContext>): void {
+  #sendBurst(load: SimLoad, list: List, context: ReturnType<typeof newContext>): void {
     const { world, submissions } = load.cluster;
     for (let left = 1 + world.random.below(8); left > 0; left -= 1) {
       list.open += 1;
@@ -98,7 +98,7 @@ export class Pipelines implements Workload {
   }
 
   /** All that the connection had been told of before it asked is there, and nothing that it sent later. */
-  #checkOwnRead(load: Load, list: List, lastSent: number, text: string): void {
+  #checkOwnRead(load: SimLoad, list: List, lastSent: number, text: string): void {
     const numbers = new Set(numbersOf(text));
     for (const number of list.acknowledged) {
       if (number > lastSent) continue;
@@ -112,7 +112,7 @@ export class Pipelines implements Workload {
     }
   }
 
-  #readSome(load: Load, client: SimClient, next: () => void): void {
+  #readSome(load: SimLoad, client: SimClient, next: () => void): void {
     const { world } = load.cluster;
     if (this.#lists.length === 0) {
       next();
@@ -128,7 +128,7 @@ export class Pipelines implements Workload {
     });
   }
 
-  #copySome(_load: Load, client: SimClient, next: () => void): void {
+  #copySome(_load: SimLoad, client: SimClient, next: () => void): void {
     const list = this.#lists.at(-1);
     if (list === undefined) {
       next();
@@ -137,7 +137,7 @@ export class Pipelines implements Workload {
     client.send(["COPY", list.key, `c${list.key}`, "REPLACE"], () => next());
   }
 
-  async check(load: Load): Promise<void> {
+  async check(load: SimLoad): Promise<void> {
     const { world } = load.cluster;
     const client = new SimClient(load.cluster);
     for (const list of this.#lists) {
@@ -172,7 +172,7 @@ function checkOrder(list: List, numbers: readonly number[]): void {
 }
 
 /** What a linearizable read of the healed cluster says. */
-export async function finalValue(load: Load, client: SimClient, key: string): Promise<string | null> {
+export async function finalValue(load: Load, client: LoadClient, key: string): Promise<string | null> {
   let value: string | null | undefined;
   const ask = () => {
     client.send(["GET", key], (answer) => {
@@ -181,9 +181,6 @@ export async function finalValue(load: Load, client: SimClient, key: string): Pr
     });
   };
   ask();
-  assert(
-    await load.cluster.world.run(30_000, () => value !== undefined),
-    "the healed cluster does not answer",
-  );
+  assert(await load.world.run(30_000, () => value !== undefined), "the healed cluster does not answer");
   return value ?? null;
 }

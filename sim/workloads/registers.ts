@@ -1,8 +1,8 @@
 /** Registers: each key's history must be linearizable, and a stale read shows only what was once written. */
 import assert from "node:assert/strict";
 import { History, type Model } from "../checks/linearizability.js";
-import { type Answer, isKnown, isRefused, SimClient } from "../cluster/client.js";
-import { type Load, repeat, type Workload } from "./workload.js";
+import { type Answer, isKnown, isRefused } from "../cluster/client.js";
+import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 type Call =
   | { readonly do: "get" }
@@ -60,15 +60,15 @@ export class Registers implements Workload {
 
   start(load: Load): void {
     for (let i = 0; i < this.#clients; i += 1) {
-      const client = new SimClient(load.cluster);
+      const client = load.newClient();
       repeat(load, (next) => this.#act(load, client, next));
     }
-    const stale = new SimClient(load.cluster, { readLevel: "stale" }, 0.5);
+    const stale = load.newClient({ readLevel: "stale" }, 0.5);
     repeat(load, (next) => this.#readStale(load, stale, next));
   }
 
-  #act(load: Load, client: SimClient, next: () => void): void {
-    const { random } = load.cluster.world;
+  #act(load: Load, client: LoadClient, next: () => void): void {
+    const { random } = load.world;
     const key = random.pick(this.#keys);
     const choice = random.unit();
     if (choice < 0.45) this.#call(load, client, key, ["GET", key], { do: "get" }, next);
@@ -84,20 +84,20 @@ export class Registers implements Workload {
   #newValue(load: Load, key: string): string {
     this.#written += 1;
     const value = `v${this.#written}`;
-    const attempt = { value, invokedMs: load.cluster.world.nowMs, isRefused: false };
+    const attempt = { value, invokedMs: load.world.nowMs, isRefused: false };
     this.#attempts.get(key)?.push(attempt);
     return value;
   }
 
   #call(
     load: Load,
-    client: SimClient,
+    client: LoadClient,
     key: string,
     words: readonly string[],
     call: Call,
     next: () => void,
   ): void {
-    const { world } = load.cluster;
+    const { world } = load;
     const invokedMs = world.nowMs;
     client.send(words, (answer: Answer) => {
       if (call.do !== "get" && isRefused(answer)) {
@@ -111,8 +111,8 @@ export class Registers implements Workload {
     });
   }
 
-  #readStale(load: Load, client: SimClient, next: () => void): void {
-    const { world } = load.cluster;
+  #readStale(load: Load, client: LoadClient, next: () => void): void {
+    const { world } = load;
     const key = world.random.pick(this.#keys);
     client.send(["GET", key], (answer) => {
       if (typeof answer === "string") {

@@ -3,7 +3,7 @@
  * sometimes once more: each is applied once, and each repeat gets the first reply.
  */
 import assert from "node:assert/strict";
-import { isKnown, SimClient } from "../cluster/client.js";
+import { isKnown } from "../cluster/client.js";
 import { finalValue } from "./pipelines.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
@@ -34,8 +34,8 @@ export class Repeats implements Workload {
   }
 
   #write(load: Load, session: Session, number: number, triesLeft: number, next: () => void): void {
-    const { world } = load.cluster;
-    const client = new SimClient(load.cluster, {}, 1);
+    const { world } = load;
+    const client = load.newClient({}, 1);
     const words = ["ONCE", session.name, `${number}`, "APPEND", session.key, `${number},`];
     client.send(words, (answer) => {
       if (isKnown(answer)) {
@@ -56,7 +56,7 @@ export class Repeats implements Workload {
   }
 
   async check(load: Load): Promise<void> {
-    const client = new SimClient(load.cluster);
+    const client = load.newClient();
     for (const session of this.#sessions) {
       const text = (await finalValue(load, client, session.key)) ?? "";
       const numbers = text.split(",").slice(0, -1).map(Number);

@@ -1,7 +1,7 @@
 /** Scans while writes go on: what was there all along is seen, and nothing that never was. */
 import assert from "node:assert/strict";
-import { isKnown, SimClient } from "../cluster/client.js";
-import { type Load, repeat, type Workload } from "./workload.js";
+import { isKnown } from "../cluster/client.js";
+import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 const LASTING = Array.from({ length: 25 }, (_, i) => `s-lasting-${i}`);
 
@@ -14,15 +14,15 @@ export class Scans implements Workload {
   #isComplete = false;
 
   start(load: Load): void {
-    const client = new SimClient(load.cluster, {}, 0.5);
+    const client = load.newClient({}, 0.5);
     this.#writeLasting(load, client, () => {
       repeat(load, (next) => this.#scan(load, client, "0", new Set(), next));
     });
-    const churner = new SimClient(load.cluster);
+    const churner = load.newClient();
     repeat(load, (next) => this.#churn(load, churner, next));
   }
 
-  #writeLasting(load: Load, client: SimClient, then: () => void): void {
+  #writeLasting(load: Load, client: LoadClient, then: () => void): void {
     const left = [...LASTING];
     const step = () => {
       const key = left.at(-1);
@@ -32,22 +32,22 @@ export class Scans implements Workload {
       } else {
         client.send(["SET", key, "1"], (answer) => {
           if (isKnown(answer)) left.pop();
-          load.cluster.world.schedule(1, step);
+          load.world.schedule(1, step);
         });
       }
     };
     step();
   }
 
-  #churn(load: Load, client: SimClient, next: () => void): void {
-    const { random } = load.cluster.world;
+  #churn(load: Load, client: LoadClient, next: () => void): void {
+    const { random } = load.world;
     this.#written += 1;
     const key = `s-churn-${random.below(30)}`;
     client.send(random.chance(0.5) ? ["SET", key, `${this.#written}`] : ["DEL", key], () => next());
   }
 
-  #scan(load: Load, client: SimClient, cursor: string, seen: Set<string>, next: () => void): void {
-    const { random } = load.cluster.world;
+  #scan(load: Load, client: LoadClient, cursor: string, seen: Set<string>, next: () => void): void {
+    const { random } = load.world;
     if (cursor === "0" && random.chance(0.2)) {
       client.send(["KEYS", "s-*"], (answer) => {
         if (isKnown(answer)) this.#checkSeen(load, new Set(answer as string[]));
@@ -57,7 +57,7 @@ export class Scans implements Workload {
     }
     client.send(["SCAN", cursor, "MATCH", "s-*", "COUNT", `${1 + random.below(12)}`], (answer) => {
       if (!isKnown(answer)) {
-        load.cluster.world.schedule(20, () => this.#scan(load, client, cursor, seen, next));
+        load.world.schedule(20, () => this.#scan(load, client, cursor, seen, next));
         return;
       }
       const [nextCursor, keys] = answer as [string, string[]];
@@ -79,9 +79,9 @@ export class Scans implements Workload {
   }
 
   async check(load: Load): Promise<void> {
-    const { world } = load.cluster;
+    const { world } = load;
     const before = this.finished;
-    const client = new SimClient(load.cluster);
+    const client = load.newClient();
     this.#scan(load, client, "0", new Set(), () => undefined);
     assert(
       await world.run(30_000, () => this.finished > before),

@@ -1,6 +1,6 @@
 /** `DEL` and `EXISTS` of several keys, which one client owns: the numbers that they reply are exact. */
-import { isKnown, isRefused, SimClient } from "../cluster/client.js";
-import { type Load, repeat, type Workload } from "./workload.js";
+import { isKnown, isRefused } from "../cluster/client.js";
+import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 const KEYS = 5;
 
@@ -14,7 +14,7 @@ class OwnedKeys {
   }
 
   some(load: Load): string[] {
-    const { random } = load.cluster.world;
+    const { random } = load.world;
     const keys = Array.from({ length: KEYS }, (_, i) => `${this.#prefix}-${i}`);
     return keys.filter(() => random.chance(0.5)).concat(random.chance(0.2) ? [keys[0]] : []);
   }
@@ -27,7 +27,7 @@ export class Sums implements Workload {
 
   start(load: Load): void {
     for (let i = 0; i < 2; i += 1) {
-      const client = new SimClient(load.cluster);
+      const client = load.newClient();
       let owned = this.#newKeys();
       const abandon = () => {
         owned = this.#newKeys();
@@ -41,8 +41,8 @@ export class Sums implements Workload {
     return new OwnedKeys(this.#made);
   }
 
-  #act(load: Load, client: SimClient, owned: OwnedKeys, abandon: () => void, next: () => void): void {
-    const { random } = load.cluster.world;
+  #act(load: Load, client: LoadClient, owned: OwnedKeys, abandon: () => void, next: () => void): void {
+    const { random } = load.world;
     const keys = owned.some(load);
     if (keys.length === 0) {
       next();

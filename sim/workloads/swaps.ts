@@ -1,8 +1,8 @@
 /** Compare and set, by versions (`KV.PUT … match`), as the library's and HTTP's `If-Match` do: linearizable by key. */
 import { MinikeyError } from "../../src/core/errors.js";
 import { History, type Model } from "../checks/linearizability.js";
-import { type Answer, isKnown, isRefused, SimClient } from "../cluster/client.js";
-import { type Load, repeat, type Workload } from "./workload.js";
+import { type Answer, isKnown, isRefused } from "../cluster/client.js";
+import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 type Call =
   | { readonly do: "get" }
@@ -60,15 +60,15 @@ export class Swaps implements Workload {
 
   start(load: Load): void {
     for (let i = 0; i < 4; i += 1) {
-      const client = new SimClient(load.cluster);
+      const client = load.newClient();
       /** By key: the version seen last. */
       const seen = new Map<string, number>();
       repeat(load, (next) => this.#act(load, client, seen, next));
     }
   }
 
-  #act(load: Load, client: SimClient, seen: Map<string, number>, next: () => void): void {
-    const { random } = load.cluster.world;
+  #act(load: Load, client: LoadClient, seen: Map<string, number>, next: () => void): void {
+    const { random } = load.world;
     const key = random.pick(KEYS);
     const version = seen.get(key) ?? 0;
     this.#written += 1;
@@ -95,14 +95,14 @@ export class Swaps implements Workload {
 
   #call(
     load: Load,
-    client: SimClient,
+    client: LoadClient,
     key: string,
     words: readonly string[],
     call: Call,
     seen: Map<string, number>,
     next: () => void,
   ): void {
-    const { world } = load.cluster;
+    const { world } = load;
     const invokedMs = world.nowMs;
     client.send(words, (reply) => {
       const answer = answerOf(call, reply);

@@ -1,8 +1,8 @@
 /** Commands over several partitions: all of them together must be linearizable as operations on all keys at once. */
 import { MinikeyError } from "../../src/core/errors.js";
 import { History, type Model } from "../checks/linearizability.js";
-import { type Answer, isKnown, isRefused, SimClient } from "../cluster/client.js";
-import { type Load, repeat, type Workload } from "./workload.js";
+import { type Answer, isKnown, isRefused } from "../cluster/client.js";
+import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 /** The words of a command. */
 type Call = readonly string[];
@@ -74,13 +74,13 @@ export class ManyKeys implements Workload {
 
   start(load: Load): void {
     for (let i = 0; i < 3; i += 1) {
-      const client = new SimClient(load.cluster);
+      const client = load.newClient();
       repeat(load, (next) => this.#act(load, client, next));
     }
   }
 
-  #act(load: Load, client: SimClient, next: () => void): void {
-    const { world } = load.cluster;
+  #act(load: Load, client: LoadClient, next: () => void): void {
+    const { world } = load;
     const call = this.#newCall(load);
     const invokedMs = world.nowMs;
     client.send(call, (reply: Answer) => {
@@ -95,7 +95,7 @@ export class ManyKeys implements Workload {
   }
 
   #newCall(load: Load): Call {
-    const { random } = load.cluster.world;
+    const { random } = load.world;
     const value = () => {
       this.#written += 1;
       return `w${this.#written}`;

@@ -1,11 +1,37 @@
-/** What all workloads have in common: a cluster under faults, and the time in which to disturb it. */
+/**
+ * What all workloads have in common: clients of a cluster under faults, and the time in which to disturb it. Most
+ * ask for no more than `Load`, and so run on real processes too (`npm run torture`).
+ */
 
+import type { Random } from "../../src/ports/random.js";
 import type { Judge } from "../checks/linearizability.js";
+import type { Answer, ClientLevels } from "../cluster/client.js";
 import type { SimCluster } from "../cluster/cluster.js";
 
+/** Time and chance, simulated or real. */
+export interface LoadWorld {
+  /** From some moment before the first command. */
+  readonly nowMs: number;
+  readonly random: Random & {
+    chance(probability: number): boolean;
+    pick<T>(choices: readonly T[]): T;
+  };
+  schedule(delayMs: number, run: () => void): void;
+  /** Lets time pass until `isDone` says so, or for `limitMs`; true when done. */
+  run(limitMs: number, isDone: () => boolean): Promise<boolean>;
+}
+
+/** Sends commands to some node, and to another when that one is gone. */
+export interface LoadClient {
+  /** Calls `done` once, with the reply as plain values, or with undefined when nothing was heard in time. */
+  send(words: readonly string[], done: (answer: Answer) => void): void;
+}
+
 export interface Load {
-  readonly cluster: SimCluster;
-  /** For what must hold when a reply comes: notes the message, which ends the simulation, when it does not. */
+  readonly world: LoadWorld;
+  /** @param wanderlust how often it moves to another node for no reason, from 0 to 1; 0.1 when absent */
+  newClient(levels?: ClientLevels, wanderlust?: number): LoadClient;
+  /** For what must hold when a reply comes: notes the message, which ends the life, when it does not. */
   expect(isTrue: boolean, message: string): void;
   /** No new commands after this. */
   isOver(): boolean;
@@ -15,19 +41,27 @@ export interface Load {
   readonly pauseMs: number;
 }
 
+/** What only a simulated cluster lets one see. */
+export interface SimLoad extends Load {
+  readonly cluster: SimCluster;
+}
+
 /** Clients that do one kind of thing, and what must hold of all that they were told. */
-export interface Workload {
+export interface WorkloadOn<L extends Load> {
   readonly name: string;
   /** The promise that is broken when `expect` or `check` finds something. */
   readonly property: string;
-  start(load: Load): void;
+  start(load: L): void;
   /** When the cluster is whole again and nothing is under way; throws for what must not be. */
-  check(load: Load): Promise<void>;
+  check(load: L): Promise<void>;
 }
+
+export type Workload = WorkloadOn<Load>;
+export type SimWorkload = WorkloadOn<SimLoad>;
 
 /** Does `act` again and again, each time a moment after it has called `next`. */
 export function repeat(load: Load, act: (next: () => void) => void): void {
-  const { world } = load.cluster;
+  const { world } = load;
   const next = () => world.schedule(1 + world.random.below(2 * load.pauseMs), step);
   const step = () => {
     if (!load.isOver()) act(next);
