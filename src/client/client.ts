@@ -6,6 +6,7 @@
  * again can help, and whose `outcome` says whether a write happened.
  */
 import { MinikeyError } from "../core/errors.js";
+import type { Clock } from "../ports/clock.js";
 import { requestOf } from "./request.js";
 import {
   expectArray,
@@ -68,9 +69,11 @@ const CONDITION_FAILED: ReadonlySet<string> = new Set(["KEY_EXISTS", "VERSION_MI
 
 export class Client {
   readonly #channel: Channel;
+  readonly #clock: Pick<Clock, "wallMs">;
 
-  constructor(channel: Channel) {
+  constructor(channel: Channel, clock: Pick<Clock, "wallMs"> = { wallMs: Date.now }) {
     this.#channel = channel;
+    this.#clock = clock;
   }
 
   /** Resolves when a node has answered; rejects with `CONNECTION_LOST` when none does. Calls need not wait for it. */
@@ -84,7 +87,7 @@ export class Client {
    */
   async put(key: KeyInput, value: ValueInput, options: PutOptions = {}): Promise<boolean> {
     try {
-      return (await this.#write(putCommand(key, value, options, Date.now()), options)) !== null;
+      return (await this.#write(putCommand(key, value, options, this.#clock.wallMs()), options)) !== null;
     } catch (error) {
       if (error instanceof MinikeyError && CONDITION_FAILED.has(error.code)) return false;
       throw error;
@@ -241,7 +244,7 @@ export class Client {
 
   /** A client of another keyspace, by name or number, with connections of its own: close it too. */
   keyspace(keyspace: string | number): Client {
-    return new Client(this.#channel.forKeyspace(keyspace));
+    return new Client(this.#channel.forKeyspace(keyspace), this.#clock);
   }
 
   /** Refuses new calls, waits for those on their way (each has its timeout), and closes. */

@@ -3,6 +3,7 @@ import { MinikeyError } from "../core/errors.js";
 import { parseAddressOrUrl } from "./address.js";
 import { Client } from "./client.js";
 import { FailoverChannel } from "./failover-channel.js";
+import { type ClientWorld, systemWorld } from "./world.js";
 
 export interface ConnectOptions {
   readonly username?: string;
@@ -41,10 +42,11 @@ export function connect(addresses: string | readonly string[], options: ConnectO
   return new Client(openChannel(addresses, options));
 }
 
-/** The channel of `connect`, for tools that speak commands rather than methods. */
+/** The channel of `connect`, for tools that speak commands rather than methods, and for other worlds. */
 export function openChannel(
   addresses: string | readonly string[],
   options: ConnectOptions = {},
+  world: ClientWorld = systemWorld(),
 ): FailoverChannel {
   const texts = typeof addresses === "string" ? addresses.split(",") : addresses;
   const parsed = texts.map(parseAddressOrUrl);
@@ -62,5 +64,6 @@ export function openChannel(
       pendingMax: options.pendingMax ?? DEFAULTS.pendingMax,
       session: options.session ?? DEFAULTS.session,
     },
+    world,
   );
 }

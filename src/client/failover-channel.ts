@@ -10,6 +10,7 @@
  * sockets open.
  */
 import { MinikeyError } from "../core/errors.js";
+import type { CancelTimer } from "../ports/clock.js";
 import { type Address, formatAddress } from "./address.js";
 import { backoffMs } from "./backoff.js";
 import { type ConnectionListener, NodeConnection } from "./node-connection.js";
@@ -17,6 +18,7 @@ import { Outgoing } from "./outgoing.js";
 import { Queue } from "./queue.js";
 import { Sessions } from "./session.js";
 import type { Channel, WireReply, WireRequest } from "./wire.js";
+import type { ClientWorld } from "./world.js";
 
 const SWEEP_EVERY_MS = 25;
 /** Before a command whose outcome a node did not know is asked again. */
@@ -37,7 +39,8 @@ export interface FailoverOptions {
 export class FailoverChannel implements Channel {
   readonly #addresses: readonly Address[];
   readonly #options: FailoverOptions;
-  readonly #sessions = new Sessions();
+  readonly #world: ClientWorld;
+  readonly #sessions: Sessions;
   readonly #queue = new Queue<Outgoing>();
   readonly #readyWaiters: { resolve: () => void; reject: (error: MinikeyError) => void }[] = [];
   readonly #closeWaiters: (() => void)[] = [];
@@ -48,15 +51,17 @@ export class FailoverChannel implements Channel {
   /** Addresses that failed since the last one that answered. */
   #failures = 0;
   #failureTexts: string[] = [];
-  #backoffTimer: NodeJS.Timeout | undefined;
-  #sweepTimer: NodeJS.Timeout | undefined;
+  #cancelBackoff: CancelTimer | undefined;
+  #cancelSweep: CancelTimer | undefined;
   #isFlushScheduled = false;
   #pending = 0;
   #isClosing = false;
 
-  constructor(addresses: readonly Address[], options: FailoverOptions) {
+  constructor(addresses: readonly Address[], options: FailoverOptions, world: ClientWorld) {
     this.#addresses = addresses;
     this.#options = options;
+    this.#world = world;
+    this.#sessions = new Sessions(world);
   }
 
   /** The node that commands go to now, for people. */
@@ -76,14 +81,15 @@ export class FailoverChannel implements Channel {
       return;
     }
     this.#pending += 1;
-    this.#sweepTimer ??= setInterval(() => this.#sweep(), SWEEP_EVERY_MS);
+    const { clock } = this.#world;
+    this.#cancelSweep ??= clock.every(SWEEP_EVERY_MS, () => this.#sweep());
     const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs;
-    this.#queue.push(new Outgoing(request, performance.now() + timeoutMs, this.#onAnswered));
+    this.#queue.push(new Outgoing(request, clock.monotonicMs() + timeoutMs, this.#onAnswered));
     this.#scheduleFlush();
   }
 
   forKeyspace(keyspace: string | number): Channel {
-    return new FailoverChannel(this.#addresses, { ...this.#options, keyspace });
+    return new FailoverChannel(this.#addresses, { ...this.#options, keyspace }, this.#world);
   }
 
   ready(): Promise<void> {
@@ -109,15 +115,15 @@ export class FailoverChannel implements Channel {
   };
 
   #onIdle(): void {
-    clearInterval(this.#sweepTimer);
-    this.#sweepTimer = undefined;
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
     this.#queue.takeAll();
     this.#finishCloseIfIdle();
   }
 
   #finishCloseIfIdle(): void {
     if (!this.#isClosing || this.#pending > 0) return;
-    clearTimeout(this.#backoffTimer);
+    this.#cancelBackoff?.();
     const connection = this.#connection;
     this.#connection = undefined;
     connection?.destroy(new MinikeyError("CONNECTION_LOST", "the client is closed"));
@@ -131,7 +137,7 @@ export class FailoverChannel implements Channel {
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
-    process.nextTick(() => {
+    this.#world.afterTurn(() => {
       this.#isFlushScheduled = false;
       this.#flush();
     });
@@ -161,13 +167,14 @@ export class FailoverChannel implements Channel {
   // Connections
 
   #connectIfNeeded(): void {
-    if (this.#connection !== undefined || this.#backoffTimer !== undefined) return;
+    if (this.#connection !== undefined || this.#cancelBackoff !== undefined) return;
     const address = this.#addresses[this.#addressIndex];
     const { username, password, keyspace, connectTimeoutMs } = this.#options;
     const setup = { username, password, keyspace, connectTimeoutMs };
     const connection: NodeConnection = new NodeConnection(
       address,
       setup,
+      this.#world,
       this.#listenerFor(() => connection),
     );
     this.#connection = connection;
@@ -233,11 +240,11 @@ export class FailoverChannel implements Channel {
       this.#connectIfNeeded();
       return;
     }
-    const waitMs = backoffMs(this.#failures / this.#addresses.length, Math.random());
-    this.#backoffTimer = setTimeout(() => {
-      this.#backoffTimer = undefined;
+    const waitMs = backoffMs(this.#failures / this.#addresses.length, this.#world.random.unit());
+    this.#cancelBackoff = this.#world.clock.after(waitMs, () => {
+      this.#cancelBackoff = undefined;
       if (this.#queue.length > 0 || this.#readyWaiters.length > 0) this.#connectIfNeeded();
-    }, waitMs);
+    });
   }
 
   #unreachable(): MinikeyError {
@@ -287,15 +294,16 @@ export class FailoverChannel implements Channel {
 
   #sendLater(outgoing: Outgoing, reply: MinikeyError): void {
     outgoing.lastError = reply;
-    if (outgoing.deadlineMs <= performance.now() + RETRY_AFTER_MS) {
+    const { clock } = this.#world;
+    if (outgoing.deadlineMs <= clock.monotonicMs() + RETRY_AFTER_MS) {
       if (reply.outcome === "unknown" || !outgoing.isUncertain) outgoing.answer(reply);
       else outgoing.fail(reply.message);
       return;
     }
-    setTimeout(() => {
+    clock.after(RETRY_AFTER_MS, () => {
       this.#queue.prepend([outgoing]);
       this.#flush();
-    }, RETRY_AFTER_MS);
+    });
   }
 
   /** It goes on in a new session, unless an attempt in the old one may have been carried out. */
@@ -312,7 +320,7 @@ export class FailoverChannel implements Channel {
 
   /** Answers what has waited too long, and leaves a node that has gone silent. */
   #sweep(): void {
-    const nowMs = performance.now();
+    const nowMs = this.#world.clock.monotonicMs();
     const onWaiting = (outgoing: Outgoing): void => {
       if (!outgoing.isAnswered && outgoing.deadlineMs <= nowMs) this.#expire(outgoing);
     };

@@ -1,14 +1,14 @@
 /**
- * One socket to one node: handshake, pipelining, replies matched to commands by order.
+ * One connection to one node: handshake, pipelining, replies matched to commands by order.
  *
  *     connecting ──HELLO 3, SELECT answered──▶ ready ──error, end, destroy──▶ closed
  *
  * Invariants: replies come in the order of commands, so `#inFlight` is a queue; once closed, everything in it
  * is handed back exactly once, and nothing is called after that.
  */
-import { connect, type Socket } from "node:net";
 import { Status } from "../commands/reply.js";
 import { MinikeyError } from "../core/errors.js";
+import type { CancelTimer } from "../ports/clock.js";
 import { type Address, formatAddress } from "./address.js";
 import type { Outgoing } from "./outgoing.js";
 import { Queue } from "./queue.js";
@@ -16,6 +16,7 @@ import { ReplyParser } from "./reply-parser.js";
 import { RequestWriter } from "./request-writer.js";
 import { toPlain } from "./values.js";
 import { type Argument, WireMap, type WireReply } from "./wire.js";
+import type { ClientWorld, Link } from "./world.js";
 
 /** Commands on their way to one node. */
 export const IN_FLIGHT_MAX = 1024;
@@ -31,7 +32,7 @@ export interface ConnectionSetup {
 export interface ConnectionListener {
   onReady(): void;
   onReply(outgoing: Outgoing, reply: WireReply): void;
-  /** All replies of one chunk have been handed out, or the socket takes more: there is room to send. */
+  /** All replies of one chunk have been handed out, or the connection takes more: there is room to send. */
   onRoom(): void;
   /** `refused`: the node answered the connection's own commands with an error, so asking again is no use. */
   onClosed(reason: MinikeyError, unanswered: readonly Outgoing[], refused: boolean): void;
@@ -54,32 +55,35 @@ export class NodeConnection {
   readonly address: Address;
   readonly #listener: ConnectionListener;
   readonly #setup: ConnectionSetup;
-  readonly #socket: Socket;
+  readonly #clock: ClientWorld["clock"];
+  readonly #link: Link;
   readonly #writer = new RequestWriter();
   readonly #inFlight = new Queue<InFlight>();
-  readonly #handshakeTimer: NodeJS.Timeout;
+  readonly #cancelHandshake: CancelTimer;
   #state: "connecting" | "ready" | "closed" = "connecting";
   #isWritable = true;
   readonly #levels = { read: new Level(), write: new Level() };
-  #lastProgressMs = performance.now();
+  #lastProgressMs: number;
 
-  constructor(address: Address, setup: ConnectionSetup, listener: ConnectionListener) {
+  constructor(address: Address, setup: ConnectionSetup, world: ClientWorld, listener: ConnectionListener) {
     this.address = address;
     this.#setup = setup;
     this.#listener = listener;
+    this.#clock = world.clock;
+    this.#lastProgressMs = world.clock.monotonicMs();
     const parser = new ReplyParser((reply) => this.#onReply(reply));
-    this.#socket = connect({ host: address.host, port: address.port, noDelay: true, keepAlive: true });
-    this.#socket.on("connect", () => this.#onConnect());
-    this.#socket.on("data", (chunk: Buffer) => this.#onData(parser, chunk));
-    this.#socket.on("drain", () => {
-      this.#isWritable = true;
-      this.#listener.onRoom();
+    this.#link = world.connect(address, {
+      onConnected: () => this.#onConnected(),
+      onData: (chunk) => this.#onData(parser, chunk),
+      onDrain: () => {
+        this.#isWritable = true;
+        this.#listener.onRoom();
+      },
+      onLost: (why) => this.#close(this.#lost(why)),
     });
-    this.#socket.on("error", (error) => this.#close(this.#lost(reasonOf(error))));
-    this.#socket.on("close", () => this.#close(this.#lost("it closed the connection")));
-    this.#handshakeTimer = setTimeout(() => {
+    this.#cancelHandshake = world.clock.after(setup.connectTimeoutMs, () => {
       this.destroy(this.#lost(`no answer within ${setup.connectTimeoutMs} ms`));
-    }, setup.connectTimeoutMs);
+    });
   }
 
   get isReady(): boolean {
@@ -113,7 +117,7 @@ export class NodeConnection {
 
   flush(): void {
     if (this.#writer.lengthBytes === 0 || this.#state === "closed") return;
-    this.#isWritable = this.#socket.write(this.#writer.take());
+    this.#isWritable = this.#link.write(this.#writer.take());
   }
 
   /** Drops the connection; what is unanswered goes back through `onClosed`. */
@@ -128,12 +132,12 @@ export class NodeConnection {
   }
 
   #enqueue(item: InFlight, args: readonly Argument[], prefix: readonly Argument[] = []): void {
-    if (this.#inFlight.length === 0) this.#lastProgressMs = performance.now();
+    if (this.#inFlight.length === 0) this.#lastProgressMs = this.#clock.monotonicMs();
     this.#inFlight.push(item);
     this.#writer.write(args, prefix);
   }
 
-  #onConnect(): void {
+  #onConnected(): void {
     const { username, password, keyspace } = this.#setup;
     const auth = password === undefined ? [] : ["AUTH", username ?? "default", password];
     this.#control(["HELLO", "3", ...auth]);
@@ -186,13 +190,13 @@ export class NodeConnection {
   }
 
   #onHandshakeDone(): void {
-    clearTimeout(this.#handshakeTimer);
+    this.#cancelHandshake();
     this.#state = "ready";
     this.#listener.onReady();
   }
 
   #onData(parser: ReplyParser, chunk: Buffer): void {
-    this.#lastProgressMs = performance.now();
+    this.#lastProgressMs = this.#clock.monotonicMs();
     try {
       parser.push(chunk);
     } catch (error) {
@@ -227,8 +231,8 @@ export class NodeConnection {
   #close(reason: MinikeyError, refused = false): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    clearTimeout(this.#handshakeTimer);
-    this.#socket.destroy();
+    this.#cancelHandshake();
+    this.#link.destroy();
     const unanswered: Outgoing[] = [];
     for (const item of this.#inFlight.takeAll()) if (!("onControlReply" in item)) unanswered.push(item);
     this.#listener.onClosed(reason, unanswered, refused);
@@ -276,17 +280,3 @@ function keyspaceIdOf(reply: WireReply, name: string): number | undefined {
   }
   return undefined;
 }
-
-/** What a person can act on: `connection refused` rather than `connect ECONNREFUSED 127.0.0.1:6380`. */
-function reasonOf(error: NodeJS.ErrnoException): string {
-  return REASONS[error.code ?? ""] ?? error.message;
-}
-
-const REASONS: Readonly<Record<string, string | undefined>> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "connection reset",
-  EPIPE: "connection reset",
-  ENOTFOUND: "no such host",
-  EAI_AGAIN: "no such host",
-  ETIMEDOUT: "timed out",
-};

@@ -4,7 +4,7 @@ import type { WireReply, WireRequest } from "./wire.js";
 
 export class Outgoing {
   readonly request: WireRequest;
-  /** On the clock of `performance.now()`. */
+  /** On the world's monotonic clock. */
   readonly deadlineMs: number;
   /** What makes a repeat known as one; empty and 0 for none. */
   sessionId = "";

@@ -13,9 +13,10 @@
  * A partition that may have forgotten a session refuses it (`SESSION_FORGOTTEN`), and names the second that a new one
  * must be opened after. The second is the first part of a session's name; clocks need not agree.
  */
-import { randomBytes } from "node:crypto";
+import type { Random } from "../ports/random.js";
 import type { Outgoing } from "./outgoing.js";
 import { Queue } from "./queue.js";
+import type { ClientWorld } from "./world.js";
 
 export const SESSION_WINDOW = 128;
 /** Together as many writes as may be in flight on a connection. */
@@ -27,8 +28,8 @@ export class Session {
   readonly #unanswered = new Queue<Outgoing>();
   #lastSequence = 0;
 
-  constructor(openedSeconds: number) {
-    this.id = `${openedSeconds}_${randomBytes(8).toString("hex")}`;
+  constructor(openedSeconds: number, random: Random) {
+    this.id = `${openedSeconds}_${hex(random.id48(), 12)}${hex(random.below(2 ** 16), 4)}`;
   }
 
   /** Whether the next write may be numbered now. */
@@ -52,9 +53,14 @@ export class Session {
 
 /** The sessions of one client. */
 export class Sessions {
+  readonly #world: Pick<ClientWorld, "clock" | "random">;
   readonly #sessions: Session[] = [];
   #current = 0;
   #openedMin = 0;
+
+  constructor(world: Pick<ClientWorld, "clock" | "random">) {
+    this.#world = world;
+  }
 
   /** Numbers a write; false when every session waits for an answer first. */
   tryAssign(outgoing: Outgoing): boolean {
@@ -78,8 +84,13 @@ export class Sessions {
       this.#current = (this.#current + 1) % this.#sessions.length;
     }
     if (this.#sessions.length === SESSIONS_MAX) return undefined;
-    const session = new Session(Math.max(this.#openedMin, Math.floor(Date.now() / 1000)));
+    const { clock, random } = this.#world;
+    const session = new Session(Math.max(this.#openedMin, Math.floor(clock.wallMs() / 1000)), random);
     this.#current = this.#sessions.push(session) - 1;
     return session;
   }
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, "0");
 }

@@ -8,7 +8,6 @@
  * disconnected: before the reply that would exceed it is encoded or copied, as one turn may bring any number of
  * replies. Those that still come for it are discarded.
  */
-import type { Socket } from "node:net";
 import { hasArity } from "../../commands/check.js";
 import { wrongArity } from "../../commands/errors.js";
 import type { Reply } from "../../commands/reply.js";
@@ -26,6 +25,22 @@ import { PendingReply, type ReplyQueue } from "./pending-reply.js";
 import { estimateReplyBytes } from "./reply-size.js";
 import type { RespWriter } from "./resp-writer.js";
 import type { Session } from "./session.js";
+
+/** What a connection uses of its socket, which is one of `node:net` or does as they do. */
+export interface ClientSocket {
+  readonly writable: boolean;
+  /** Bytes written that the system has not taken: their memory is in use. */
+  readonly writableLength: number;
+  write(bytes: Bytes): unknown;
+  /** Sends what is written, then the end; then calls `onSent`. */
+  end(onSent: () => void): unknown;
+  pause(): unknown;
+  resume(): unknown;
+  /** Ends both directions at once. */
+  destroy(): unknown;
+  on(event: "end" | "drain" | "close", listener: () => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+}
 
 /** What a connection needs of its server. */
 export interface ConnectionHost {
@@ -66,7 +81,7 @@ const LINGER_MS = 500;
 export class Connection implements RequestHandler, ReplyQueue, Client {
   readonly session: Session;
   readonly #host: ConnectionHost;
-  readonly #socket: Socket;
+  readonly #socket: ClientSocket;
   readonly #parser: RequestParser;
 
   /** Commands without a reply sent, oldest first. */
@@ -90,7 +105,7 @@ export class Connection implements RequestHandler, ReplyQueue, Client {
   #closed = false;
   #cancelLinger: CancelTimer | undefined = undefined;
 
-  constructor(host: ConnectionHost, socket: Socket, session: Session) {
+  constructor(host: ConnectionHost, socket: ClientSocket, session: Session) {
     this.#host = host;
     this.#socket = socket;
     this.session = session;
