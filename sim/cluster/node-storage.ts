@@ -143,6 +143,8 @@ async function prepare(
     clock: process.clock,
     logger,
     transportOf: (identity) => world.network.transportFor(id, process, greetingOf(identity, `${id}:1`)),
+    // A start without a slow disk is one event: that peers are strangers the node finds out later.
+    meetCluster: async () => undefined,
   });
 }
 

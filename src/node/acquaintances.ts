@@ -65,14 +65,19 @@ export class Acquaintances {
   }
 
   /** One of the two has a directory that does not belong here: the one that meets none of its own. */
-  #onStranger({ nodeId, address, clusterId }: Greeting, ownId: string): void {
+  #onStranger(greeting: Greeting, ownId: string): void {
     const { clock, logger, onFatal } = this.#options;
-    const problem =
-      `${nodeId} at ${address} belongs to cluster ${clusterId}, ` +
-      `this node's data directory to cluster ${ownId}`;
-    logger.error(problem);
+    const problem = wrongCluster(greeting, ownId);
+    logger.error(problem.message);
     clock.after(STRANGER_GRACE_MS, () => {
-      if (!this.#hasMetOwn) onFatal(new MinikeyError("WRONG_CLUSTER", problem));
+      if (!this.#hasMetOwn) onFatal(problem);
     });
   }
+}
+
+export function wrongCluster({ nodeId, address, clusterId }: Greeting, ownId: string): MinikeyError {
+  return new MinikeyError(
+    "WRONG_CLUSTER",
+    `${nodeId} at ${address} belongs to cluster ${clusterId}, this node's data directory to cluster ${ownId}`,
+  );
 }

@@ -42,6 +42,8 @@ export interface DirectorySettings {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly transportOf: (identity: Identity) => Transport;
+  /** Rejects with `WRONG_CLUSTER` when a member's peers are of another cluster: nothing has been changed then. */
+  readonly meetCluster: (member: Identity) => Promise<void>;
 }
 
 /**
@@ -59,6 +61,7 @@ export async function prepareDirectory(settings: DirectorySettings): Promise<Ide
   if (rebuild && found.stage === "formed" && found.rebuilt !== true) {
     return await rebuildDirectory(settings, found.clusterId);
   }
+  if (found.stage === "formed") await settings.meetCluster(found);
   const identity = rebuild ? found : withoutMark(found);
   if (identity !== found) await writeIdentity(disk, identity);
   if (rebuild && found.rebuilt === true) {
@@ -122,12 +125,16 @@ function requireFounders({ dataDir, founders }: DirectorySettings, { clusterId }
 async function rebuildDirectory(settings: DirectorySettings, clusterId: string): Promise<Identity> {
   const { clock, founders, id, logger, transportOf } = settings;
   const fresh = newIdentity(settings, clusterId);
-  const peers = new Map(founders.filter((peer) => peer.id !== id).map((peer) => [peer.id, peer.address]));
   const rebuild = new Rebuild(
-    { clusterId, disk: fresh.disk, peers },
+    { clusterId, disk: fresh.disk, peers: peersOf(id, founders) },
     { clock, logger, transport: transportOf(fresh) },
   );
   return await emptyDirectory(settings, { ...fresh, clusterId: await rebuild.run(), rebuilt: true });
+}
+
+/** The other founders' addresses. */
+export function peersOf(self: NodeId, founders: DirectorySettings["founders"]): ReadonlyMap<NodeId, string> {
+  return new Map(founders.filter(({ id }) => id !== self).map(({ id, address }) => [id, address]));
 }
 
 /** From the moment that the identity is written, what else lies there counts for nothing. */

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { MinikeyError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
+import { meetCluster } from "../node/first-meeting.js";
 import { greetingOf } from "../node/formation.js";
 import type { Identity } from "../node/identity.js";
 import { MinikeyNode } from "../node/node.js";
@@ -27,6 +28,7 @@ import {
   DISK_DIRECTORY,
   LOG_DIRECTORY,
   MEMORY_DIRECTORY,
+  peersOf,
   prepareDirectory,
   rebuildAgain,
 } from "./data-directory.js";
@@ -144,6 +146,11 @@ async function openDirectory(
     ...settings,
     ...parts,
     transportOf: (identity: Identity) => openTransport(settings, parts.clock, identity),
+    async meetCluster(member: Identity) {
+      const transport = openTransport(settings, parts.clock, member);
+      const peers = peersOf(settings.id, settings.founders);
+      await meetCluster({ clusterId: member.clusterId, peers }, { clock: parts.clock, transport });
+    },
   };
   const identity = await prepareDirectory(directory);
   try {

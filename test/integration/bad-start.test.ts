@@ -5,10 +5,6 @@ import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join, relative } from "node:path";
 import { test } from "node:test";
-import { openDisk } from "../../src/platform/disk.js";
-import { systemRandom } from "../../src/platform/random.js";
-import { openLog } from "../../src/storage/log/open-log.js";
-import type { RecoveryReport } from "../../src/storage/log/types.js";
 import { Cluster, withCluster } from "../support/cluster.js";
 import { freePorts } from "../support/ports.js";
 import { minikeyPath } from "../support/repository.js";
@@ -114,36 +110,29 @@ test("a data directory that is in use, another node's, or of a newer version is 
 test("a data directory of another cluster is refused, and the cluster goes on", async (t) => {
   const foreign = makeTempDir(t);
   await withCluster({}, async (cluster) => {
-    await cluster.stop("n1");
+    // Killed, it has a log to be cut off.
+    await cluster.kill("n1");
     cpSync(cluster.node("n1").dataDir, foreign, { recursive: true });
   });
   await withCluster({}, async (cluster) => {
     await cluster.stop("n1");
     cluster.wipe("n1");
     cpSync(foreign, cluster.node("n1").dataDir, { recursive: true });
-    const before = await contentsOf(foreign);
-    assert.ok(before.log.size > 1, "a log of several groups");
+    const before = filesOf(foreign);
+    assert.ok(
+      [...before.keys()].some((path) => path.startsWith("wal")),
+      "there is a log",
+    );
     cluster.startNode("n1");
     const exit = await cluster.node("n1").exited;
     assert.equal(exit.code, 1);
     assert.match(cluster.node("n1").log, /belongs to cluster [0-9a-f]+.*to cluster [0-9a-f]+/);
-    const after = await contentsOf(cluster.node("n1").dataDir);
-    assert.deepEqual(after, before, "what the other cluster needs is as it was");
+    const after = filesOf(cluster.node("n1").dataDir);
+    assert.deepEqual(after, before, "what the other cluster needs is as it was, byte for byte");
     const client = await cluster.resp("n2");
     await waitFor("n2 writes", () => client.call("SET", "key", "value"));
   });
 });
-
-/** What a node's directory says: its identity and data as bytes, its log as what is recovered from it. */
-async function contentsOf(
-  dataDir: string,
-): Promise<{ files: Map<string, string>; log: RecoveryReport["groups"] }> {
-  const options = { random: systemRandom(), onFailure: assert.fail };
-  const { log, report } = await openLog(await openDisk(dataDir), "wal", options);
-  await log.close();
-  const files = [...filesOf(dataDir)].filter(([path]) => !path.startsWith("wal"));
-  return { files: new Map(files), log: report.groups };
-}
 
 /** The segment that holds `text`, and where. */
 function findInLog(dataDir: string, text: string): { file: string; offset: number } {

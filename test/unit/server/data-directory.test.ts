@@ -22,6 +22,7 @@ function prepare(files: Map<string, Bytes>): Promise<Identity> {
     clock: systemClock(),
     logger: quiet,
     transportOf: () => assert.fail("nobody is asked"),
+    meetCluster: async () => undefined,
   });
 }
 
