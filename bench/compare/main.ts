@@ -18,8 +18,8 @@ import { describeMachine, markdownTable, type Row } from "./report.js";
 import { compareInRounds } from "./rounds.js";
 
 const USAGE = `npm run bench -- compare [flags]
-  --etcd-tools DIR   programs etcd-cluster and etcd-load (also MINIKEY_ETCD_TOOLS)
-  --cities FILE      records for minikey load (also MINIKEY_CITIES)
+  --etcd-tools DIR   programs etcd-cluster and etcd-load (also MINIKEYDB_BENCH_ETCD_TOOLS)
+  --cities FILE      records for minikey load (also MINIKEYDB_BENCH_CITIES)
   --only NAME,…      of: etcd, redis, large, prefix, cities
   --rounds N         default 3
   --scale X          of the number of requests and keys, default 1
@@ -49,8 +49,8 @@ function readOptions(): Options | undefined {
   });
   if (values.help === true) return undefined;
   return {
-    etcdTools: values["etcd-tools"] ?? process.env["MINIKEY_ETCD_TOOLS"],
-    cities: values.cities ?? process.env["MINIKEY_CITIES"],
+    etcdTools: values["etcd-tools"] ?? process.env["MINIKEYDB_BENCH_ETCD_TOOLS"],
+    cities: values.cities ?? process.env["MINIKEYDB_BENCH_CITIES"],
     only: values.only?.split(",") ?? ["etcd", "redis", "large", "prefix", "cities"],
     rounds: Number(values.rounds ?? 3),
     scale: Number(values.scale ?? 1),

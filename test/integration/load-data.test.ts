@@ -1,7 +1,7 @@
 /**
  * `minikey load` of real data, into a cluster of real processes: everything that is in the files is in the cluster
  * afterwards, as another client reads it. The fixtures are parts of larger files; these are loaded too when
- * `MINIKEY_TEST_DATA` names a directory with `cities.jsonl.gz`, `countries.jsonl` or `minikeydb/test_data_0.txt`.
+ * `MINIKEYDB_TEST_DATA` names a directory with `cities.jsonl.gz`, `countries.jsonl` or `minikeydb/test_data_0.txt`.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -15,7 +15,7 @@ import { skipWithout } from "../support/requirement.js";
 
 const fixture = (name: string): string => join(repositoryRoot, "test/fixtures", name);
 const people = join(repositoryRoot, "examples/people.txt");
-const dataDirectory = process.env["MINIKEY_TEST_DATA"];
+const dataDirectory = process.env["MINIKEYDB_TEST_DATA"];
 
 /** The records of a file, read without the product: of a key that comes twice, the last. */
 function readRecords(path: string): Map<string, unknown> {
@@ -121,7 +121,7 @@ const skip = skipWithout(
   "data",
   large.length > 0
     ? undefined
-    : "MINIKEY_TEST_DATA names no directory with the large files: they are not loaded",
+    : "MINIKEYDB_TEST_DATA names no directory with the large files: they are not loaded",
 );
 
 test("the large files are all in the cluster after they were loaded", { skip }, async () => {

@@ -4,7 +4,7 @@
  * what can be said, is applied to three machines: on LMDB, on the trie, and on LMDB with restarts from checkpoints.
  * They must give the same replies and hold the same in the end.
  *
- * `MINIKEY_EDGE_SEEDS=1-1000 npm test -- edge-arguments` looks further.
+ * `MINIKEYDB_TEST_EDGE_SEEDS=1-1000 npm test -- edge-arguments` looks further.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -447,7 +447,7 @@ async function run(seed: number, disk: StorageEngine, memory: StorageEngine): Pr
 }
 
 test("whatever the arguments of a write, no replica stops, and all give the same replies and hold the same", async (t) => {
-  const [first, last] = (process.env["MINIKEY_EDGE_SEEDS"] ?? "1-40").split("-").map(Number);
+  const [first, last] = (process.env["MINIKEYDB_TEST_EDGE_SEEDS"] ?? "1-40").split("-").map(Number);
   const clock = systemClock();
   const logger = new LogRecorder();
   const disk = await openLmdbEngine({ path: join(makeTempDir(t), "lmdb"), clock, logger });

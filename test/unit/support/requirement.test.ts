@@ -11,7 +11,7 @@ describe("what a test needs", () => {
 
   it("throws where it is required and missing", () => {
     assert.throws(() => skipWithout("redis", "redis-server is missing", "curl,redis"), {
-      message: "redis is required (MINIKEY_REQUIRE): redis-server is missing",
+      message: "redis is required (MINIKEYDB_TEST_REQUIRE): redis-server is missing",
     });
   });
 
