@@ -89,6 +89,12 @@ export const ONCE: NodeCommandSpec = {
         `session ${client} is not known, and sessions opened up to second ${forgotten} were forgotten`,
       );
     }
+    if (machine.sessions.isAhead(client, machine.timeMs)) {
+      return new MinikeyError(
+        "BAD_REQUEST",
+        `session ${client} says that it is opened in more than a year from now: its first part is a time in seconds`,
+      );
+    }
     const inner = innerArgs(args);
     const spec = COMMANDS.byName(inner.text(0));
     if (spec?.run === undefined) {

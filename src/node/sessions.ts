@@ -9,7 +9,8 @@
  * What is forgotten is never taken for new, or a late repeat would be applied twice. A session says when it was
  * opened, in seconds by the clock of whoever opened it; the latest such time among the forgotten ones is remembered,
  * and no session is opened that is not later. Clocks may be wrong: who is refused opens a session that is later,
- * by what it is told. So the stamps order sessions, as epochs do, and no clock is trusted.
+ * by what it is told. So the stamps order sessions, as epochs do, and no clock is trusted. But a name that claims to
+ * be of the far future is refused: once forgotten, it would leave no later name to anybody.
  */
 import type { ByteReader } from "../codec/byte-reader.js";
 import type { ByteWriter } from "../codec/byte-writer.js";
@@ -27,6 +28,8 @@ const CLOSED_ORIGINS_MAX = 4096;
 const CLIENTS_MAX = 16_384;
 /** Above the commands that a client keeps under way on one partition. */
 const REPLIES_PER_CLIENT_MAX = 256;
+/** How far a client's clock may be ahead of the partition's time. Wrong clocks do no harm, so there is much room. */
+const AHEAD_SECONDS_MAX = 366 * 24 * 60 * 60;
 /** Of all clients' replies in one partition. */
 const CLIENT_REPLY_BYTES_MAX = 16 * 1024 * 1024;
 /** What a reply counts beside its bytes. */
@@ -115,6 +118,15 @@ export class Sessions {
   forgottenWith(client: string): number | undefined {
     if (this.#clients.has(client) || openedOf(client) > this.#clientsForgotten) return undefined;
     return this.#clientsForgotten;
+  }
+
+  /**
+   * True for a session that claims to be opened too long after `nowMs`, the partition's time. The one that a client
+   * opens because it was told of forgotten ones never is.
+   */
+  isAhead(client: string, nowMs: number): boolean {
+    const latest = Math.max(nowMs / 1000 + AHEAD_SECONDS_MAX, this.#clientsForgotten + 1);
+    return openedOf(client) > latest;
   }
 
   /** The reply given before, `forgotten` when it may have been applied but is too old to tell, or undefined. */

@@ -160,6 +160,33 @@ test("a client's repeat is refused when its session may be one of those forgotte
   assert.equal(once("101_next", "1"), 2);
 });
 
+test("a client's session of the far future is refused: forgotten, it would leave no later name to anybody", async () => {
+  const machine = await newMachine();
+  const timeMs = Date.UTC(2026, 0, 1);
+  const seconds = timeMs / 1000;
+  const yearSeconds = 366 * 24 * 60 * 60;
+  let sequence = 0;
+  const once = (...sessions: string[]) => {
+    sequence += 1;
+    const commands = sessions.map((session) => ["ONCE", session, "1", "APPEND", "a", "x"]);
+    const batch = { session: SESSION, sequence, commands, acked: sequence - 1, timeMs };
+    return apply(machine, batch).replies.map(plain);
+  };
+  const latest = seconds + yearSeconds;
+  for (const session of ["9999999999_x", `${latest + 1}_x`]) {
+    const [answer] = once(session);
+    assert(answer instanceof MinikeyError && answer.code === "BAD_REQUEST", `${session}: ${String(answer)}`);
+    assert.equal(answer.outcome, "not-applied");
+  }
+  // As late as it may be, and enough of it that some are forgotten.
+  for (let i = 0; i <= 16_384; i += 128) {
+    once(...Array.from({ length: 128 }, (_, j) => `${latest}_${i + j}`));
+  }
+  const length = Number(once(`${seconds}_old`, `${latest + 1}_next`)[1]);
+  assert.deepEqual(once(`${latest + 1}_another`), [length + 1], "what a client opens then is taken");
+  assert(once(`${latest + 2}_far`)[0] instanceof MinikeyError);
+});
+
 test("no number of a repeat-proof command, whoever let it through, makes a state that cannot be read again", async () => {
   for (const number of ["-1", "-129", "x", "1.5", "1e400"]) {
     const machine = await newMachine();
