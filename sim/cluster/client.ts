@@ -51,6 +51,8 @@ export class Submissions {
   /** Commands that were carried out and answered. */
   reads = 0;
   writes = 0;
+  /** Clients that have neither heard an answer nor given up: what they asked for may be done already. */
+  waiting = 0;
   #count = 0;
 
   constructor(trace: Trace) {
@@ -155,10 +157,13 @@ export class SimClient {
 
   #submit(sim: SimNode, words: readonly string[], done: (answer: Answer) => void): void {
     const { process } = sim;
+    const { submissions } = this.#cluster;
     let isDone = false;
+    submissions.waiting += 1;
     const finish = (answer: Answer) => {
       if (isDone) return;
       isDone = true;
+      submissions.waiting -= 1;
       done(answer);
     };
     const giveUp = () => {
@@ -175,6 +180,6 @@ export class SimClient {
       });
     };
     watch(GIVE_UP_MS);
-    this.#cluster.submissions.submit(sim, words, this.#context, finish);
+    submissions.submit(sim, words, this.#context, finish);
   }
 }

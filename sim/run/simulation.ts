@@ -120,6 +120,7 @@ class Life {
       () => unanswered().length === 0,
       () => `never answered: ${unanswered().join("; ")}`,
     );
+    await this.#until(QUIET_LIMIT_MS, () => submissions.waiting === 0, "a client still waits for an answer");
     const open = () => openTransactions(this.#cluster);
     await this.#until(
       QUIET_LIMIT_MS,
