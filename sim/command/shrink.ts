@@ -2,6 +2,7 @@
  * Makes a life that breaks a promise smaller, by living it again: shorter, with fewer faults, with fewer clients,
  * as long as the same promise is still broken. Bounded in time.
  */
+import type { GroupReads } from "../group/simulate-group.js";
 import { planLife, type SimulationOptions } from "../run/plan.js";
 import { type SimulationReport, simulate } from "../run/simulation.js";
 import { NONE } from "./usage.js";
@@ -23,6 +24,8 @@ export async function shrink(
   report: SimulationReport,
   limitMs = LIMIT_MS,
 ): Promise<Shrunk> {
+  // A life of one group is short, and has no parts to leave out.
+  if (options.group !== undefined) return { options, report, tries: 0 };
   const shrinker = new Shrinker(options, report, performance.now() + limitMs);
   await shrinker.run();
   return shrinker.best;
@@ -99,10 +102,13 @@ class Shrinker {
 
 const listed = (names: readonly (string | number)[]): string => (names.length === 0 ? NONE : names.join(","));
 
+const scenarioOf = (group: GroupReads): string => (group === "lease" ? "group-lease" : "group");
+
 /** The command that lives this life. */
 export function replayCommand(options: SimulationOptions): string {
   const { seed, durationMs, nodes, replicas, partitions, storage, skewMs, workloads, faults, only } = options;
   const flags: [string, string | number | undefined][] = [
+    ["scenario", options.group === undefined ? undefined : scenarioOf(options.group)],
     ["seed", seed],
     ["duration", durationMs === undefined ? undefined : durationMs / 1_000],
     ["nodes", nodes],

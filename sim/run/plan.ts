@@ -2,6 +2,7 @@
 import type { StorageKind } from "../cluster/node-storage.js";
 import type { Fault } from "../faults/fault.js";
 import { ALL_FAULTS, type PlannedFault, planFaults } from "../faults/faults.js";
+import type { GroupReads } from "../group/simulate-group.js";
 import { ALL_WORKLOADS, type WorkloadKind } from "../workloads/all.js";
 import { SeededRandom } from "../world/random.js";
 
@@ -17,6 +18,8 @@ export interface SimulationOptions {
   /** Names; of those that the cluster allows. */
   readonly workloads?: readonly string[];
   readonly faults?: readonly string[];
+  /** One group's consensus core alone, and how it confirms reads; nothing else of a cluster is there then. */
+  readonly group?: GroupReads;
   /** Of the faults that the seed means only these, by number. */
   readonly only?: readonly number[];
   /** Gets the timeline, line by line. */

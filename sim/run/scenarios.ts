@@ -44,5 +44,10 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     about: "clients that repeat their writes",
     options: { workloads: ["repeats", "pipelines", "counters", "swaps"] },
   },
+  group: {
+    about: "one group's consensus core alone, a hundred times faster: members change, also several at once",
+    options: { group: "quorum" },
+  },
+  "group-lease": { about: "the same, with reads by lease", options: { group: "lease" } },
   documents: { about: "documents and queries", options: { workloads: ["documents", "queries", "formulas"] } },
 };

@@ -1,4 +1,5 @@
 /** One simulated life of a cluster: clients, faults, healing, and then everything that must hold. */
+import { AssertionFailure } from "../../src/core/assert.js";
 import { Judge } from "../checks/linearizability.js";
 import { awaitAnswers } from "../checks/liveness.js";
 import { checkTables, differences, openTransactions } from "../checks/replicas.js";
@@ -6,6 +7,7 @@ import { asViolation, Violation } from "../checks/violation.js";
 import { SimClient } from "../cluster/client.js";
 import { SimCluster } from "../cluster/cluster.js";
 import { Faults } from "../faults/faults.js";
+import { simulateGroup } from "../group/simulate-group.js";
 import type { SimLoad, SimWorkload } from "../workloads/workload.js";
 import { describePlan, type Plan, planLife, type SimulationOptions } from "./plan.js";
 
@@ -36,6 +38,9 @@ const EQUAL_LIMIT_MS = 10_000;
 
 /** Everything that is not given comes from the seed. */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
+  const { seed, group, trace } = options;
+  if (group !== undefined)
+    return simulateGroup(trace === undefined ? { seed, group } : { seed, group, trace });
   const plan = planLife(options);
   const life = new Life(options, plan);
   const violation = await life.run();
@@ -77,7 +82,9 @@ class Life {
       await this.#check();
       return undefined;
     } catch (error) {
-      return asViolation(error, "the simulation itself");
+      // What is thrown in a node's turn ends its process.
+      const isNodesEnd = error instanceof AssertionFailure;
+      return asViolation(error, isNodesEnd ? "no node ends by itself" : "the simulation itself");
     }
   }
 

@@ -18,11 +18,11 @@
  * more than the shortest.
  */
 import assert from "node:assert/strict";
+import { Host, throughCodec } from "../../../sim/group/host.js";
 import type { Configuration, Entry, Message } from "../../../src/codec/raft-types.js";
 import { EMPTY_BYTES, latin1ToBytes } from "../../../src/core/bytes.js";
 import { logIndex, type ReplicaId, replicaId, term } from "../../../src/core/ids.js";
 import type { RaftOptions, RestoredState } from "../../../src/raft/types.js";
-import { Host, throughCodec } from "./host.js";
 import { describeAppend, describeConfiguration, describeEntry, describeMessage } from "./script-text.js";
 
 type Options = ReadonlyMap<string, string>;

@@ -1,45 +1,44 @@
 /**
  * Whatever happens to a group, its safety holds. Each seed is one random life; a failure names its seed.
  *
- *   RAFT_SEED=123 RAFT_TRACE=1 node --test dist/test/unit/raft/simulation.test.js    replays one, with its events
- *   RAFT_SEEDS=100000 …                                                              runs as many
+ *   npm run simulate -- --scenario group --seed 123 --trace -     replays one, with its events
+ *   npm run simulate -- --scenario group --seeds 1..100000        runs as many
  */
+import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Simulation, type SimulationOptions } from "./simulation.js";
+import { type GroupReads, simulateGroup } from "../../../sim/group/simulate-group.js";
 
-const firstSeed = Number(process.env["RAFT_SEED"] ?? 1);
-const count = Number(process.env["RAFT_SEEDS"] ?? (process.env["RAFT_SEED"] === undefined ? 300 : 1));
-const steps = Number(process.env["RAFT_STEPS"] ?? 1_000);
+const SEEDS = 300;
 
-function runSeeds(isLease: boolean, print: (line: string) => void): void {
+function live(group: GroupReads, scenario: string, print: (line: string) => void): void {
   let reads = 0;
-  let committed = 0;
-  let elections = 0;
-  for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
-    const base: SimulationOptions = { seed, steps, isLease };
-    const isTraced = process.env["RAFT_TRACE"] !== undefined;
-    const simulation = new Simulation(isTraced ? { ...base, trace: print } : base);
-    try {
-      simulation.run();
-    } catch (error) {
-      throw new Error(
-        `failed with RAFT_SEED=${seed} RAFT_STEPS=${steps}: ${error instanceof Error ? error.stack : String(error)}`,
-        { cause: error },
-      );
+  let writes = 0;
+  let terms = 0;
+  for (let seed = 1; seed <= SEEDS; seed += 1) {
+    const report = simulateGroup({ seed, group });
+    const { violation } = report;
+    if (violation !== undefined) {
+      const replay = `npm run simulate -- --scenario ${scenario} --seed ${seed}`;
+      assert.fail(`${violation.property}: ${violation.stack ?? violation.message}\nreplay: ${replay}`);
     }
-    reads += simulation.invariants.readsAnswered;
-    committed += simulation.invariants.committedIndex;
-    elections += simulation.invariants.elections;
+    reads += report.reads;
+    writes += report.writes;
+    terms += report.terms;
   }
-  print(
-    `${count} lives from seed ${firstSeed}: ${elections} elections, ${committed} entries, ${reads} reads answered`,
-  );
+  print(`${SEEDS} lives: ${terms} elections, ${writes} proposals taken, ${reads} reads answered`);
 }
 
 test("no random life of a group breaks safety, and each comes to agree when it heals", (t) => {
-  runSeeds(false, (line) => t.diagnostic(line));
+  live("quorum", "group", (line) => t.diagnostic(line));
 });
 
 test("a lease never lets a read miss a write while clocks run at one speed", (t) => {
-  runSeeds(true, (line) => t.diagnostic(line));
+  live("lease", "group-lease", (line) => t.diagnostic(line));
+});
+
+test("the same seed is the same life", () => {
+  for (const seed of [1, 2, 3]) {
+    const [first, again] = [1, 2].map(() => simulateGroup({ seed, group: "quorum" }).digest);
+    assert.equal(first, again);
+  }
 });

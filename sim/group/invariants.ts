@@ -1,16 +1,25 @@
 /**
- * What must hold in every state of every run, whatever is lost, repeated, reordered or crashes (dissertation
- * figure 3.2), checked from outside: on what replicas write, send, commit, apply and answer.
+ * What must hold in every state of a group's life, whatever is lost, repeated, reordered or crashes (dissertation
+ * figure 3.2), checked from outside: on what replicas write, send, commit, apply and answer. Throws `Violation`.
  */
-import assert from "node:assert/strict";
-import type { Configuration, Entry, Message } from "../../../src/codec/raft-types.js";
-import { logIndex, type ReplicaId } from "../../../src/core/ids.js";
-import type { Append, ReadState } from "../../../src/raft/types.js";
+import type { Configuration, Entry, Message } from "../../src/codec/raft-types.js";
+import { logIndex, type ReplicaId } from "../../src/core/ids.js";
+import type { Append, ReadState } from "../../src/raft/types.js";
+import { Violation } from "../checks/violation.js";
 import type { Applied, Host } from "./host.js";
 
 interface Known {
   readonly text: string;
   readonly prevTerm: number;
+}
+
+const LOG_MATCHING = "log matching";
+const DURABLE = "durable before told";
+const STATE_MACHINE = "state machine safety";
+const ELECTION = "election safety";
+
+function hold(property: string, isTrue: boolean, message: string): void {
+  if (!isTrue) throw new Violation(property, message);
 }
 
 const keyOf = (index: number, term: number): string => `${index}/${term}`;
@@ -48,7 +57,10 @@ export class Invariants {
       const text = `${kind} ${data.latin1Slice()}`;
       const known = this.#entries.get(keyOf(index, term));
       if (known === undefined) this.#entries.set(keyOf(index, term), { text, prevTerm });
-      else assert.deepEqual({ text, prevTerm }, known, `log matching at ${index}, term ${term}`);
+      else {
+        const isSame = known.text === text && known.prevTerm === prevTerm;
+        hold(LOG_MATCHING, isSame, `two entries at ${index} of term ${term}`);
+      }
       prevTerm = term;
     }
   }
@@ -58,18 +70,25 @@ export class Invariants {
     if (message.type === "append-response" && !message.reject) {
       const { start, entries, checkpoint } = host.disk;
       const durable = Math.max(start.index + entries.length, checkpoint.meta.index);
-      assert.ok(durable >= message.index, `${host.id} acknowledges ${message.index}, has ${durable} on disk`);
+      hold(
+        DURABLE,
+        durable >= message.index,
+        `${host.id} acknowledges ${message.index}, has ${durable} on disk`,
+      );
     }
     const { term, vote } = host.disk.hardState;
     // On disk a later term will do as well: there is no second vote in an earlier one.
     if (term > message.term) return;
     if (message.type === "vote-response" && !message.pre && !message.reject) {
-      assert.deepEqual([term, vote], [message.term, message.to], `${host.id} votes before it is durable`);
+      const isDurable = term === message.term && vote === message.to;
+      hold(DURABLE, isDurable, `${host.id} votes before it is durable`);
     }
     if (message.type === "vote" && !message.pre) {
-      assert.deepEqual([term, vote], [message.term, host.id], `${host.id} runs before it is durable`);
+      const isDurable = term === message.term && vote === host.id;
+      hold(DURABLE, isDurable, `${host.id} runs before it is durable`);
       const durable = host.disk.start.index + host.disk.entries.length;
-      assert.ok(
+      hold(
+        DURABLE,
         message.lastIndex <= durable,
         `${host.id} claims ${message.lastIndex}, has ${durable} on disk`,
       );
@@ -80,9 +99,12 @@ export class Invariants {
   onApplied(host: Host, entry: Applied): void {
     const known = this.#applied[entry.index] as Applied | undefined;
     if (known === undefined) this.#applied[entry.index] = entry;
-    else assert.deepEqual(entry, known, `${host.id} applies something else at ${entry.index}`);
+    else {
+      const isSame = entry.term === known.term && entry.text === known.text;
+      hold(STATE_MACHINE, isSame, `${host.id} applies something else at ${entry.index}`);
+    }
     const durable = host.disk.start.index + host.disk.entries.length;
-    assert.ok(entry.index <= durable, `${host.id} applies ${entry.index}, has ${durable} on disk`);
+    hold(DURABLE, entry.index <= durable, `${host.id} applies ${entry.index}, has ${durable} on disk`);
   }
 
   onReadAsked(context: number): void {
@@ -92,11 +114,20 @@ export class Invariants {
   /** Linearizability: a read sees all that was committed before it was asked for. */
   onRead({ context, index }: ReadState): void {
     const floor = this.#reads.get(context);
-    assert.ok(floor !== undefined, `read ${context} is answered twice, or was never asked for`);
+    if (floor === undefined) {
+      throw new Violation(
+        "each command is answered once",
+        `read ${context} is answered twice, or was never asked for`,
+      );
+    }
     this.#reads.delete(context);
     if (index === 0) return;
     this.readsAnswered += 1;
-    assert.ok(index >= floor, `a read is answered at ${index}, ${floor} was committed before it`);
+    hold(
+      "linearizability",
+      index >= floor,
+      `a read is answered at ${index}, ${floor} was committed before it`,
+    );
   }
 
   /** A crash takes the reads under way along. */
@@ -121,12 +152,17 @@ export class Invariants {
         return term > raft.term || (term === raft.term && vote === id);
       });
       const isElected = half.length === 0 || possible.length > half.length / 2;
-      assert.ok(isElected, `${id} leads term ${raft.term}: of ${half.join()} only ${possible.join()} voted`);
+      hold(
+        ELECTION,
+        isElected,
+        `${id} leads term ${raft.term}: of ${half.join()} only ${possible.join()} voted`,
+      );
     }
     const members = new Set([...voters, ...votersOutgoing, ...raft.configuration.learners]);
     members.delete(id);
     const served = raft.status().progress.map((member) => member.id);
-    assert.deepEqual(new Set(served), members, `${id} serves others than the members of its configuration`);
+    const isSame = served.length === members.size && served.every((member) => members.has(member));
+    hold("members are served", isSame, `${id} serves others than the members of its configuration`);
   }
 
   #prevTerm(host: Host, { index }: Entry): number {
@@ -137,13 +173,17 @@ export class Invariants {
     const { raft } = host;
     const seen = this.#commitSeen.get(host.id) ?? 0;
     if (raft.commit === seen) return;
-    assert.ok(raft.commit > seen, `${host.id} takes its commit index back from ${seen} to ${raft.commit}`);
+    hold(
+      STATE_MACHINE,
+      raft.commit > seen,
+      `${host.id} takes its commit index back from ${seen} to ${raft.commit}`,
+    );
     this.#commitSeen.set(host.id, raft.commit);
     const from = Math.max(seen + 1, raft.status().firstIndex - 1, 1);
     for (let index = from; index <= raft.commit; index += 1) {
       const { term } = raft.metaAt(logIndex(index));
       this.#committed[index] ??= term;
-      assert.equal(term, this.#committed[index], `${host.id} commits another entry at ${index}`);
+      hold(STATE_MACHINE, term === this.#committed[index], `${host.id} commits another entry at ${index}`);
     }
     if (raft.role === "leader") this.#checkQuorumHas(raft.configuration, raft.commit);
   }
@@ -154,7 +194,8 @@ export class Invariants {
     for (const voters of [configuration.voters, configuration.votersOutgoing]) {
       if (voters.length === 0) continue;
       const holders = voters.filter((id) => this.#hasOnDisk(this.#hosts.get(id)!, index, term));
-      assert.ok(
+      hold(
+        DURABLE,
         holders.length > voters.length / 2,
         `${index} of term ${term} is committed, but of ${voters.join()} only ${holders.join()} have it on disk`,
       );
@@ -171,15 +212,23 @@ export class Invariants {
     const { raft } = host;
     this.#leadsSeen.set(host.id, raft.term);
     const other = this.#leaders.get(raft.term) ?? host.id;
-    assert.equal(host.id, other, `two leaders in term ${raft.term}`);
+    hold(ELECTION, host.id === other, `two leaders in term ${raft.term}`);
     this.#leaders.set(raft.term, host.id);
     this.#checkElectedBy(host);
     for (let index: number = raft.status().firstIndex; index <= this.committedIndex; index += 1) {
       const committed = this.#committed[index];
       if (committed >= raft.term) continue;
-      assert.ok(index <= raft.lastIndex, `leader ${host.id} of term ${raft.term} lacks ${index}`);
+      hold(
+        "leader completeness",
+        index <= raft.lastIndex,
+        `leader ${host.id} of term ${raft.term} lacks ${index}`,
+      );
       const { term } = raft.metaAt(logIndex(index));
-      assert.equal(term, committed, `leader ${host.id} of term ${raft.term} has another entry at ${index}`);
+      hold(
+        "leader completeness",
+        term === committed,
+        `leader ${host.id} of term ${raft.term} has another entry at ${index}`,
+      );
     }
   }
 }

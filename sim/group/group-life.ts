@@ -3,32 +3,38 @@
  * and lose what was not written, links break, members change, logs are compacted. After every step the
  * invariants are checked; at the end everything heals, and the group must come to agree.
  */
-import assert from "node:assert/strict";
-import type { Configuration, Message } from "../../../src/codec/raft-types.js";
-import { latin1ToBytes } from "../../../src/core/bytes.js";
-import { logIndex, type ReplicaId, replicaId, term } from "../../../src/core/ids.js";
-import type { RestoredState } from "../../../src/raft/types.js";
-import { Seeded } from "../../support/seeded.js";
-import { Host, throughCodec } from "./host.js";
+
+import { decodeMessage, encodeMessage } from "../../src/codec/raft-message.js";
+import type { Configuration, Message } from "../../src/codec/raft-types.js";
+import { concatBytes, latin1ToBytes } from "../../src/core/bytes.js";
+import { crc32c } from "../../src/core/crc32c.js";
+import { logIndex, type ReplicaId, replicaId, term } from "../../src/core/ids.js";
+import type { RestoredState } from "../../src/raft/types.js";
+import { Violation } from "../checks/violation.js";
+import { SeededRandom } from "../world/random.js";
+import { Trace } from "../world/trace.js";
+import { Host } from "./host.js";
 import { Invariants } from "./invariants.js";
 
-export interface SimulationOptions {
+export interface GroupLifeOptions {
   readonly seed: number;
   readonly steps: number;
+  /** Reads by lease (§6.4.1), and clocks that run at one speed. */
   readonly isLease: boolean;
+  /** Gets the timeline, line by line. */
   readonly trace?: (line: string) => void;
 }
 
-type Action = (simulation: Simulation) => void;
+type Action = (life: GroupLife) => void;
 
 const ELECTION_TICKS = 8;
 const REPLICAS_MAX = 5;
 /** More messages under way than this and the oldest are lost: what is repeated must not drown what is new. */
 const NETWORK_MAX = 200;
 
-export class Simulation {
-  readonly #random: Seeded;
-  readonly #options: SimulationOptions;
+export class GroupLife {
+  readonly #random: SeededRandom;
+  readonly #options: GroupLifeOptions;
   readonly #hosts = new Map<ReplicaId, Host>();
   readonly #ids: ReplicaId[] = [];
   readonly invariants: Invariants;
@@ -36,15 +42,24 @@ export class Simulation {
   readonly #down = new Set<ReplicaId>();
   readonly #cut = new Set<string>();
   #lossProbability = 0;
+  #stepsDone = 0;
+  /** By each replica, on the whole. */
+  ticks = 0;
+  /** Proposals that a leader took. */
+  writes = 0;
+  /** By name: what was done to the group. */
+  readonly faults = new Map<string, number>();
   #nextValue = 1;
   #nextRead = 1;
   readonly #readsOf = new Map<ReplicaId, number[]>();
+  readonly #trace: Trace;
   readonly #actions: readonly (readonly [weight: number, action: Action])[];
   readonly #weightTotal: number;
 
-  constructor(options: SimulationOptions) {
+  constructor(options: GroupLifeOptions) {
     this.#options = options;
-    this.#random = new Seeded(options.seed);
+    this.#random = new SeededRandom(options.seed);
+    this.#trace = new Trace(() => this.#stepsDone, options.trace);
     this.invariants = new Invariants(this.#hosts);
     const votersAtStart = this.#random.pick([1, 3, 3, 3, 4, 5]);
     for (let i = 1; i <= REPLICAS_MAX; i += 1) this.#ids.push(replicaId(i));
@@ -77,6 +92,7 @@ export class Simulation {
 
   run(): void {
     for (let i = 0; i < this.#options.steps; i += 1) {
+      this.#stepsDone += 1;
       this.#pickAction()(this);
       this.#settle();
     }
@@ -106,11 +122,15 @@ export class Simulation {
       onMessage: (message) => this.#send(host, message),
       onReadState: (state) => this.invariants.onRead(state),
       onApplied: (entry) => this.invariants.onApplied(host, entry),
-      onRole: (change) => this.#trace(id, `${change.role} of ${change.leader} in term ${change.term}`),
+      onRole: (change) => this.#tell(id, `${change.role} of ${change.leader} in term ${change.term}`),
       onReady: ({ append }) => append !== undefined && this.invariants.onAppend(host, append),
     });
     this.#hosts.set(id, host);
     this.#readsOf.set(id, []);
+  }
+
+  #count(fault: string): void {
+    this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
   }
 
   #pickAction(): Action {
@@ -132,8 +152,17 @@ export class Simulation {
     }
   }
 
-  #trace(id: ReplicaId | 0, text: string): void {
-    this.#options.trace?.(`${id}: ${text}`);
+  #tell(id: ReplicaId, text: string): void {
+    this.#trace.tell(`${id}`, text);
+  }
+
+  /** Equal for two lives of a seed: of every event. */
+  get digest(): string {
+    return this.#trace.digest;
+  }
+
+  get events(): number {
+    return this.#trace.events;
   }
 
   #anyHost(): Host | undefined {
@@ -166,24 +195,27 @@ export class Simulation {
 
   #receive(message: Message): void {
     if (this.#down.has(message.to) || this.#cut.has(`${message.from}>${message.to}`)) return;
-    this.#trace(message.to, `from ${message.from} ${JSON.stringify(message)}`);
-    this.#hosts.get(message.to)!.raft.step(throughCodec(message));
+    const bytes = concatBytes(encodeMessage(message));
+    this.#trace.note(message.from, message.to, crc32c(bytes));
+    if (this.#trace.isWritten) this.#trace.say(`${message.to}`, `hears ${JSON.stringify(message)}`);
+    this.#hosts.get(message.to)!.raft.step(decodeMessage(bytes));
   }
 
   #write(): void {
     const writing = this.#ids.filter((id) => this.#hosts.get(id)!.appends.length > 0);
     if (writing.length === 0) return;
     const host = this.#hosts.get(this.#random.pick(writing))!;
-    this.#trace(host.id, `append ${host.appends[0].number} durable`);
+    this.#tell(host.id, `append ${host.appends[0].number} durable`);
     host.writeNext();
   }
 
   /** Leases trust clocks: with one, all tick together. */
   #tick(): void {
+    this.ticks += this.#options.isLease ? 1 : 1 / REPLICAS_MAX;
     if (!this.#options.isLease) return this.#anyHost()?.raft.tick();
     for (const host of this.#hosts.values()) {
       if (this.#down.has(host.id)) continue;
-      this.#trace(host.id, "tick");
+      this.#tell(host.id, "tick");
       host.raft.tick();
     }
   }
@@ -191,14 +223,16 @@ export class Simulation {
   #propose(): void {
     const host = this.#anyLeader() ?? this.#anyHost();
     const result = host?.raft.propose(latin1ToBytes(`v${this.#nextValue++}`));
-    if (host !== undefined && result?.ok === true) this.#trace(host.id, `proposed at ${result.index}`);
+    if (host === undefined || result?.ok !== true) return;
+    this.writes += 1;
+    this.#tell(host.id, `proposed at ${result.index}`);
   }
 
   #read(): void {
     const host = this.#random.chance(0.5) ? this.#anyLeader() : this.#anyHost();
     if (host === undefined) return;
     const context = this.#nextRead++;
-    this.#trace(host.id, `read ${context} asked`);
+    this.#tell(host.id, `read ${context} asked`);
     this.#readsOf.get(host.id)!.push(context);
     this.invariants.onReadAsked(context);
     host.raft.readIndex(context);
@@ -214,7 +248,7 @@ export class Simulation {
     }
     const write = host.snapshotWrites.shift();
     if (write === undefined) return;
-    this.#trace(host.id, `stores piece ${write.offsetBytes} of ${write.meta.index}, done ${write.done}`);
+    this.#tell(host.id, `stores piece ${write.offsetBytes} of ${write.meta.index}, done ${write.done}`);
     if (this.#random.chance(0.05)) host.raft.snapshotRejected(write.meta);
     else host.storePiece(write);
   }
@@ -223,7 +257,7 @@ export class Simulation {
     const host = this.#anyHost();
     if (host === undefined || host.lastApplied === 0) return;
     const index = this.#random.chance(0.3) ? 0 : 1 + this.#random.below(host.lastApplied);
-    this.#trace(host.id, `checkpoint at ${host.lastApplied}, compaction to ${index}`);
+    this.#tell(host.id, `checkpoint at ${host.lastApplied}, compaction to ${index}`);
     host.compact(index);
   }
 
@@ -232,7 +266,8 @@ export class Simulation {
     const host = this.#anyHost();
     if (host === undefined) return;
     const survivors = this.#random.below(host.appends.length + 1);
-    this.#trace(host.id, `crash, ${survivors} of ${host.appends.length} appends survive`);
+    this.#count("crash");
+    this.#tell(host.id, `crash, ${survivors} of ${host.appends.length} appends survive`);
     host.crash(survivors);
     this.#down.add(host.id);
     this.invariants.onCrash(host, this.#readsOf.get(host.id)!.splice(0));
@@ -248,11 +283,12 @@ export class Simulation {
 
   #restartHost(id: ReplicaId): void {
     this.#down.delete(id);
-    this.#trace(id, "restart");
+    this.#tell(id, "restart");
     this.#hosts.get(id)!.restart();
   }
 
   #cutLink(): void {
+    this.#count("cut");
     this.#cut.add(`${this.#random.pick(this.#ids)}>${this.#random.pick(this.#ids)}`);
   }
 
@@ -260,7 +296,8 @@ export class Simulation {
   #cutOff(): void {
     const id = (this.#random.chance(0.6) ? this.#anyLeader() : this.#anyHost())?.id;
     if (id === undefined) return;
-    this.#trace(id, "cut off");
+    this.#count("cut off");
+    this.#tell(id, "cut off");
     const isNoticed = this.#random.chance(0.5);
     for (const other of this.#ids) {
       this.#cut.add(`${id}>${other}`).add(`${other}>${id}`);
@@ -279,7 +316,8 @@ export class Simulation {
     const leader = this.#anyLeader();
     if (leader === undefined || voters.length === 0) return;
     const result = leader.raft.proposeConfiguration({ voters, votersOutgoing: [], learners });
-    this.#trace(leader.id, `voters ${voters.join()} learners ${learners.join()}: ${JSON.stringify(result)}`);
+    this.#count("members");
+    this.#tell(leader.id, `voters ${voters.join()} learners ${learners.join()}: ${JSON.stringify(result)}`);
   }
 
   #transfer(): void {
@@ -301,7 +339,8 @@ export class Simulation {
       for (const host of this.#served()) host.raft.tick();
       this.#exchange();
     }
-    assert.fail(`no agreement: ${JSON.stringify([...this.#hosts.values()].map((h) => h.raft.status()))}`);
+    const seen = [...this.#hosts.values()].map(({ raft }) => raft.status());
+    throw new Violation("liveness", `no agreement: ${JSON.stringify(seen)}`);
   }
 
   /**

@@ -1,16 +1,16 @@
 /**
- * A replica with the host that the consensus core needs, for tests: a disk that loses what was not written
+ * A replica with the host that the consensus core needs, for a life of one group: a disk that loses what was not written
  * yet, a state machine that is durable up to its last checkpoint, snapshots in small pieces.
  *
  * Nothing happens by itself: `turn` takes what the core wants, `writeNext` makes the oldest append durable.
  */
 import assert from "node:assert/strict";
-import { decodeMessage, encodeMessage } from "../../../src/codec/raft-message.js";
-import type { Entry, HardState, Message, SnapshotMeta } from "../../../src/codec/raft-types.js";
-import { concatBytes, latin1ToBytes } from "../../../src/core/bytes.js";
-import { type LogIndex, logIndex, type ReplicaId } from "../../../src/core/ids.js";
-import { Raft } from "../../../src/raft/raft.js";
-import { restoreState } from "../../../src/raft/restore.js";
+import { decodeMessage, encodeMessage } from "../../src/codec/raft-message.js";
+import type { Entry, HardState, Message, SnapshotMeta } from "../../src/codec/raft-types.js";
+import { concatBytes, latin1ToBytes } from "../../src/core/bytes.js";
+import { type LogIndex, logIndex, type ReplicaId } from "../../src/core/ids.js";
+import { Raft } from "../../src/raft/raft.js";
+import { restoreState } from "../../src/raft/restore.js";
 import type {
   Append,
   RaftOptions,
@@ -19,7 +19,7 @@ import type {
   RestoredState,
   SnapshotRead,
   SnapshotWrite,
-} from "../../../src/raft/types.js";
+} from "../../src/raft/types.js";
 
 /** One entry as the state machine saw it. */
 export interface Applied {
