@@ -51,4 +51,11 @@ export const REGRESSIONS: readonly Regression[] = [
     about:
       "what superseded a log was written without its term: the restart after the next failed (raft/persistence)",
   },
+  {
+    seed: 10001,
+    scenario: "any",
+    durationMs: 20_000,
+    about:
+      "a read that followed another of a pipeline while its node stopped was never answered (node/own-reads)",
+  },
 ];

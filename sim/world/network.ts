@@ -157,9 +157,9 @@ export class Network {
     const waiting = this.#waiting.get(direction);
     if (waiting === undefined) return;
     this.#waiting.delete(direction);
-    const delayMs = this.#random.unit();
-    this.#lastMs.set(direction, Math.max(this.#world.nowMs + delayMs, this.#lastMs.get(direction) ?? 0));
-    for (const arrive of waiting) this.#world.schedule(delayMs, arrive);
+    const atMs = this.#world.nowMs + this.#random.unit();
+    this.#lastMs.set(direction, Math.max(atMs, this.#lastMs.get(direction) ?? 0));
+    for (const arrive of waiting) this.#world.scheduleAt(atMs, arrive);
   }
 
   #isUp(a: NodeId, b: NodeId): boolean {
@@ -227,14 +227,14 @@ export class Network {
       if (this.#stalled.has(direction)) this.#wait(direction, arrive);
       else this.#tell(to, (events) => isCurrent() && hand(events));
     };
-    let delayMs = this.#delayMs(from, to);
-    if (isOutOfOrder) delayMs += OUT_OF_ORDER_MS * this.#random.unit();
+    let atMs = nowMs + this.#delayMs(from, to);
+    if (isOutOfOrder) atMs += OUT_OF_ORDER_MS * this.#random.unit();
     else {
-      // Never before the frame in front.
-      delayMs = Math.max(delayMs, (this.#lastMs.get(direction) ?? 0) - nowMs);
-      this.#lastMs.set(direction, nowMs + delayMs);
+      // Never before the frame in front, and be it by the rounding of a time.
+      atMs = Math.max(atMs, this.#lastMs.get(direction) ?? 0);
+      this.#lastMs.set(direction, atMs);
     }
-    this.#world.schedule(delayMs, arrive);
+    this.#world.scheduleAt(atMs, arrive);
   }
 
   #wait(direction: string, arrive: () => void): void {

@@ -34,7 +34,12 @@ export class World {
   }
 
   schedule(delayMs: number, run: () => void): void {
-    const event = { atMs: this.nowMs + delayMs, order: this.#order, run };
+    this.scheduleAt(this.nowMs + delayMs, run);
+  }
+
+  /** What is due at the same time runs in the order in which it was scheduled. */
+  scheduleAt(atMs: number, run: () => void): void {
+    const event = { atMs, order: this.#order, run };
     this.#order += 1;
     // A binary heap.
     const heap = this.#events;

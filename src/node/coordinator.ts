@@ -12,7 +12,7 @@ import type { ScanCursors } from "../commands/scan-cursor.js";
 import { COMMANDS } from "../commands/table.js";
 import { Args, type CommandSpec, type QueryPlan, type Resolved } from "../commands/types.js";
 import { assert } from "../core/assert.js";
-import { copyBytes } from "../core/bytes.js";
+import { copyBytes, type Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { type GroupId, groupOf, type NodeId, partitionId } from "../core/ids.js";
 import { oneMeaning } from "../document/meanings.js";
@@ -26,7 +26,7 @@ import type { ReadGuarantee } from "./partition-reader.js";
 import { answer } from "./pending.js";
 import type { Requests } from "./requests.js";
 import { retainReply } from "./retain-reply.js";
-import { SnapshotReads } from "./snapshot-reads.js";
+import { type Entries, SnapshotReads } from "./snapshot-reads.js";
 import { TransactionRunner } from "./transaction-runner.js";
 
 /** A command on its way: where, and with which guarantees. */
@@ -45,7 +45,8 @@ export class Coordinator {
   readonly #cursors: ScanCursors;
   readonly #reads: SnapshotReads;
   readonly transactions: TransactionRunner;
-  #openTransactions = 0;
+  /** Commands between two steps of a transaction or of a read under its lock. */
+  #inSteps = 0;
 
   constructor(requests: Requests, clock: Clock, random: Random, cursors: ScanCursors, self: NodeId) {
     this.#requests = requests;
@@ -55,13 +56,13 @@ export class Coordinator {
     this.#reads = new SnapshotReads({
       requests,
       clock,
-      readLocked: async (keys, route) => await this.transactions.readLocked(keys, route),
+      readLocked: async (keys, route) => await this.#readLocked(keys, route),
     });
   }
 
-  /** No command waits between two steps of its transaction. */
+  /** No command waits between two steps. */
   get isIdle(): boolean {
-    return this.#openTransactions === 0;
+    return this.#inSteps === 0;
   }
 
   /** `args` must stay as they are until `done` is called. */
@@ -74,7 +75,7 @@ export class Coordinator {
         this.#gather(spec, args, route, done);
         break;
       case "transaction":
-        this.#openTransactions += 1;
+        this.#inSteps += 1;
         this.#transact(spec, args, route).then(
           (reply) => this.#onTransacted(reply, done),
           (error: unknown) => this.#onTransacted(asReply(error), done),
@@ -94,7 +95,7 @@ export class Coordinator {
   }
 
   #onTransacted(reply: Reply, done: Done): void {
-    this.#openTransactions -= 1;
+    this.#inSteps -= 1;
     done(reply);
   }
 
@@ -149,6 +150,15 @@ export class Coordinator {
       return;
     }
     this.#reads.look(plan.paths, route, new QueryRun(plan, args.bytesUsed, sink, context));
+  }
+
+  async #readLocked(keys: readonly Key[], route: Route): Promise<Entries> {
+    this.#inSteps += 1;
+    try {
+      return await this.transactions.readLocked(keys, route);
+    } finally {
+      this.#inSteps -= 1;
+    }
   }
 
   async #transact(spec: CommandSpec, args: Args, route: Route): Promise<Reply> {

@@ -87,6 +87,7 @@ export class OwnReads {
   readonly #growing = new GrowingKey();
   readonly #asked = new Set<GroupTurn>();
   #open = 0;
+  #isClosed = false;
 
   constructor(host: OwnReadsHost, longWay: LongWay) {
     this.#host = host;
@@ -124,7 +125,7 @@ export class OwnReads {
 
   /** Goes with the others of this turn. False when the paths cannot be read here. */
   #join(paths: readonly Meanings[], route: Route, sink: PathSink): boolean {
-    if (route.guarantee === "stale" || this.#open >= OPEN_READS_MAX) return false;
+    if (route.guarantee === "stale" || this.#isClosed || this.#open >= OPEN_READS_MAX) return false;
     const turns = this.#turns;
     const read = new OwnRead(paths, route, sink, turns);
     for (const path of paths) {
@@ -183,8 +184,10 @@ export class OwnReads {
     for (const turn of this.#asked) if (nowMs - turn.askedMs > CONFIRM_MS) this.#onConfirmed(turn, false);
   }
 
-  /** Whatever is under way is to be read another way. */
+  /** Whatever is under way, and whatever comes from now on, is to be read another way. */
   close(): void {
+    // Commands that wait for those answered here start now: they must find nothing to join.
+    this.#isClosed = true;
     for (const turn of [...this.#asked, ...this.#gathering.values()]) this.#onConfirmed(turn, false);
     this.#gathering.clear();
   }

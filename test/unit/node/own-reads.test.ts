@@ -324,6 +324,21 @@ test("a read that cannot be carried out here leaves the others of its turn as th
   );
 });
 
+test("what is asked while those under way are ended goes the long way, too", async () => {
+  const here = await Here.open();
+  let next: (() => Outcome | undefined) | undefined;
+  here.reads.look([oneMeaning(a, [])], ROUTE, {
+    onResolved() {
+      // As a pipeline does: a command that waited for this one.
+      next = here.look([a, b]);
+    },
+  });
+  here.reads.flush();
+  here.reads.close();
+  assert.equal(next?.(), "long way");
+  assert.equal(here.reads.pending, 0);
+});
+
 test("a lock, an overdue key, no leader, and a replica that has gone lead to the long way", async () => {
   const cases: Readonly<Record<string, (here: Here) => void>> = {
     lock: (here) => {
