@@ -58,4 +58,11 @@ export const REGRESSIONS: readonly Regression[] = [
     about:
       "a read that followed another of a pipeline while its node stopped was never answered (node/own-reads)",
   },
+  {
+    seed: 10575,
+    scenario: "any",
+    durationMs: 8_000,
+    about:
+      "after a restart a node went back to a map with a keyspace whose groups it had removed (node/keeper)",
+  },
 ];

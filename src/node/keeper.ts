@@ -84,22 +84,32 @@ export class GroupKeeper {
     // After a restart the map is read as of some time ago first: what it does not know yet is not dropped.
     const isDropped = (id: GroupId) =>
       id !== META_GROUP && keyspaceOf(id) < map.nextKeyspace && !kept.has(keyspaceOf(id));
-    for (const group of this.#groups.all()) {
-      if (!isDropped(group.id)) continue;
+    const { diskEngine, memoryEngine, recovered } = this.#options;
+    const open = [...this.#groups.all()].filter((group) => isDropped(group.id));
+    const logged = [...recovered.keys()].filter(isDropped);
+    const stored = await Promise.all(
+      [diskEngine, memoryEngine].map(async (engine) => ({
+        engine,
+        ids: (await engine.listGroups()).filter(isDropped),
+      })),
+    );
+    if (open.length + logged.length + stored[0].ids.length + stored[1].ids.length === 0) return;
+    // A restart must not go back to a map with the keyspace, for it would find its groups empty, and their votes gone.
+    await this.#groups.get(META_GROUP)?.recordCommitted();
+    for (const group of open) {
       this.#groups.remove(group.id);
       onRemoved(group.id);
       await group.close();
       await this.#forget(group.id);
     }
-    for (const engine of [this.#options.diskEngine, this.#options.memoryEngine]) {
-      for (const id of await engine.listGroups()) {
-        if (!isDropped(id)) continue;
+    for (const { engine, ids } of stored) {
+      for (const id of ids) {
         // First the log, then the state: a crash between the two leaves what can be gone on with.
         await this.#forget(id);
         await (await engine.openGroup(id)).destroy();
       }
     }
-    for (const id of this.#options.recovered.keys()) if (isDropped(id)) await this.#forget(id);
+    for (const id of logged) await this.#forget(id);
   }
 
   /** Resolves once the log has durably let go of the group. */

@@ -54,6 +54,8 @@ export class Membership {
   #map: ClusterMap = NO_MAP;
   #memberByNumber: (Member | undefined)[];
   #keeper: GroupKeeper | undefined;
+  /** The groups have been opened and closed as the map says. */
+  #following: Promise<void> | undefined;
   #incarnation = 0;
   #addresses = { respAddress: "", httpAddress: "" };
   #askedMs = Number.NEGATIVE_INFINITY;
@@ -73,7 +75,10 @@ export class Membership {
   async start(keeper: GroupKeeper, incarnation: number): Promise<void> {
     this.#keeper = keeper;
     this.#incarnation = incarnation;
+    // The map as of all that is known to be committed: an older one may name keyspaces whose data are gone.
+    this.#options.groups.get(META_GROUP)?.advance();
     await this.#follow();
+    await this.#following;
   }
 
   /** Where clients reach this node; the map is to say so. */
@@ -169,12 +174,13 @@ export class Membership {
     transport.setPeers(new Map(peers.map((peer) => [peer.id, peer.peerAddress])));
     router.follow(map);
     requests.closeDropped();
-    await this.#keeper?.follow(
+    this.#following = this.#keeper?.follow(
       map,
       (keyspace, partition) => keyspace.placement[partition].includes(self),
       map.valueBytesMax,
       onRemoved,
     );
+    await this.#following;
   }
 
   #isReplaced(map: ClusterMap): boolean {

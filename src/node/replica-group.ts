@@ -59,6 +59,8 @@ export class ReplicaGroup {
   #checkpointed: SnapshotMeta | undefined;
   #trimmedTo: LogIndex = logIndex(0);
   #nextRead = 1;
+  /** Wait for the next append to be durable. */
+  #recordedWaiters: (() => void)[] = [];
   /** Confirmation asked for, by context. */
   readonly #unconfirmed = new Map<number, ReadReady>();
   /** Confirmed at an index that is not applied yet; in order of index. */
@@ -100,6 +102,15 @@ export class ReplicaGroup {
     const result = this.core.propose(batch);
     this.#host.wake(this);
     return result;
+  }
+
+  /** Resolves once the log says what is known here to be committed: a restart applies all of that before anything else. */
+  async recordCommitted(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#recordedWaiters.push(resolve);
+      this.core.recordCommit();
+      this.#host.wake(this);
+    });
   }
 
   /** Calls `ready` once everything that was committed when this was called has been applied here. */
@@ -200,7 +211,10 @@ export class ReplicaGroup {
 
   #append(append: Append): void {
     const { hardState, entries, snapshot } = append;
+    const waiters = this.#recordedWaiters;
+    if (waiters.length > 0) this.#recordedWaiters = [];
     this.#host.log.append({ group: this.id, hardState, entries, snapshot }, () => {
+      for (const recorded of waiters) recorded();
       for (const message of append.messages) this.#host.sendMessage(this, message);
       this.core.appended(append.number);
       this.#host.wake(this);

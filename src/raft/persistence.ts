@@ -50,6 +50,8 @@ export class Persistence {
   #handedVote: ReplicaId;
   #handedCommit: LogIndex;
   #snapshot: SnapshotMeta | undefined;
+  /** The commit index is to be written though nothing else is. */
+  #isCommitDue = false;
   #promises: Message[] = [];
   readonly #underWay: AppendUnderWay[] = [];
   #lastNumber = 0;
@@ -84,8 +86,14 @@ export class Persistence {
       this.#handedIndex < this.#log.lastIndex ||
       this.#handedTerm !== state.term ||
       this.#handedVote !== state.vote ||
-      this.#snapshot !== undefined
+      this.#snapshot !== undefined ||
+      this.#isCommitDue
     );
+  }
+
+  /** The next append is to say what is committed, and there is to be one. */
+  recordCommit(): void {
+    this.#isCommitDue = true;
   }
 
   /** Sends a promise once all that this replica knows now is durable: to `messages` when it is already. */
@@ -118,7 +126,10 @@ export class Persistence {
     const entries = this.#log.slice(logIndex(this.#handedIndex + 1), this.#log.lastIndex);
     const { term, vote, commit } = state;
     const isStateNew =
-      this.#handedTerm !== term || this.#handedVote !== vote || this.#handedCommit !== commit;
+      this.#isCommitDue ||
+      this.#handedTerm !== term ||
+      this.#handedVote !== vote ||
+      this.#handedCommit !== commit;
     const number = this.#lastNumber + 1;
     const append: Append = {
       number,
@@ -134,6 +145,7 @@ export class Persistence {
     this.#handedVote = vote;
     this.#handedCommit = commit;
     this.#snapshot = undefined;
+    this.#isCommitDue = false;
     this.#promises = [];
     return append;
   }

@@ -171,6 +171,10 @@ export class Raft implements RaftCore {
     };
   }
 
+  recordCommit(): void {
+    this.#replica.persistence.recordCommit();
+  }
+
   appended(number: number): void {
     const replica = this.#replica;
     replica.persistence.confirm(number, replica.messages);

@@ -153,6 +153,8 @@ export interface RaftCore {
   reportUnreachable(member: ReplicaId): void;
   hasReady(): boolean;
   ready(): Ready;
+  /** The next `Append` is to say what is committed, so that a restart knows; there will be one. */
+  recordCommit(): void;
   /** The `Append` with this number is durable. */
   appended(number: number): void;
   /** The state machine has applied everything up to `index`. */

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SimCluster } from "../../../sim/cluster/cluster.js";
-import { pass, startedCluster, until } from "./scenario.js";
+import { keyspaceOf } from "../../../src/core/ids.js";
+import { ask, pass, startedCluster, until } from "./scenario.js";
 
 /** Who leads, of every group as every node sees it. */
 function leaders(cluster: SimCluster): string[] {
@@ -54,3 +55,58 @@ test("a node that comes back is ready at once, and moves no leader", async () =>
     assert.deepEqual(leaders(cluster).slice(0, before.length / 2), before.slice(0, before.length / 2));
   }
 });
+
+test("a keyspace whose data are gone does not come back with a restart", async () => {
+  for (let seed = 1; seed <= 4; seed += 1) {
+    const cluster = await startedCluster({ seed, partitions: 1 });
+    const [first] = cluster.nodes;
+    assert(first.node !== undefined);
+    const created = await within(
+      cluster,
+      first.node.createKeyspace({
+        name: "short-lived",
+        consistency: "strong",
+        storage: "disk",
+        replicas: 3,
+        partitions: 2,
+      }),
+    );
+    assert.equal(await ask(cluster, first, ["SET", "key", "value"], { keyspace: created.id }), "OK");
+    if (seed % 2 === 0) await stopAndStart(cluster);
+    await within(cluster, first.node.dropKeyspace("short-lived"));
+    const isGone = () =>
+      cluster.nodes.every(({ durable }) =>
+        [...durable.log.keys(), ...durable.stores.disk.keys()].every((id) => keyspaceOf(id) !== created.id),
+      );
+    await until(cluster, "nothing is left of it", isGone);
+    for (const sim of cluster.nodes) cluster.crash(sim);
+    // Alone, it hears of nobody what is committed.
+    cluster.startSoon(first);
+    const opened = () => first.node?.status().partitions.map(({ keyspace }) => keyspace) ?? [];
+    await until(cluster, "it has opened its groups", () => opened().length > 0);
+    assert(!opened().includes(created.id), `seed ${seed}: keyspaces ${opened().join(" ")}`);
+  }
+});
+
+/** So that checkpoints hold what there is now. */
+async function stopAndStart(cluster: SimCluster): Promise<void> {
+  let stopped = 0;
+  for (const sim of cluster.nodes) {
+    cluster.stop(sim, () => {
+      stopped += 1;
+    });
+  }
+  await until(cluster, "all have stopped", () => stopped === cluster.nodes.length);
+  await cluster.startAll();
+  await until(cluster, "all are ready again", () => cluster.isReady);
+}
+
+/** What `promise` gives, in simulated time. */
+async function within<T>(cluster: SimCluster, promise: Promise<T>): Promise<T> {
+  let isDone = false;
+  const ended = promise.finally(() => {
+    isDone = true;
+  });
+  await until(cluster, "it is done", () => isDone);
+  return await ended;
+}
