@@ -17,7 +17,7 @@ await runMain(async () => {
     const asked = name === undefined || name === "--help" ? "" : `There is no benchmark ${name}. `;
     throw new SetupError(`${asked}Benchmarks: ${names.join(", ") || "none"}. Run: npm run bench -- NAME`);
   }
-  setUp({ projects: [...productProjects(), "bench"], note: (text) => console.error(text) });
+  await setUp({ projects: [...productProjects(), "bench"], note: (text) => console.error(text) });
   const main = join(root, "dist/bench", name, "main.js");
   process.argv = [process.execPath, main, ...args];
   await import(pathToFileURL(main).href);

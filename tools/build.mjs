@@ -6,8 +6,8 @@ import "./lib/node-version.mjs";
 import { checkLayers } from "./checks/layers.mjs";
 import { root, runMain, SetupError, setUp } from "./lib/setup.mjs";
 
-await runMain(() => {
+await runMain(async () => {
   const problems = checkLayers(root);
   if (problems.length > 0) throw new SetupError(problems.join("\n"));
-  setUp({ note: (text) => console.error(text) });
+  await setUp({ note: (text) => console.error(text) });
 });

@@ -5,6 +5,6 @@ import { pathToFileURL } from "node:url";
 import { productProjects, root, runMain, setUp } from "./lib/setup.mjs";
 
 await runMain(async () => {
-  setUp({ projects: [...productProjects(), "sim"], note: (text) => console.error(text) });
+  await setUp({ projects: [...productProjects(), "sim"], note: (text) => console.error(text) });
   await import(pathToFileURL(join(root, "dist/sim/main.js")).href);
 });

@@ -22,7 +22,7 @@ function stopWithNpm() {
 }
 
 await runMain(async () => {
-  setUp({ note: (text) => console.error(text) });
+  await setUp({ note: (text) => console.error(text) });
   if (process.env.npm_lifecycle_event === "start") stopWithNpm();
   process.argv = [process.execPath, mainPath, "cluster", ...process.argv.slice(2)];
   await import(pathToFileURL(mainPath).href);

@@ -76,7 +76,7 @@ await runMain(async () => {
       stopping.abort();
     });
   }
-  install({ note: (text) => write(`${text}\n`) });
+  await install({ note: (text) => write(`${text}\n`) });
 
   const checks = words.length === 0 ? CHECKS : CHECKS.filter(([name]) => name === "types");
   let compiled = true;

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { freePorts } from "../support/ports.js";
@@ -31,18 +31,14 @@ function whyNoClone(): string | undefined {
   return status === 0 ? undefined : "this directory is no git repository: no clone is made";
 }
 
-/** `npm start` in `directory`, as npm runs it. */
+/** `npm start` in `directory`, in a process group of its own, as a terminal would run it. */
 class Started {
   readonly #child: ChildProcess;
   readonly ended: Promise<number | null>;
   output = "";
 
   constructor(t: TestContext, directory: string, args: readonly string[]) {
-    // `exec` in the script, and a shell that does it: the signal reaches the cluster itself.
-    const { scripts } = JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as {
-      scripts: { start: string };
-    };
-    this.#child = spawn("sh", ["-c", `${scripts.start} "$@"`, "sh", ...args], { cwd: directory });
+    this.#child = spawn("npm", ["start", "--", ...args], { cwd: directory, detached: true });
     const keep = (chunk: Buffer): void => {
       this.output += chunk.toString();
     };
@@ -52,7 +48,7 @@ class Started {
       this.#child.once("close", resolve);
     });
     t.after(async () => {
-      this.#child.kill("SIGTERM");
+      if (this.#child.exitCode === null) this.interrupt();
       await this.ended;
     });
   }
@@ -68,8 +64,10 @@ class Started {
     );
   }
 
+  /** Ctrl-C: the terminal sends it to npm and to the cluster, and npm sends it to the cluster once more. */
   interrupt(): void {
-    this.#child.kill("SIGINT");
+    assert.ok(this.#child.pid !== undefined);
+    process.kill(-this.#child.pid, "SIGINT");
   }
 }
 
@@ -95,6 +93,8 @@ test("npm start on a fresh clone builds and runs a cluster, Ctrl-C stops it, and
   client.close();
   started.interrupt();
   assert.equal(await started.ended, 0, started.output);
+  assert.match(started.output, /^stopped$/m);
+  assert.doesNotMatch(started.output, /^killing/m);
   assert.ok(existsSync(join(clone, "data/n1/identity.json")), "its data is under ./data");
 
   const again = new Started(t, clone, args);

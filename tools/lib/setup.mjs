@@ -2,24 +2,31 @@
  * What `npm start` and `npm test` do before their own work: install what package-lock.json names, and build.
  * Both are quick when there is nothing to do. Nothing here runs a package's install script.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
+import { constants } from "node:os";
 import { dirname, join, relative } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import * as util from "node:util";
 import { readLayers } from "./layers.mjs";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const mainPath = join(root, "dist/src/cli/main.js");
+
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
+const LOCK_POLL_MS = 200;
 
 /** A step of the set-up failed; the message is for people, and complete. */
 export class SetupError extends Error {}
@@ -39,7 +46,7 @@ export function isInstalled(directory = root) {
 }
 
 /** Installs with `npm ci` when node_modules is not what package-lock.json asks for. Quiet unless it fails. */
-export function install({ note = () => {} } = {}) {
+export async function install({ note = () => {} } = {}) {
   if (isInstalled()) return;
   const modules = join(root, "node_modules");
   if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()) {
@@ -49,21 +56,48 @@ export function install({ note = () => {} } = {}) {
   }
   note("Installing packages …");
   const flags = ["ci", "--ignore-scripts", "--include=dev", "--include=optional", "--no-audit", "--no-fund"];
-  const npm = runNpm([...flags, "--loglevel=error"]);
+  const npm = await runNpm([...flags, "--loglevel=error"]);
   if (npm.status === 0) return;
-  const reason = npm.error ? String(npm.error) : `${npm.stdout}${npm.stderr}`.trim();
   throw new SetupError(
-    `${reason}\n\nThe packages could not be installed (npm ci failed, see above). ` +
+    `${npm.output.trim()}\n\nThe packages could not be installed (npm ci failed, see above). ` +
       "The first run needs the npm registry, or a filled npm cache; later runs work without a network.",
   );
 }
 
-function runNpm(args) {
-  const options = { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] };
+/**
+ * Runs npm. A signal kills it with all that it has started, and ends this process: npm itself would go on for
+ * half a minute to undo what it did, and disturb the next set-up, which begins afresh anyway.
+ */
+async function runNpm(args) {
   // Under `npm start` and `npm test`, this names the very npm that runs.
   const cli = process.env.npm_execpath;
-  if (cli?.endsWith(".js")) return spawnSync(process.execPath, [cli, ...args], options);
-  return spawnSync("npm", args, { ...options, shell: process.platform === "win32" });
+  const [program, first] = cli?.endsWith(".js") ? [process.execPath, [cli]] : ["npm", []];
+  const isWindows = process.platform === "win32";
+  const child = spawn(program, [...first, ...args], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "pipe"],
+    shell: isWindows && program === "npm",
+    detached: !isWindows,
+  });
+  const onSignal = (signal) => {
+    if (child.pid !== undefined) process.kill(isWindows ? child.pid : -child.pid, "SIGKILL");
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  let output = "";
+  const keep = (chunk) => {
+    output += chunk;
+  };
+  child.stdout.setEncoding("utf8").on("data", keep);
+  child.stderr.setEncoding("utf8").on("data", keep);
+  try {
+    return await new Promise((resolve) => {
+      child.once("error", (error) => resolve({ status: 1, output: String(error) }));
+      child.once("close", (status) => resolve({ status: status ?? 1, output }));
+    });
+  } finally {
+    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+  }
 }
 
 /** Runs one of the development tools in node_modules; returns its exit status and what it printed. */
@@ -114,11 +148,68 @@ function makeRunnable() {
 }
 
 /** Installs and builds the product; throws `SetupError` with everything the user needs to see. */
-export function setUp({ projects = productProjects(), note = () => {} } = {}) {
-  install({ note });
-  if (!existsSync(mainPath)) note("Building …");
-  const { status, output } = compile(projects);
-  if (status !== 0) throw new SetupError(`${output}\n\nThe build failed (see above).`);
+export async function setUp({ projects = productProjects(), note = () => {} } = {}) {
+  await withLock(note, async () => {
+    await install({ note });
+    if (!existsSync(mainPath)) note("Building …");
+    const { status, output } = compile(projects);
+    if (status !== 0) throw new SetupError(`${output}\n\nThe build failed (see above).`);
+  });
+}
+
+/** One set-up at a time in a clone: two would delete each other's packages, or run what is half written. */
+export async function withLock(note, work) {
+  const path = join(root, "dist/set-up.lock");
+  let holder = takeLock(path);
+  if (holder !== process.pid) note(`Waiting for another set-up of this clone (process ${holder}) …`);
+  while (holder !== process.pid) {
+    await sleep(LOCK_POLL_MS);
+    holder = takeLock(path);
+  }
+  const release = () => rmSync(path, { force: true });
+  process.once("exit", release);
+  try {
+    await work();
+  } finally {
+    process.off("exit", release);
+    release();
+  }
+}
+
+/** Makes the lock this process's, unless one that runs has it. Returns whose it is now. */
+function takeLock(path) {
+  const mine = `${path}.${process.pid}`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    // Linked, so that nobody sees it without the number in it.
+    writeFileSync(mine, String(process.pid));
+    linkSync(mine, path);
+    return process.pid;
+  } catch (error) {
+    // Where nothing can be written, nothing can be disturbed.
+    if (error.code === "EACCES" || error.code === "EROFS") return process.pid;
+    if (error.code !== "EEXIST") throw error;
+  } finally {
+    rmSync(mine, { force: true });
+  }
+  try {
+    const holder = Number(readFileSync(path, "utf8"));
+    if (isRunning(holder)) return holder;
+    rmSync(path, { force: true });
+  } catch (error) {
+    // Released meanwhile.
+    if (error.code !== "ENOENT") throw error;
+  }
+  return takeLock(path);
+}
+
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // It is somebody else's.
+    return error.code === "EPERM";
+  }
 }
 
 /** Runs a tool's main function; a `SetupError` is printed without a stack. */

@@ -3,6 +3,7 @@ import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import { ExitError } from "../failure.js";
+import { onStopSignals } from "../stop-signals.js";
 import { type NodePlan, planNodes, resolveShape, type Shape, startArgs, storeShape } from "./layout.js";
 import { LocalCluster } from "./local-cluster.js";
 import { checkPorts } from "./ports.js";
@@ -22,7 +23,6 @@ export interface ClusterFlags {
 const HOST = "127.0.0.1";
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
-const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const note = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -79,7 +79,11 @@ class StopSignals {
     this.requested = new Promise((resolve) => {
       this.#request = resolve;
     });
-    for (const signal of STOP_SIGNALS) process.on(signal, () => this.#onSignal());
+    onStopSignals({
+      signals: ["SIGINT", "SIGTERM", "SIGHUP"],
+      stop: () => this.#stop(),
+      stopAtOnce: () => this.#kill(),
+    });
   }
 
   get isRequested(): boolean {
@@ -98,15 +102,17 @@ class StopSignals {
     else throw new ExitError("not every node stopped cleanly; see their logs");
   }
 
-  #onSignal(): void {
-    if (this.#stopped !== undefined) {
-      note("killing the nodes (what was answered is on disk)");
-      this.#cluster.kill();
-      return;
-    }
+  #stop(): void {
+    // All have ended by themselves, and this process is about to.
+    if (this.#stopped !== undefined) return;
     note("\nstopping the nodes … (Ctrl-C again kills them)");
     this.#stopped = this.#cluster.stop();
     this.#request();
+  }
+
+  #kill(): void {
+    note("killing the nodes (what was answered is on disk)");
+    this.#cluster.kill();
   }
 }
 

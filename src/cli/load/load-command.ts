@@ -7,6 +7,7 @@ import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { openReadyChannel, splitAddresses } from "../connection.js";
 import { ExitError } from "../failure.js";
+import { onStopSignals } from "../stop-signals.js";
 import { BadLines } from "./bad-lines.js";
 import { detectFormat, type FormatName, formatNamed, isBlank, type RecordFormat } from "./formats.js";
 import { type Line, LineSplitter } from "./line-splitter.js";
@@ -89,14 +90,15 @@ async function load(source: Source, flags: LoadFlags): Promise<void> {
   const channel = await openReadyChannel(flags.connect, options);
   const routes = await Routes.discover(channel, splitAddresses(flags.connect), options);
   const run = new LoadRun(source, flags, routes);
-  const onInterrupt = (): void => run.interrupt();
-  process.on("SIGINT", onInterrupt);
-  process.on("SIGTERM", onInterrupt);
+  const noMoreSignals = onStopSignals({
+    signals: ["SIGINT", "SIGTERM"],
+    stop: () => run.interrupt(),
+    stopAtOnce: () => process.exit(1),
+  });
   try {
     await run.start();
   } finally {
-    process.off("SIGINT", onInterrupt);
-    process.off("SIGTERM", onInterrupt);
+    noMoreSignals();
     await Promise.all([routes.close(), channel.close()]);
   }
 }
@@ -127,9 +129,8 @@ class LoadRun {
     });
   }
 
-  /** Reads no more, waits for what is on its way; a second time: at once. */
+  /** Reads no more, waits for what is on its way. */
   interrupt(): void {
-    if (this.#isInterrupted) process.exit(1);
     this.#isInterrupted = true;
   }
 

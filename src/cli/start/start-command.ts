@@ -5,6 +5,7 @@
 import { loadConfig } from "../../server/config/load-config.js";
 import type { RunningServer } from "../../server/start.js";
 import { reportFailure } from "../failure.js";
+import { onStopSignals } from "../stop-signals.js";
 import { tuneCollector } from "./collector.js";
 
 export interface StartFlags {
@@ -15,7 +16,6 @@ export interface StartFlags {
 
 /** Environment variables of other subcommands: no mistakes here. */
 const OTHER_VARIABLES = ["MINIKEY_CONNECT", "MINIKEY_HTTP", "MINIKEY_HISTORY"];
-const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const note = (line: string): void => void process.stderr.write(`minikey: ${line}\n`);
 
@@ -54,7 +54,14 @@ class Lifetime {
   #isStopping = false;
 
   constructor(withParent: boolean) {
-    for (const signal of STOP_SIGNALS) process.on(signal, () => this.#onSignal());
+    onStopSignals({
+      signals: ["SIGINT", "SIGTERM", "SIGHUP"],
+      stop: () => this.#stop("stopping"),
+      stopAtOnce: () => {
+        note("stopped at once");
+        process.exit(1);
+      },
+    });
     if (!withParent) return;
     // The parent holds the other end of standard input, and never writes: its end is the parent's.
     process.stdin.on("end", () => this.#stop("the parent process is gone"));
@@ -64,14 +71,6 @@ class Lifetime {
 
   onStarted(server: RunningServer): void {
     this.#server = server;
-  }
-
-  #onSignal(): void {
-    if (this.#isStopping) {
-      note("stopped at once");
-      process.exit(1);
-    }
-    this.#stop("stopping");
   }
 
   #stop(why: string): void {

@@ -1,11 +1,13 @@
 /** What `npm start` and `npm test` do before their own work. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { repositoryRoot } from "../../support/repository.js";
 import { makeTempDir } from "../../support/temp-dir.js";
+import { waitFor } from "../../support/wait.js";
 
 type Packages = Readonly<Record<string, { readonly version?: string; readonly optional?: boolean }>>;
 
@@ -52,6 +54,105 @@ describe("packages count as installed", () => {
     const wanted = { ...root, "node_modules/native": { version: "1.0.0", optional: true } };
     assert.equal(isInstalled(t, wanted, {}), true);
     assert.equal(isInstalled(t, wanted, { "node_modules/native": { version: "0.9.0" } }), false);
+  });
+});
+
+/** A directory with the tools of set-up in it, and nothing else. */
+function makeClone(t: TestContext): string {
+  const directory = makeTempDir(t, "minikey-tools");
+  cpSync(join(repositoryRoot, "tools"), join(directory, "tools"), { recursive: true });
+  writeFileSync(
+    join(directory, "package-lock.json"),
+    JSON.stringify({ packages: { a: { version: "1.0.0" } } }),
+  );
+  return directory;
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<unknown>;
+  readonly output: () => string;
+}
+
+/** Runs `script` with all that set-up exports, in a process of its own. */
+function runInClone(t: TestContext, directory: string, script: string, env = {}): Running {
+  const module = JSON.stringify(join(directory, "tools/lib/setup.mjs"));
+  const text = `import { install, withLock } from ${module}; const note = console.log; ${script}`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", text], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const ended = once(child, "close");
+  t.after(async () => {
+    child.kill("SIGKILL");
+    await ended;
+  });
+  return { child, ended, output: () => output };
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+describe("set-up of one clone", () => {
+  const lockOf = (directory: string): string => join(directory, "dist/set-up.lock");
+  const work = `await withLock(note, async () => note("works"));`;
+
+  it("waits for another that is under way, and says for which process", async (t) => {
+    const directory = makeClone(t);
+    mkdirSync(join(directory, "dist"));
+    writeFileSync(lockOf(directory), String(process.pid));
+    const waiting = runInClone(t, directory, work);
+    const said = `Waiting for another set-up of this clone (process ${process.pid}) …\n`;
+    await waitFor("it says that it waits", () => waiting.output() === said);
+    rmSync(lockOf(directory));
+    await waiting.ended;
+    assert.equal(waiting.output(), `${said}works\n`);
+    assert.equal(existsSync(lockOf(directory)), false);
+  });
+
+  it("does not wait for one that was killed", async (t) => {
+    const directory = makeClone(t);
+    const killed = runInClone(
+      t,
+      directory,
+      "await withLock(note, () => new Promise(() => setInterval(note, 1e6)));",
+    );
+    await waitFor("it has the lock", () => existsSync(lockOf(directory)));
+    killed.child.kill("SIGKILL");
+    await killed.ended;
+    const next = runInClone(t, directory, work);
+    await next.ended;
+    assert.equal(next.output(), "works\n");
+  });
+
+  it("kills npm and all that it has started when it is told to stop: npm would go on for long", async (t) => {
+    const directory = makeClone(t);
+    const [npm, pids] = [join(directory, "npm.js"), join(directory, "pids")];
+    // What npm does of it: it goes on after Ctrl-C, and has processes of its own.
+    writeFileSync(
+      npm,
+      `process.on("SIGINT", () => {});
+       const child = require("node:child_process").spawn("sleep", ["1000"]);
+       require("node:fs").writeFileSync(${JSON.stringify(pids)}, process.pid + " " + child.pid);
+       setInterval(() => {}, 1e6);`,
+    );
+    const installing = runInClone(t, directory, "await install();", { npm_execpath: npm });
+    await waitFor("npm runs", () => existsSync(pids) && readFileSync(pids, "utf8").includes(" "));
+    const running = readFileSync(pids, "utf8").split(" ").map(Number);
+    assert.deepEqual(running.map(isRunning), [true, true]);
+    installing.child.kill("SIGINT");
+    await installing.ended;
+    assert.equal(installing.child.exitCode, 130);
+    await waitFor("npm and its child are gone", () => !running.some(isRunning));
   });
 });
 
