@@ -6,8 +6,8 @@
  *     {"a": 1, "b": 2.50, "\u0061": 3}   as received
  *     {"a":3,"b":2.50}                   canonical
  */
-import { allocUnsafeBytes, type Bytes, concatBytes } from "../core/bytes.js";
-import { nameOf } from "./json-names.js";
+import { allocUnsafeBytes, type Bytes, EMPTY_BYTES } from "../core/bytes.js";
+import { NameTable } from "./json-name-table.js";
 import { compactJson, JsonTextScanner, skipJsonSpace } from "./json-text.js";
 
 /**
@@ -40,131 +40,185 @@ export function canonicalJson(bytes: Bytes, start: number, end: number): Canonic
   return { kind: "canonical", bytes: unique, start: 0, end: unique.length };
 }
 
-/** The canonical form of checked text with a name that comes twice; a copy. */
+/**
+ * The canonical form of checked text with a name that comes twice; a copy. Reads the text once, and writes once what
+ * stays of it, however deep it lies.
+ */
 export function uniqueNames(bytes: Bytes, start: number, end: number): Bytes {
-  return new UniqueNames(bytes, end).run(start);
+  const members = new Members();
+  new MemberReader(bytes, end, members).read(start);
+  return new MemberWriter(bytes, members).write(start, end);
 }
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
-const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
 
-/** A member as it was written to the output: `[start, end)` its name and colon, `[valueStart, valueEnd)` its value. */
-interface Member {
-  readonly start: number;
-  readonly end: number;
-  valueStart: number;
-  valueEnd: number;
+/** In `Members.valueOf`: the name has come before. */
+const REMOVED = -1;
+
+/**
+ * The members of all objects in the order of the text, a column each of what is known of them. Member 1 below takes
+ * the value of 4, which is removed; 2 and 3 go with the value that nobody takes.
+ *
+ *     {"a":0,"b":{"c":1,"d":2},"b":3}
+ *     ^0    ^1  ^2    ^3      ^4          start: with the comma before it
+ */
+class Members {
+  count = 0;
+  /** Where the value of the member before ends: what lies between goes with the member. */
+  starts = new Int32Array(256);
+  valueStarts = new Int32Array(256);
+  valueEnds = new Int32Array(256);
+  /** The member whose value it takes: as a rule itself. */
+  valueOf = new Int32Array(256);
+  /** The first member behind its value. */
+  next = new Int32Array(256);
+
+  open(start: number): number {
+    const member = this.count;
+    if (member === this.starts.length) this.#grow();
+    this.count += 1;
+    this.starts[member] = start;
+    this.valueOf[member] = member;
+    return member;
+  }
+
+  #grow(): void {
+    this.starts = doubled(this.starts);
+    this.valueStarts = doubled(this.valueStarts);
+    this.valueEnds = doubled(this.valueEnds);
+    this.valueOf = doubled(this.valueOf);
+    this.next = doubled(this.next);
+  }
 }
 
-/** Reads checked text once and writes what stays of it. As deep as the text, which has a bound. */
-class UniqueNames {
+function doubled(array: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(2 * array.length);
+  larger.set(array);
+  return larger;
+}
+
+/** Goes through checked text and notes its members. As deep as the text, which has a bound. */
+class MemberReader {
   readonly #scanner = new JsonTextScanner();
   readonly #bytes: Bytes;
   readonly #end: number;
+  readonly #members: Members;
   #at = 0;
-  readonly #out: Bytes;
-  #to = 0;
+  /** By depth: the names of the object that is open there, and their first members. Used again for the next one. */
+  readonly #names: NameTable[] = [];
+  readonly #firsts: number[][] = [];
 
-  constructor(bytes: Bytes, end: number) {
+  constructor(bytes: Bytes, end: number, members: Members) {
     this.#bytes = bytes;
     this.#end = end;
-    this.#out = allocUnsafeBytes(end);
+    this.#members = members;
   }
 
-  run(start: number): Bytes {
+  read(start: number): void {
     this.#at = start;
-    this.#value();
+    this.#value(0);
+  }
+
+  /** From the value's first byte to where it ends. */
+  #value(depth: number): void {
+    const byte = this.#bytes[this.#at];
+    if (byte === OPEN_BRACE) this.#object(depth);
+    else if (byte === OPEN_BRACKET) this.#list(depth);
+    else this.#at = this.#scanner.value(this.#bytes, this.#at, this.#end);
+  }
+
+  #object(depth: number): void {
+    const members = this.#members;
+    const names = (this.#names[depth] ??= new NameTable());
+    const firsts = (this.#firsts[depth] ??= []);
+    names.clear();
+    let start = this.#at + 1;
+    this.#skip(start);
+    while (this.#bytes[this.#at] === QUOTE) {
+      const member = members.open(start);
+      const nameStart = this.#at;
+      const nameEnd = this.#scanner.string(this.#bytes, nameStart, this.#end);
+      const known = names.add(this.#bytes, nameStart, nameEnd, this.#scanner.isEscaped);
+      this.#skip(nameEnd);
+      this.#skip(this.#at + 1);
+      members.valueStarts[member] = this.#at;
+      this.#value(depth + 1);
+      members.valueEnds[member] = this.#at;
+      members.next[member] = members.count;
+      if (known < 0) {
+        firsts[names.count - 1] = member;
+      } else {
+        members.valueOf[firsts[known]] = member;
+        members.valueOf[member] = REMOVED;
+      }
+      start = this.#at;
+      this.#skip(start);
+      if (this.#bytes[this.#at] === COMMA) this.#skip(this.#at + 1);
+    }
+    this.#at += 1;
+  }
+
+  #list(depth: number): void {
+    this.#skip(this.#at + 1);
+    while (this.#bytes[this.#at] !== CLOSE_BRACKET) {
+      this.#value(depth + 1);
+      this.#skip(this.#at);
+      if (this.#bytes[this.#at] === COMMA) this.#skip(this.#at + 1);
+    }
+    this.#at += 1;
+  }
+
+  #skip(at: number): void {
+    this.#at = skipJsonSpace(this.#bytes, at, this.#end);
+  }
+}
+
+/** Writes text without the members that are removed, and without whitespace between tokens. */
+class MemberWriter {
+  readonly #bytes: Bytes;
+  readonly #members: Members;
+  #out: Bytes = EMPTY_BYTES;
+  #to = 0;
+
+  constructor(bytes: Bytes, members: Members) {
+    this.#bytes = bytes;
+    this.#members = members;
+  }
+
+  write(start: number, end: number): Bytes {
+    this.#out = allocUnsafeBytes(end - start);
+    this.#range(start, end, 0, this.#members.count);
     return this.#out.subarray(0, this.#to);
   }
 
-  /** From the value's first byte to the first behind it that is no whitespace. */
-  #value(): void {
-    const byte = this.#bytes[this.#at];
-    if (byte === OPEN_BRACE) this.#object();
-    else if (byte === OPEN_BRACKET) this.#list();
-    else this.#copy(this.#scanner.value(this.#bytes, this.#at, this.#end));
-    this.#skip();
-  }
-
-  #object(): void {
-    const start = this.#to;
-    const members = new Map<string, Member>();
-    let hasTwice = false;
-    this.#token(OPEN_BRACE);
-    while (this.#bytes[this.#at] === QUOTE) {
-      const nameEnd = this.#scanner.string(this.#bytes, this.#at, this.#end);
-      const name = nameOf(this.#bytes, this.#at, nameEnd);
-      const memberStart = this.#to;
-      this.#copy(nameEnd);
-      this.#skip();
-      this.#token(COLON);
-      const valueStart = this.#to;
-      this.#value();
-      const member = members.get(name);
-      if (member === undefined) {
-        members.set(name, { start: memberStart, end: valueStart, valueStart, valueEnd: this.#to });
-      } else {
-        hasTwice = true;
-        member.valueStart = valueStart;
-        member.valueEnd = this.#to;
+  /** The text `[start, end)`, in which the members from `first` to before `last` are. */
+  #range(start: number, end: number, first: number, last: number): void {
+    const { starts, valueStarts, valueEnds, valueOf, next } = this.#members;
+    let at = start;
+    let member = first;
+    while (member < last) {
+      const taken = valueOf[member];
+      if (taken === member) {
+        member += 1;
+        continue;
       }
-      if (this.#bytes[this.#at] === COMMA) this.#token(COMMA);
+      if (taken === REMOVED) {
+        this.#copy(at, starts[member]);
+      } else {
+        this.#copy(at, valueStarts[member]);
+        this.#range(valueStarts[taken], valueEnds[taken], taken + 1, next[taken]);
+      }
+      at = valueEnds[member];
+      member = next[member];
     }
-    this.#token(CLOSE_BRACE);
-    if (hasTwice) this.#rewrite(start, [...members.values()]);
+    this.#copy(at, end);
   }
 
-  /** Writes the object at `start` once more, of the members that stay. */
-  #rewrite(start: number, members: readonly Member[]): void {
-    const parts: Bytes[] = [];
-    for (const { start, end, valueStart, valueEnd } of members) {
-      parts.push(this.#out.subarray(start, end), this.#out.subarray(valueStart, valueEnd));
-    }
-    const text = concatBytes(parts);
-    let from = 0;
-    this.#to = start + 1;
-    for (const [i, part] of parts.entries()) {
-      if (i > 0 && i % 2 === 0) this.#write(COMMA);
-      text.copy(this.#out, this.#to, from, from + part.length);
-      this.#to += part.length;
-      from += part.length;
-    }
-    this.#write(CLOSE_BRACE);
-  }
-
-  #list(): void {
-    this.#token(OPEN_BRACKET);
-    while (this.#bytes[this.#at] !== CLOSE_BRACKET) {
-      this.#value();
-      if (this.#bytes[this.#at] === COMMA) this.#token(COMMA);
-    }
-    this.#token(CLOSE_BRACKET);
-  }
-
-  #write(byte: number): void {
-    this.#out[this.#to] = byte;
-    this.#to += 1;
-  }
-
-  /** One byte of the text, and past the whitespace behind it. */
-  #token(byte: number): void {
-    this.#write(byte);
-    this.#at += 1;
-    this.#skip();
-  }
-
-  #copy(end: number): void {
-    this.#bytes.copy(this.#out, this.#to, this.#at, end);
-    this.#to += end - this.#at;
-    this.#at = end;
-  }
-
-  #skip(): void {
-    this.#at = skipJsonSpace(this.#bytes, this.#at, this.#end);
+  #copy(start: number, end: number): void {
+    this.#to = compactJson(this.#bytes, start, end, this.#out, this.#to);
   }
 }

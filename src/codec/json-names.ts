@@ -1,19 +1,21 @@
 /**
- * Which names the objects that are open have had, to notice the one that comes twice. `"a"` and `"\u0061"` are the
- * same name.
+ * The names of objects in JSON text: which of them an object has had, to notice the one that comes twice. `"a"` and
+ * `"\u0061"` are the same name.
  *
  * Most objects have a few names, all different, and none with an escape. So of each open object 32 bits say which
  * hashes of names it has had: a hash that is new is a name that is new, and nothing is compared. Else the names are
- * compared one by one, and in an object with many names looked up in a set.
+ * compared one by one, and in an object with many names looked up in a `NameTable`.
  */
-import { type Bytes, keyFromText } from "../core/bytes.js";
+import type { Bytes } from "../core/bytes.js";
+import { hasEscape, nameOf } from "./json-name.js";
+import { NameTable } from "./json-name-table.js";
 
-/** From so many names on an object has a set of them. */
-const SET_FROM = 16;
+/** From so many names on an object has a table of them. */
+const TABLE_FROM = 16;
 const ALL_HASHES = -1;
 
 export class OpenNames {
-  /** Where the names are, quotes included, of the open objects from the outermost in; without those in sets. */
+  /** Where the names are, quotes included, of the open objects from the outermost in; without those in tables. */
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
   #count = 0;
@@ -21,25 +23,25 @@ export class OpenNames {
   readonly #first: number[] = [];
   readonly #hashes: number[] = [];
   readonly #hasEscapes: boolean[] = [];
-  readonly #sets: (Set<string> | undefined)[] = [];
+  readonly #hasTable: boolean[] = [];
+  /** By depth; used again for the next object there. */
+  readonly #tables: (NameTable | undefined)[] = [];
 
   open(depth: number): void {
     if (depth === 0) this.#count = 0;
     this.#first[depth] = this.#count;
     this.#hashes[depth] = 0;
     this.#hasEscapes[depth] = false;
-    this.#sets[depth] = undefined;
+    this.#hasTable[depth] = false;
   }
 
   close(depth: number): void {
     this.#count = this.#first[depth];
-    this.#sets[depth] = undefined;
   }
 
   /** Notes the name `bytes[start, end)`, quotes included; false when the object has had it. */
   add(depth: number, bytes: Bytes, start: number, end: number, isEscaped: boolean): boolean {
-    const set = this.#sets[depth];
-    if (set !== undefined) return addTo(set, nameOf(bytes, start, end, isEscaped));
+    if (this.#hasTable[depth]) return this.#tables[depth]!.add(bytes, start, end, isEscaped) < 0;
     if (isEscaped) {
       this.#hasEscapes[depth] = true;
       this.#hashes[depth] = ALL_HASHES;
@@ -51,7 +53,7 @@ export class OpenNames {
     this.#starts[this.#count] = start;
     this.#ends[this.#count] = end;
     this.#count += 1;
-    if (this.#count - this.#first[depth] === SET_FROM) this.#moveToSet(depth, bytes);
+    if (this.#count - this.#first[depth] === TABLE_FROM) this.#moveToTable(depth, bytes);
     return true;
   }
 
@@ -67,42 +69,21 @@ export class OpenNames {
     return false;
   }
 
-  #moveToSet(depth: number, bytes: Bytes): void {
-    const set = new Set<string>();
+  #moveToTable(depth: number, bytes: Bytes): void {
+    const table = (this.#tables[depth] ??= new NameTable());
+    table.clear();
     for (let i = this.#first[depth]; i < this.#count; i += 1) {
-      set.add(nameOf(bytes, this.#starts[i], this.#ends[i]));
+      const start = this.#starts[i];
+      const end = this.#ends[i];
+      table.add(bytes, start, end, this.#hasEscapes[depth] && hasEscape(bytes, start, end));
     }
-    this.#sets[depth] = set;
+    this.#hasTable[depth] = true;
     this.#count = this.#first[depth];
   }
-}
-
-function addTo(set: Set<string>, name: string): boolean {
-  if (set.has(name)) return false;
-  set.add(name);
-  return true;
 }
 
 function isEqual(bytes: Bytes, start: number, end: number, otherStart: number, otherEnd: number): boolean {
   if (end - start !== otherEnd - otherStart) return false;
   for (let i = end - start - 1; i > 0; i -= 1) if (bytes[start + i] !== bytes[otherStart + i]) return false;
   return true;
-}
-
-const BACKSLASH = 0x5c;
-
-/**
- * The name that the checked string `bytes[start, end)` spells, quotes included: the same for two strings exactly
- * when they spell the same. Its UTF-8 bytes, one character each; but a name with half of a surrogate pair in it has
- * none, so it stands for itself behind a character that no byte is.
- */
-export function nameOf(bytes: Bytes, start: number, end: number, isEscaped?: boolean): string {
-  if (!(isEscaped ?? hasEscape(bytes, start, end))) return bytes.latin1Slice(start + 1, end - 1);
-  const text = JSON.parse(bytes.utf8Slice(start, end)) as string;
-  return /\p{Surrogate}/u.test(text) ? `\u0100${text}` : keyFromText(text);
-}
-
-function hasEscape(bytes: Bytes, start: number, end: number): boolean {
-  for (let at = start; at < end; at += 1) if (bytes[at] === BACKSLASH) return true;
-  return false;
 }

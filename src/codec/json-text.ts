@@ -94,7 +94,7 @@ export function compactJson(source: Bytes, start: number, end: number, target: B
 export class JsonTextScanner {
   /** Whether the value scanned last has no whitespace between its tokens. */
   isCompact = true;
-  /** Where in the value scanned last a name begins that its object has had before; −1 when there is none. */
+  /** Where in the value scanned last the first name begins that its object has had before; −1 when there is none. */
   twiceAt = -1;
   /** Whether the value scanned last is no value only because it is nested too deep. */
   isTooDeep = false;
@@ -187,7 +187,9 @@ export class JsonTextScanner {
     if (start >= end || bytes[start] !== QUOTE) return ~start;
     const nameEnd = this.string(bytes, start, end);
     if (nameEnd < 0) return nameEnd;
-    if (!this.#names.add(depth, bytes, start, nameEnd, this.isEscaped)) this.twiceAt = start;
+    // One is enough to know: behind it names are not compared any more.
+    if (this.twiceAt < 0 && !this.#names.add(depth, bytes, start, nameEnd, this.isEscaped))
+      this.twiceAt = start;
     const at = this.#skip(bytes, nameEnd, end);
     if (at >= end || bytes[at] !== COLON) return ~at;
     return this.#skip(bytes, at + 1, end);

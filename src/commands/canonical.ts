@@ -1,5 +1,5 @@
 /** What is stored as a document must be canonical JSON text, whoever sends it: readers rely on it. */
-import { nameOf } from "../codec/json-names.js";
+import { nameOf } from "../codec/json-name.js";
 import { isJsonText, JSON_DEPTH_MAX, type JsonTextScanner } from "../codec/json-text.js";
 import { type Bytes, latin1ToBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";

@@ -14,8 +14,11 @@ export interface Limits {
   readonly valueBytesMax: number;
 }
 
-/** Throws `MinikeyError`, with Redis's text where Redis has one. */
-export function checkCommand(spec: CommandSpec, args: Args, limits: Limits): void {
+/**
+ * The command as it is carried out: the same `args`, unless the command has another form for that. Throws
+ * `MinikeyError`, with Redis's text where Redis has one.
+ */
+export function checkCommand(spec: CommandSpec, args: Args, limits: Limits): Args {
   if (!hasArity(spec, args.count)) throw wrongArity(spec.name.toLowerCase());
   checkKeySizes(spec, args);
   const valueBytesMax = limits.valueBytesMax;
@@ -23,8 +26,22 @@ export function checkCommand(spec: CommandSpec, args: Args, limits: Limits): voi
     const sizeBytes = args.lengthBytes(i);
     if (sizeBytes > valueBytesMax) throw valueTooLarge(sizeBytes, valueBytesMax);
   }
+  if (spec.prepare !== undefined) return spec.prepare(args);
   spec.check?.(args);
+  return args;
 }
+
+/** As {@link checkCommand}, of a command that another node has checked: it has its form, and any size. */
+export function checkPassedOn(spec: CommandSpec, args: Args): void {
+  if (checkCommand(spec, args, NO_LIMITS) === args) return;
+  throw new MinikeyError(
+    "PROTOCOL",
+    `${spec.name} was passed on, but not in the form in which it is carried out`,
+  );
+}
+
+/** The rule for values is for the node that a client asked. */
+const NO_LIMITS: Limits = { valueBytesMax: Number.POSITIVE_INFINITY };
 
 /** `count` includes the name. */
 export function hasArity(spec: CommandSpec, count: number): boolean {

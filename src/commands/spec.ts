@@ -14,6 +14,7 @@ type Optional =
   | "categories"
   | "internal"
   | "check"
+  | "prepare"
   | "run"
   | "plan"
   | "query";
@@ -36,6 +37,7 @@ export function command(fields: CommandFields): CommandSpec {
     summary: fields.summary,
     internal: fields.internal ?? false,
     check: fields.check,
+    prepare: fields.prepare,
     run: fields.run,
     plan: fields.plan,
     query: fields.query,

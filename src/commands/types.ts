@@ -149,6 +149,12 @@ export interface CommandSpec {
    */
   readonly check: ((args: Args) => void) | undefined;
   /**
+   * Instead of `check`, for a command that is carried out in another form than clients may send it: checks it, and
+   * gives it in that form, the same `args` when they have it. `run` and `plan` get no other form and trust it: what is
+   * costly to find out is found out by one node, not by every replica.
+   */
+  readonly prepare: ((args: Args) => Args) | undefined;
+  /**
    * Carries the command out on one partition. Deterministic. May throw `MinikeyError`; then it has changed
    * nothing. For `local` and `all`: absent.
    */

@@ -6,7 +6,7 @@
  *
  * What the patch does not name stays byte for byte and in its place; new fields come last, in the patch's order.
  */
-import { nameOf } from "../codec/json-names.js";
+import { nameOf } from "../codec/json-name.js";
 import { type Bytes, concatBytes, latin1ToBytes } from "../core/bytes.js";
 import { CLOSE_BRACE, COMMA, kindAt, noDocument, OPEN_BRACE, skipString, skipValue } from "./json-bytes.js";
 import type { JsonText } from "./json-edit.js";

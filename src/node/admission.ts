@@ -7,7 +7,7 @@ import { MinikeyError } from "../core/errors.js";
 import { slotOfBytes } from "../sharding/slots.js";
 import type { CommandKind } from "./context-order.js";
 import type { Route } from "./coordinator.js";
-import { innerArgs, ONCE } from "./node-commands.js";
+import { innerArgs, ONCE, onceOf } from "./node-commands.js";
 
 /** The partition that carries the command out, or −1 when several do, or the node from what they say. */
 export function partitionFor(spec: CommandSpec, args: Args, route: Route): number {
@@ -22,11 +22,14 @@ export function kindOf(spec: CommandSpec, partition: number): CommandKind {
   return spec.access === "write" ? "write" : "read";
 }
 
-/** Throws `MinikeyError` for what can be told to be wrong without the data. */
-export function admit(spec: CommandSpec, args: Args, limits: Limits, partitionOf: PartitionOf): void {
-  checkCommand(spec, args, limits);
-  checkKeysInside(spec, args, partitionOf);
-  if (spec.opcode === ONCE.opcode) checkOnce(args, limits, partitionOf);
+/**
+ * The command as it is carried out, which may be `args` themselves. Throws `MinikeyError` for what can be told to be
+ * wrong without the data.
+ */
+export function admit(spec: CommandSpec, args: Args, limits: Limits, partitionOf: PartitionOf): Args {
+  const admitted = checkCommand(spec, args, limits);
+  checkKeysInside(spec, admitted, partitionOf);
+  return spec.opcode === ONCE.opcode ? admitOnce(admitted, limits, partitionOf) : admitted;
 }
 
 /** What names one partition writes to no other: nobody would find it there. */
@@ -42,7 +45,7 @@ function checkKeysInside(spec: CommandSpec, args: Args, partitionOf: PartitionOf
 }
 
 /** `ONCE session number command …`: the command is checked as if it came alone. */
-function checkOnce(args: Args, limits: Limits, partitionOf: PartitionOf): void {
+function admitOnce(args: Args, limits: Limits, partitionOf: PartitionOf): Args {
   const inner = innerArgs(args);
   const spec = COMMANDS.lookup(inner.bytes, inner.start(0), inner.end(0));
   const isNumber = /^[0-9]{1,15}$/.test(args.text(2));
@@ -50,6 +53,7 @@ function checkOnce(args: Args, limits: Limits, partitionOf: PartitionOf): void {
   if (!isNumber || !isUsable || keyIndexes(spec, inner).length !== 1) {
     throw new MinikeyError("SYNTAX", "ONCE takes a session, a number and a write on one key");
   }
-  checkCommand(spec, inner, limits);
-  checkKeysInside(spec, inner, partitionOf);
+  const admitted = checkCommand(spec, inner, limits);
+  checkKeysInside(spec, admitted, partitionOf);
+  return admitted === inner ? args : onceOf(args, admitted);
 }

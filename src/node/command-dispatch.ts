@@ -6,7 +6,6 @@
  * through here: nothing is allocated for one that can start at once in a single partition.
  */
 import type { Limits } from "../commands/check.js";
-import type { Reply } from "../commands/reply.js";
 import { COMMANDS } from "../commands/table.js";
 import type { Args, CommandSpec } from "../commands/types.js";
 import { MinikeyError } from "../core/errors.js";
@@ -53,19 +52,23 @@ export class CommandDispatch {
       return;
     }
     const route = this.#router.route(context);
-    const problem = route === undefined ? this.#noRoute(context) : this.#check(spec, args, route, context);
-    if (route === undefined || problem !== undefined) {
-      sink.onReply(problem ?? null);
+    if (route === undefined) {
+      sink.onReply(this.#noRoute(context));
       return;
     }
-    const partition = partitionFor(spec, args, route);
+    const admitted = this.#admit(spec, args, route, context);
+    if (admitted instanceof MinikeyError) {
+      sink.onReply(admitted);
+      return;
+    }
+    const partition = partitionFor(spec, admitted, route);
     const kind = kindOf(spec, partition);
     const order = (context.order ??= new ContextOrder());
     if (order.tryStart(kind)) {
-      this.#start(spec, args, partition, route, context, sink);
+      this.#start(spec, admitted, partition, route, context, sink);
       return;
     }
-    const kept = copyArgs(args);
+    const kept = copyArgs(admitted);
     const start = () => this.#start(spec, kept, partition, route, context, sink);
     order.defer({ kind, sizeBytes: kept.bytes.length, start });
   }
@@ -101,15 +104,18 @@ export class CommandDispatch {
       : new MinikeyError("KEYSPACE_NOT_FOUND", `no keyspace has the number ${context.keyspace}`);
   }
 
-  /** Why the command is refused; undefined when it is not. */
-  #check(spec: CommandSpec, args: Args, route: Route, context: RequestContext): Reply | undefined {
+  /** The command as it is carried out, or why it is refused. */
+  #admit(spec: CommandSpec, args: Args, route: Route, context: RequestContext): Args | MinikeyError {
     if (this.#parts.isStopping()) return nodeStopping();
+    let admitted: Args;
     try {
-      admit(spec, args, this.#parts.limits, route.partitionOf);
+      admitted = admit(spec, args, this.#parts.limits, route.partitionOf);
     } catch (error) {
       return asReply(error);
     }
-    return context.readLevel === "all" && spec.access === "read" ? this.#missingReplica() : undefined;
+    const missing =
+      context.readLevel === "all" && spec.access === "read" ? this.#missingReplica() : undefined;
+    return missing ?? admitted;
   }
 
   /** Level `all` on reads: no replica may be away. */

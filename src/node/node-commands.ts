@@ -4,7 +4,7 @@
  */
 import { ByteReader } from "../codec/byte-reader.js";
 import { ByteWriter } from "../codec/byte-writer.js";
-import { checkCommand } from "../commands/check.js";
+import { checkPassedOn } from "../commands/check.js";
 import { OK, type Reply, Slice } from "../commands/reply.js";
 import { runCommand } from "../commands/run.js";
 import { COMMANDS } from "../commands/table.js";
@@ -69,7 +69,7 @@ export const ONCE: NodeCommandSpec = {
       throw new MinikeyError("SYNTAX", "ONCE takes a session, a number and a write on one key");
     }
     onceNumber(args);
-    checkCommand(spec, inner, { valueBytesMax: Number.POSITIVE_INFINITY });
+    checkPassedOn(spec, inner);
   },
   apply(machine, args) {
     const client = args.key(1);
@@ -118,6 +118,14 @@ export function innerArgs(args: Args): Args {
   const inner = new Args(args.bytes);
   for (let i = ONCE_PREFIX_ARGS; i < args.count; i += 1) inner.push(args.start(i), args.end(i));
   return inner;
+}
+
+/** `once` with another command inside; in memory of its own. */
+export function onceOf(once: Args, inner: Args): Args {
+  const parts: Bytes[] = [];
+  for (let i = 0; i < ONCE_PREFIX_ARGS; i += 1) parts.push(once.bytes.subarray(once.start(i), once.end(i)));
+  for (let i = 0; i < inner.count; i += 1) parts.push(inner.bytes.subarray(inner.start(i), inner.end(i)));
+  return makeArgs(parts);
 }
 
 /** One partition's part of a transaction, as `TXN.PREPARE` carries it. */

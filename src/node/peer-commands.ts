@@ -4,16 +4,13 @@
  * so a refusal means that one of the two is wrong.
  */
 import { ByteReader } from "../codec/byte-reader.js";
-import { checkCommand } from "../commands/check.js";
+import { checkPassedOn } from "../commands/check.js";
 import { decodeCommandFrom } from "../commands/encoding.js";
 import { Args, type CommandSpec } from "../commands/types.js";
 import { type Bytes, EMPTY_BYTES } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { BATCH_HEADER_BYTES } from "./batch.js";
 import type { NodeCommandSpec } from "./node-commands.js";
-
-/** The map's rule is for the node that a client asked. */
-const NO_LIMITS = { valueBytesMax: Number.POSITIVE_INFINITY };
 
 /** Throws `MinikeyError` for a batch of anything but writes that a state machine can carry out. */
 export function checkPeerBatch(
@@ -28,7 +25,7 @@ export function checkPeerBatch(
     if (spec === undefined) throw unusable(`no command has the number ${opcode}`);
     if ("apply" in spec) checkNodeCommand(spec, args);
     else if (spec.access !== "write" || spec.run === undefined) throw unusable(`${spec.name} is no write`);
-    else checkCommand(spec, args, NO_LIMITS);
+    else checkPassedOn(spec, args);
   }
 }
 
@@ -46,7 +43,7 @@ export function decodePeerReads(
     if (spec === undefined) throw unusable(`no command has the number ${opcode}`);
     // A write among them would change this replica alone.
     if (spec.access !== "read" || spec.run === undefined) throw unusable(`${spec.name} is no read`);
-    checkCommand(spec, args, NO_LIMITS);
+    checkPassedOn(spec, args);
     reads.push({ spec, args });
   }
   return reads;

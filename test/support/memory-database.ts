@@ -198,12 +198,12 @@ export class MemoryDatabase implements Database {
     try {
       const spec = COMMANDS.lookup(args.bytes, args.start(0), args.end(0));
       if (spec === undefined) throw new MinikeyError("UNKNOWN_COMMAND", `unknown command '${args.text(0)}'`);
-      checkCommand(spec, args, { valueBytesMax: this.#valueBytesMax });
+      const checked = checkCommand(spec, args, { valueBytesMax: this.#valueBytesMax });
       if (spec.name === "ONCE") return this.#once(args, keyspace);
       const nowMs = this.#clock.wallMs();
       const views = this.#views.get(keyspace)!;
       for (const view of views) view.nowMs = nowMs;
-      return this.#dispatch(spec, args, views, this.#cursors.get(keyspace)!);
+      return this.#dispatch(spec, checked, views, this.#cursors.get(keyspace)!);
     } catch (error) {
       if (error instanceof MinikeyError) return error;
       throw error;

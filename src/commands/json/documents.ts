@@ -4,13 +4,13 @@
  */
 import { canonicalJson } from "../../codec/json-canonical.js";
 import { JSON_DEPTH_MAX } from "../../codec/json-text.js";
-import type { Key } from "../../core/bytes.js";
+import { type Bytes, concatBytes, EMPTY_BYTES, type Key } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
 import { editPlaces, type JsonText, type ValueEdit } from "../../document/json-edit.js";
 import { type JsonPath, LEGACY_ROOT, parseJsonPath } from "../../document/json-path.js";
 import { valueTooLarge, wrongArity, wrongType } from "../errors.js";
 import { command, ONE_KEY, textArg } from "../spec.js";
-import type { Args, CommandSpec, Entry, KeyValueView } from "../types.js";
+import { Args, type CommandSpec, type Entry, type KeyValueView } from "../types.js";
 
 // --- Errors ---
 
@@ -42,8 +42,46 @@ export function pathArg(args: Args, i: number): JsonPath {
 
 export const isRoot = (path: JsonPath): boolean => path.steps.length === 0;
 
-/** Argument i as canonical JSON; throws `BAD_REQUEST` that says where it is none. */
-export function valueArg(args: Args, i: number): JsonText {
+/** Argument i as JSON; `withCanonicalValues` has seen to it that it is canonical. */
+export const valueArg = (args: Args, i: number): JsonText => ({
+  bytes: args.bytes,
+  start: args.start(i),
+  end: args.end(i),
+});
+
+export function valueArgs(args: Args, first: number): JsonText[] {
+  const values: JsonText[] = [];
+  for (let i = first; i < args.count; i += 1) values.push(valueArg(args, i));
+  return values;
+}
+
+/**
+ * The command with canonical values, every `step` arguments from `first` on: the same `args` when they are, else in
+ * memory of its own. Throws `BAD_REQUEST` that says where one is not JSON.
+ */
+export function withCanonicalValues(args: Args, first: number, step = 1): Args {
+  const changed = new Map<number, JsonText>();
+  for (let i = first; i < args.count; i += step) {
+    const text = canonicalArg(args, i);
+    const isSame = text.bytes === args.bytes && text.start === args.start(i) && text.end === args.end(i);
+    if (!isSame) changed.set(i, text);
+  }
+  if (changed.size === 0) return args;
+  const parts: Bytes[] = [];
+  const result = new Args(EMPTY_BYTES);
+  let at = 0;
+  for (let i = 0; i < args.count; i += 1) {
+    const { bytes, start, end } = changed.get(i) ?? valueArg(args, i);
+    parts.push(bytes.subarray(start, end));
+    result.push(at, at + end - start);
+    at += end - start;
+  }
+  result.bytes = concatBytes(parts);
+  return result;
+}
+
+/** Argument i in canonical form; throws `BAD_REQUEST` that says where it is no JSON. */
+export function canonicalArg(args: Args, i: number): JsonText {
   const start = args.start(i);
   const canonical = canonicalJson(args.bytes, start, args.end(i));
   if (canonical.kind === "canonical") return canonical;
@@ -52,12 +90,6 @@ export function valueArg(args: Args, i: number): JsonText {
     throw new MinikeyError("BAD_REQUEST", `nested more than ${JSON_DEPTH_MAX} deep at column ${column}`);
   }
   throw new MinikeyError("BAD_REQUEST", `not JSON from column ${column} on`);
-}
-
-export function valueArgs(args: Args, first: number): JsonText[] {
-  const values: JsonText[] = [];
-  for (let i = first; i < args.count; i += 1) values.push(valueArg(args, i));
-  return values;
 }
 
 /** A check of paths from argument `first` on, `most` at most. */
@@ -119,11 +151,13 @@ export function lastResult<Result>(results: readonly (Result | null)[], otherwis
 
 // --- Table entries ---
 
-type Fields = Pick<CommandSpec, "name" | "opcode" | "arity" | "summary"> &
-  Required<Pick<CommandSpec, "check" | "run">>;
+type Fields<Check extends "check" | "prepare"> = Pick<
+  CommandSpec,
+  "name" | "opcode" | "arity" | "summary" | "run" | Check
+>;
 
 /** A command of one key that reads. */
-export function reading(fields: Fields): CommandSpec {
+export function reading(fields: Fields<"check">): CommandSpec {
   return command({
     ...fields,
     keys: ONE_KEY,
@@ -136,7 +170,7 @@ export function reading(fields: Fields): CommandSpec {
 }
 
 /** A command of one key that writes. */
-export function writing(fields: Fields): CommandSpec {
+export function writing(fields: Fields<"check"> | Fields<"prepare">): CommandSpec {
   return command({
     ...fields,
     keys: ONE_KEY,

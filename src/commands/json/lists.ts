@@ -19,6 +19,7 @@ import { type Reply, Slice } from "../reply.js";
 import { isWord, numberArg } from "../spec.js";
 import type { Args, CommandSpec, KeyValueView } from "../types.js";
 import {
+  canonicalArg,
   checkPaths,
   documentAt,
   editDocument,
@@ -29,8 +30,8 @@ import {
   pathArg,
   reading,
   UNTOUCHED,
-  valueArg,
   valueArgs,
+  withCanonicalValues,
   writing,
   wrongPathType,
 } from "./documents.js";
@@ -187,8 +188,7 @@ function indexOf({ bytes, start: open, end }: JsonText, value: unknown, start: n
 
 function runIndex(view: KeyValueView, args: Args): Reply {
   const path = pathArg(args, 2);
-  const wanted = valueArg(args, 3);
-  const value: unknown = JSON.parse(wanted.bytes.utf8Slice(wanted.start, wanted.end));
+  const value = parseStored(args.bytes, args.start(3), args.end(3));
   const start = args.count > 4 ? numberArg(args, 4) : 0;
   const stop = args.count > 5 ? numberArg(args, 5) : 0;
   const document = documentAt(view, args.key(1));
@@ -209,7 +209,7 @@ function runIndex(view: KeyValueView, args: Args): Reply {
 function checkIndex(args: Args): void {
   if (args.count > 6) throw wrongArity("json.arrindex");
   pathArg(args, 2);
-  valueArg(args, 3);
+  canonicalArg(args, 3);
   for (let i = 4; i < args.count; i += 1) numberArg(args, i);
 }
 
@@ -235,9 +235,9 @@ export const JSON_LIST_COMMANDS: readonly CommandSpec[] = [
     opcode: 132,
     arity: -4,
     summary: "Append the JSON values into the array at path after the last element in it",
-    check: (args) => {
+    prepare: (args) => {
       pathArg(args, 2);
-      valueArgs(args, 3);
+      return withCanonicalValues(args, 3);
     },
     run: runAppend,
   }),
@@ -246,10 +246,10 @@ export const JSON_LIST_COMMANDS: readonly CommandSpec[] = [
     opcode: 133,
     arity: -5,
     summary: "Insert the json values into the array at path before the index (shifts to the right)",
-    check: (args) => {
+    prepare: (args) => {
       pathArg(args, 2);
       numberArg(args, 3);
-      valueArgs(args, 4);
+      return withCanonicalValues(args, 4);
     },
     run: runInsert,
   }),

@@ -19,6 +19,7 @@ import {
   reading,
   UNTOUCHED,
   valueArg,
+  withCanonicalValues,
   writing,
   wrongPathType,
 } from "./documents.js";
@@ -32,9 +33,11 @@ function numberArg(args: Args, i: number): string {
   return bytes.latin1Slice(start, end);
 }
 
-function checkCalculation(args: Args): void {
+function prepareCalculation(args: Args): Args {
   pathArg(args, 2);
-  numberArg(args, 3);
+  const prepared = withCanonicalValues(args, 3);
+  numberArg(prepared, 3);
+  return prepared;
 }
 
 const calculation =
@@ -131,7 +134,7 @@ export const JSON_SCALAR_COMMANDS: readonly CommandSpec[] = [
     opcode: 127,
     arity: 4,
     summary: "Increment the number value stored at path by number",
-    check: checkCalculation,
+    prepare: prepareCalculation,
     run: calculation("add"),
   }),
   writing({
@@ -139,7 +142,7 @@ export const JSON_SCALAR_COMMANDS: readonly CommandSpec[] = [
     opcode: 128,
     arity: 4,
     summary: "Multiply the number value stored at path by number",
-    check: checkCalculation,
+    prepare: prepareCalculation,
     run: calculation("multiply"),
   }),
   writing({
@@ -155,9 +158,11 @@ export const JSON_SCALAR_COMMANDS: readonly CommandSpec[] = [
     opcode: 130,
     arity: -3,
     summary: "Append the json-string values to the string at path",
-    check: (args) => {
+    prepare: (args) => {
       if (args.count > 4) throw wrongArity("json.strappend");
-      appendArgs(args);
+      const prepared = withCanonicalValues(args, args.count - 1);
+      appendArgs(prepared);
+      return prepared;
     },
     run: runAppend,
   }),

@@ -20,7 +20,7 @@ import type {
   QueryPlan,
   TransactionPlan,
 } from "../types.js";
-import { documentOf, pathArg, valueArg } from "./documents.js";
+import { documentOf, pathArg, valueArg, withCanonicalValues } from "./documents.js";
 import { textReply, valueAt } from "./values.js";
 import { withValue } from "./whole.js";
 
@@ -171,8 +171,9 @@ export const JSON_SEVERAL_COMMANDS: readonly CommandSpec[] = [
     categories: ["@json", "@write", "@slow"],
     group: "json",
     summary: "Set or update one or more JSON values according to the specified key-path-value triplets",
-    check: (args) => {
+    prepare: (args) => {
       tripletsOf(args);
+      return withCanonicalValues(args, 3, 3);
     },
     run: runPlan(planSet),
     plan: planSet,

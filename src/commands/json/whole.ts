@@ -27,6 +27,7 @@ import {
   pathArg,
   storeDocument,
   valueArg,
+  withCanonicalValues,
   writing,
 } from "./documents.js";
 
@@ -129,10 +130,10 @@ function runClear(view: KeyValueView, args: Args): Reply {
   return count;
 }
 
-function checkSet(args: Args): void {
+function prepareSet(args: Args): Args {
   parseCondition(args);
   pathArg(args, 2);
-  valueArg(args, 3);
+  return withCanonicalValues(args, 3, args.count);
 }
 
 const deletion = (name: string, opcode: number): CommandSpec =>
@@ -151,7 +152,7 @@ export const JSON_WHOLE_COMMANDS: readonly CommandSpec[] = [
     opcode: 122,
     arity: -4,
     summary: "Set the JSON value at path in key",
-    check: checkSet,
+    prepare: prepareSet,
     run: runSet,
   }),
   writing({
@@ -159,7 +160,7 @@ export const JSON_WHOLE_COMMANDS: readonly CommandSpec[] = [
     opcode: 123,
     arity: 4,
     summary: "Merge a JSON value into the values at path",
-    check: checkSet,
+    prepare: prepareSet,
     run: runMerge,
   }),
   deletion("JSON.DEL", 124),

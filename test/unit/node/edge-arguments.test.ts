@@ -14,7 +14,7 @@ import { ByteWriter } from "../../../src/codec/byte-writer.js";
 import type { Entry } from "../../../src/codec/raft-types.js";
 import { encodeReply } from "../../../src/commands/reply-encoding.js";
 import { COMMANDS } from "../../../src/commands/table.js";
-import type { CommandSpec } from "../../../src/commands/types.js";
+import type { Args, CommandSpec } from "../../../src/commands/types.js";
 import { type Bytes, latin1ToBytes } from "../../../src/core/bytes.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { groupId } from "../../../src/core/ids.js";
@@ -208,6 +208,12 @@ const WRITES = COMMANDS.specs.filter(
 const IDS = ["n1.1.a", "n1.2.b", "n1.99999999999999.c", "n2.1.d", "t", "", "..", "n.1.", "x".repeat(2000)];
 const TIMES = [0, 1, 1_000, 2_000, 1_700_000_000_000, 1_700_000_000_001, 2 ** 47, 2 ** 48 - 1];
 
+/** What a partition is given of a command. */
+const wordsOf = (args: Args): Words =>
+  Array.from({ length: args.count }, (_, i) =>
+    i === 0 ? args.text(0) : args.bytes.subarray(args.start(i), args.end(i)),
+  );
+
 /** Commands at the edges: those that a node would take, or any. */
 class EdgeCommands {
   readonly #random: Seeded;
@@ -226,8 +232,8 @@ class EdgeCommands {
       const spec = COMMANDS.byName(String(words[0]));
       if (spec === undefined) return words;
       try {
-        admit(spec, makeArgs(words), { valueBytesMax: VALUE_BYTES_MAX }, () => 0);
-        return words;
+        const admitted = admit(spec, makeArgs(words), { valueBytesMax: VALUE_BYTES_MAX }, () => 0);
+        return wordsOf(admitted);
       } catch (error) {
         if (!(error instanceof MinikeyError)) throw error;
       }
