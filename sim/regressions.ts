@@ -65,4 +65,11 @@ export const REGRESSIONS: readonly Regression[] = [
     about:
       "after a restart a node went back to a map with a keyspace whose groups it had removed (node/keeper)",
   },
+  {
+    seed: 716,
+    scenario: "group",
+    durationMs: 1_000,
+    about:
+      "a leader that joined later shortened its log, and had no snapshot that names the members (raft/raft)",
+  },
 ];

@@ -130,7 +130,9 @@ export class Host {
     assert.ok(index <= this.lastApplied, `compaction at ${index}, applied up to ${this.lastApplied}`);
     this.disk.checkpoint = { meta: this.machineMeta, applied: [...this.applied] };
     if (index < this.raft.status().firstIndex) return;
-    this.disk.start = this.raft.metaAt(logIndex(index));
+    const start = this.raft.metaAt(logIndex(index));
+    if (start.configuration.voters.length === 0) return;
+    this.disk.start = start;
     this.disk.entries = this.disk.entries.filter((entry) => entry.index > index);
     this.raft.compact(logIndex(index));
   }

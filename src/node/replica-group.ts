@@ -136,7 +136,9 @@ export class ReplicaGroup {
   onCheckpointed(): void {
     const durable = this.store.durableIndex();
     const covered = this.#checkpointed;
-    if (durable > 0 && covered?.index === durable) this.#host.log.compact(this.id, covered);
+    if (durable === 0 || covered?.index !== durable) return;
+    // As in memory: who does not know the members has no snapshot for those who need what was dropped.
+    if (covered.configuration.voters.length > 0) this.#host.log.compact(this.id, covered);
   }
 
   /**

@@ -207,7 +207,7 @@ export class Raft implements RaftCore {
   compact(index: LogIndex): void {
     const { applied, history, log } = this.#replica;
     assert(index <= applied, "compaction at %, applied up to %", index, applied);
-    if (index <= log.startIndex) return;
+    if (index <= log.startIndex || history.at(index).voters.length === 0) return;
     log.compact(index);
     history.compact(index);
   }

@@ -163,7 +163,10 @@ export interface RaftCore {
   snapshotFailed(to: ReplicaId): void;
   snapshotStored(meta: SnapshotMeta, offsetBytes: number, done: boolean): void;
   snapshotRejected(meta: SnapshotMeta): void;
-  /** Drops entries up to `index`, which must have been applied, from memory. */
+  /**
+   * Drops entries up to `index`, which must have been applied, from memory. Not those of a replica that joined later
+   * and has not applied a change of members: it does not know who they were, and so could give nobody a snapshot.
+   */
   compact(index: LogIndex): void;
   /** The last index after which at least `bytes` of data are held; the log's start when there is none. */
   indexBefore(bytes: number): LogIndex;
