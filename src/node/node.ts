@@ -331,6 +331,11 @@ export class MinikeyNode implements Database {
 
   // --- Keyspaces and status ---
 
+  /** As `status` says it, without the rest. */
+  get isReady(): boolean {
+    return this.#state === "running" && this.#membership.isAnnounced && isReady(this.#statusSource());
+  }
+
   status(): ClusterStatus {
     const source = this.#statusSource();
     return {
@@ -339,7 +344,7 @@ export class MinikeyNode implements Database {
       epoch: this.#membership.map.epoch,
       version: this.#options.version,
       uptimeSeconds: Math.floor((this.#parts.clock.monotonicMs() - this.#startedMs) / 1000),
-      ready: this.#state === "running" && this.#membership.isAnnounced && isReady(source),
+      ready: this.isReady,
       members: memberInfos(source),
       keyspaces: this.#membership.map.keyspaces.map(keyspaceInfo),
       partitions: partitionInfos(source),

@@ -7,9 +7,11 @@ import type { ClusterMap, Keyspace } from "./cluster-map.js";
 import type { Route } from "./coordinator.js";
 import type { ReadLevel, RequestContext, WriteLevel } from "./database.js";
 
+type PartitionOf = (slot: number) => number;
+
 interface RoutedKeyspace {
   readonly keyspace: Keyspace;
-  readonly partitionOf: (slot: number) => number;
+  readonly partitionOf: PartitionOf;
   /** By read level, then write level; made once: a route is the same object for every command that needs it. */
   readonly routes: Map<ReadLevel, Map<WriteLevel, Route>>;
 }
@@ -17,17 +19,16 @@ interface RoutedKeyspace {
 export class Router {
   #byId: (RoutedKeyspace | undefined)[] = [];
   #byName = new Map<string, RoutedKeyspace>();
+  /** By the number of partitions: most keyspaces have as many as the others, and there can be a thousand. */
+  readonly #partitionOf = new Map<number, PartitionOf>();
 
   follow(map: ClusterMap): void {
     this.#byId = [];
     this.#byName = new Map();
     for (const keyspace of map.keyspaces) {
-      const table = partitionTable(keyspace.partitions);
-      const routed: RoutedKeyspace = {
-        keyspace,
-        partitionOf: (slot) => table[slot],
-        routes: new Map(),
-      };
+      const partitionOf = this.#partitionOf.get(keyspace.partitions) ?? makePartitionOf(keyspace.partitions);
+      this.#partitionOf.set(keyspace.partitions, partitionOf);
+      const routed: RoutedKeyspace = { keyspace, partitionOf, routes: new Map() };
       this.#byId[keyspace.id] = routed;
       this.#byName.set(keyspace.name, routed);
     }
@@ -51,6 +52,11 @@ export class Router {
   #routed(id: KeyspaceId): RoutedKeyspace | undefined {
     return this.#byId[id];
   }
+}
+
+function makePartitionOf(partitions: number): PartitionOf {
+  const table = partitionTable(partitions);
+  return (slot) => table[slot];
 }
 
 function makeRoute(routed: RoutedKeyspace, { readLevel, writeLevel }: RequestContext): Route {
