@@ -9,23 +9,27 @@ import { Sessions } from "../../src/node/sessions.js";
 import { Transactions } from "../../src/node/transactions.js";
 import type { AppliedState } from "../../src/ports/storage-engine.js";
 import type { SimCluster } from "../cluster/cluster.js";
-import { type StoredGroup, TABLES } from "../disk/durable.js";
+import { TABLES } from "../disk/durable.js";
+import type { InspectedGroup } from "../disk/slow-disk.js";
 
-interface Replica extends StoredGroup {
+interface Replica {
   readonly node: string;
+  readonly applied: AppliedState;
+  readonly group: InspectedGroup;
 }
 
-/** Every open group, with its replicas as of now. */
-function replicasOf(cluster: SimCluster): Map<GroupId, Replica[]> {
+/** Every open group, or only `wanted`, with its replicas as of now. */
+function replicasOf(cluster: SimCluster, wanted?: GroupId): Map<GroupId, Replica[]> {
   const groups = new Map<GroupId, Replica[]>();
   for (const { id, diskEngine, memoryEngine } of cluster.nodes) {
     for (const engine of [diskEngine, memoryEngine]) {
-      for (const store of engine?.groups.values() ?? []) {
-        const state = store.capture();
-        if (state === undefined) continue;
-        const replicas = groups.get(store.group) ?? [];
-        replicas.push({ node: id, ...state });
-        groups.set(store.group, replicas);
+      for (const group of engine?.groups.values() ?? []) {
+        if (wanted !== undefined && group.group !== wanted) continue;
+        const applied = group.captureApplied();
+        if (applied === undefined) continue;
+        const replicas = groups.get(group.group) ?? [];
+        replicas.push({ node: id, applied, group });
+        groups.set(group.group, replicas);
       }
     }
   }
@@ -48,10 +52,11 @@ export function differences(cluster: SimCluster): string[] {
 function differenceOf(a: Replica, b: Replica): string | undefined {
   if (a.applied.index !== b.applied.index) return `applied up to ${a.applied.index} and ${b.applied.index}`;
   if (!a.applied.state.equals(b.applied.state)) return "other sessions, transactions or members";
+  const [ours, theirs] = [a.group.captureTables(), b.group.captureTables()];
   for (const table of TABLES) {
-    if (a.tables[table].size !== b.tables[table].size) return `another number of entries in ${table}`;
-    for (const [key, value] of a.tables[table]) {
-      if (b.tables[table].get(key)?.equals(value) !== true) return `another value of ${key} in ${table}`;
+    if (ours[table].size !== theirs[table].size) return `another number of entries in ${table}`;
+    for (const [key, value] of ours[table]) {
+      if (theirs[table].get(key)?.equals(value) !== true) return `another value of ${key} in ${table}`;
     }
   }
   return undefined;
@@ -66,12 +71,21 @@ export function lockedKeys(cluster: SimCluster): Key[] {
 
 /** Transactions that some partition has not forgotten, anywhere. */
 export function openTransactions(cluster: SimCluster): string[] {
-  return [...replicasOf(cluster)].flatMap(([group, [{ applied }]]) => {
-    const { transactions } = stateOf(applied);
-    const prepared = [...transactions.allPrepared()].map(({ id }) => `${id} prepared in ${group}`);
-    const committed = [...transactions.allCommitted()].map(([id]) => `${id} committed in ${group}`);
-    return prepared.concat(committed);
-  });
+  return [...replicasOf(cluster)].flatMap(([group, [{ applied }]]) => openIn(group, applied));
+}
+
+/** A group that has not forgotten some transaction. To be asked after every event, it looks at the `last` first. */
+export function findOpenTransaction(cluster: SimCluster, last?: GroupId): GroupId | undefined {
+  const isOpenIn = ([group, [{ applied }]]: [GroupId, Replica[]]) => openIn(group, applied).length > 0;
+  if (last !== undefined && [...replicasOf(cluster, last)].some(isOpenIn)) return last;
+  return [...replicasOf(cluster)].find(isOpenIn)?.[0];
+}
+
+function openIn(group: GroupId, applied: AppliedState): string[] {
+  const { transactions } = stateOf(applied);
+  const prepared = [...transactions.allPrepared()].map(({ id }) => `${id} prepared in ${group}`);
+  const committed = [...transactions.allCommitted()].map(([id]) => `${id} committed in ${group}`);
+  return prepared.concat(committed);
 }
 
 interface PartitionState {
@@ -94,8 +108,9 @@ function stateOf({ state }: AppliedState): PartitionState {
 
 /** Versions are given once, and the expiry table lists exactly the keys that expire. */
 export function checkTables(cluster: SimCluster): void {
-  for (const [group, [{ applied, tables }]] of replicasOf(cluster)) {
+  for (const [group, [{ applied, group: store }]] of replicasOf(cluster)) {
     const { revision } = stateOf(applied);
+    const tables = store.captureTables();
     const versions = new Set<number>();
     const expiring = new Set<Key>();
     for (const [key, bytes] of tables.data) {

@@ -31,6 +31,9 @@ export class StateSafety {
   /** By group and version. */
   readonly #written = new Map<GroupId, Map<number, number>>();
 
+  /** Checksums, made once: there are few keys. */
+  readonly #keyHashes = new Map<string, number>();
+
   constructor(report: Report, trace: Trace) {
     this.#report = report;
     this.#trace = trace;
@@ -52,7 +55,7 @@ export class StateSafety {
     };
     store.delete = (table, key) => {
       this.lookBack();
-      this.#trace.note(DELETED, group, crc32c(Buffer.from(key, "latin1")));
+      this.#trace.note(DELETED, group, this.#hashOf(key));
       remove(table, key);
     };
     store.clear = (table) => {
@@ -60,6 +63,15 @@ export class StateSafety {
       this.#trace.note(CLEARED, group, table.length);
       clear(table);
     };
+  }
+
+  #hashOf(key: string): number {
+    let hash = this.#keyHashes.get(key);
+    if (hash === undefined) {
+      hash = crc32c(Buffer.from(key, "latin1"));
+      this.#keyHashes.set(key, hash);
+    }
+    return hash;
   }
 
   /** Reads what was laid out last, before anything else can move it. */
@@ -72,7 +84,7 @@ export class StateSafety {
 
   #onWritten({ node, group, key, room, versionBefore }: Reserved): void {
     const { version } = readRecord(room);
-    const keyHash = crc32c(Buffer.from(key, "latin1"));
+    const keyHash = this.#hashOf(key);
     const hash = crc32c(room.bytes, room.start, room.end, keyHash);
     this.#trace.note(WRITTEN, group, hash);
     if (this.#trace.isWritten) this.#trace.say(node, `applies   ${group}: ${key} gets version ${version}`);

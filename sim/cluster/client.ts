@@ -53,6 +53,7 @@ export class Submissions {
   writes = 0;
   /** Clients that have neither heard an answer nor given up: what they asked for may be done already. */
   waiting = 0;
+  readonly #isWrite = new Map<string, boolean>();
   #count = 0;
 
   constructor(trace: Trace) {
@@ -89,9 +90,21 @@ export class Submissions {
   }
 
   #countAnswered(name: string): void {
-    const { bytes } = makeArgs([name]);
-    if (COMMANDS.lookup(bytes, 0, bytes.length)?.access === "write") this.writes += 1;
+    let isWrite = this.#isWrite.get(name);
+    if (isWrite === undefined) {
+      const { bytes } = makeArgs([name]);
+      isWrite = COMMANDS.lookup(bytes, 0, bytes.length)?.access === "write";
+      this.#isWrite.set(name, isWrite);
+    }
+    if (isWrite) this.writes += 1;
     else this.reads += 1;
+  }
+
+  /** Nothing waits for an answer: no node that lives owes one, and no client still hopes for one. */
+  get isQuiet(): boolean {
+    if (this.waiting > 0) return false;
+    for (const [process, { size }] of this.#open) if (size > 0 && process.isAlive) return false;
+    return true;
   }
 
   /** What is unanswered on nodes that live. */

@@ -269,7 +269,7 @@ export class SimCluster {
   }
 
   get isReady(): boolean {
-    return this.nodes.every((sim) => sim.node?.status().ready === true);
+    return this.nodes.every((sim) => sim.node?.isReady === true);
   }
 
   nodeNamed(id: NodeId): SimNode {

@@ -40,7 +40,8 @@ class Shrinker {
     const plan = planLife(options);
     const only = plan.faults.map(({ number }) => number);
     const workloads = plan.workloads.map(({ name }) => name);
-    this.best = { options: { ...options, durationMs: plan.durationMs, only, workloads }, report, tries: 0 };
+    const given = { ...options, durationMs: plan.durationMs, only, workloads, hasStacks: true };
+    this.best = { options: given, report, tries: 0 };
     this.#property = report.violation?.property;
     this.#untilMs = untilMs;
   }

@@ -17,7 +17,7 @@ interface Header {
 export async function writeTrace(path: string, options: SimulationOptions): Promise<SimulationReport> {
   const header: Header = { minikeyTrace: TRACE_VERSION, options };
   const lines = [JSON.stringify(header)];
-  const report = await simulate({ ...options, trace: (line) => lines.push(line) });
+  const report = await simulate({ ...options, hasStacks: true, trace: (line) => lines.push(line) });
   lines.push(`digest ${report.digest}`);
   const text = `${lines.join("\n")}\n`;
   if (path === "-") process.stdout.write(text);

@@ -326,13 +326,21 @@ export class SimStore implements GroupStore {
 
   /** The state as of now; undefined while the group is being opened. */
   capture(): (StoredGroup & { readonly group: GroupId }) | undefined {
-    if (this.#capture === undefined) return undefined;
-    const applied = this.#capture();
+    const applied = this.captureApplied();
+    if (applied === undefined) return undefined;
     return {
       group: this.group,
       applied: { ...applied, state: copyBytes(applied.state) },
-      tables: copyTables(this.#tables),
+      tables: this.captureTables(),
     };
+  }
+
+  captureApplied(): AppliedState | undefined {
+    return this.#capture?.();
+  }
+
+  captureTables(): Tables {
+    return copyTables(this.#tables);
   }
 
   durableIndex(): LogIndex {

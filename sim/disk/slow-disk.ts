@@ -7,7 +7,7 @@ import type { GroupId } from "../../src/core/ids.js";
 import type { Disk, DiskFile, OpenOptions } from "../../src/ports/disk.js";
 import type { AppliedState, GroupStore, StorageEngine } from "../../src/ports/storage-engine.js";
 import type { SimProcess, World } from "../world/world.js";
-import { type DurableState, type StoredGroup, TABLES, type Tables } from "./durable.js";
+import { type DurableState, TABLES, type Tables } from "./durable.js";
 import type { SimDisk } from "./sim-disk.js";
 
 /** A simulated disk, as slow as one, seen by a process that may die. */
@@ -109,7 +109,8 @@ class SlowFile implements DiskFile {
 export interface InspectedGroup {
   readonly group: GroupId;
   /** The state as of now; undefined while the group is being opened. */
-  capture(): StoredGroup | undefined;
+  captureApplied(): AppliedState | undefined;
+  captureTables(): Tables;
 }
 
 export interface InspectedEngine extends StorageEngine {
@@ -146,7 +147,8 @@ export function inspected(engine: StorageEngine): InspectedEngine {
       };
       groups.set(id, {
         group: id,
-        capture: () => (capture === undefined ? undefined : { applied: capture(), tables: tablesOf(store) }),
+        captureApplied: () => capture?.(),
+        captureTables: () => tablesOf(store),
       });
       return store;
     },

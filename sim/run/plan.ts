@@ -22,6 +22,8 @@ export interface SimulationOptions {
   readonly group?: GroupReads;
   /** Of the faults that the seed means only these, by number. */
   readonly only?: readonly number[];
+  /** Errors say where they were made: slower, and no other life. */
+  readonly hasStacks?: boolean;
   /** Gets the timeline, line by line. */
   readonly trace?: (line: string) => void;
 }

@@ -57,22 +57,38 @@ export class World {
   /** Runs until `isDone` says so, or until `limitMs` of simulated time have passed; true when done. */
   async run(limitMs: number, isDone: () => boolean): Promise<boolean> {
     const endMs = this.nowMs + limitMs;
-    await settle();
-    while (!isDone()) {
-      const event = this.#events.at(0);
-      if (event === undefined || event.atMs > endMs) {
-        this.nowMs = endMs;
-        return false;
-      }
-      this.#pop();
-      this.nowMs = event.atMs;
-      this.eventsRun += 1;
-      event.run();
-      this.afterEvent?.();
-      if (this.eventsRun % EVENTS_A_TURN === 0) await yieldToNode();
-      await settle();
-      this.afterEvent?.();
+    // Without a promise for every event: there are hundreds of thousands in a life.
+    return await new Promise<boolean>((resolve, reject) => {
+      const goOn = () => {
+        try {
+          this.afterEvent?.();
+          if (isDone()) resolve(true);
+          else if (!this.#runNext(endMs)) resolve(false);
+          else if (this.eventsRun % EVENTS_A_TURN === 0) setImmediate(onceSettled);
+          else onceSettled();
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      };
+      // A tick asked for by a promise's job runs once no such job is left.
+      const askForTick = () => process.nextTick(goOn);
+      const onceSettled = () => queueMicrotask(askForTick);
+      onceSettled();
+    });
+  }
+
+  /** False when nothing happens up to `endMs`. */
+  #runNext(endMs: number): boolean {
+    const event = this.#events.at(0);
+    if (event === undefined || event.atMs > endMs) {
+      this.nowMs = endMs;
+      return false;
     }
+    this.#pop();
+    this.nowMs = event.atMs;
+    this.eventsRun += 1;
+    event.run();
+    this.afterEvent?.();
     return true;
   }
 
@@ -95,19 +111,6 @@ export class World {
 
 function isBefore(a: Event, b: Event): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
-}
-
-/** A tick asked for by a promise's job runs once no such job is left. */
-async function settle(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    queueMicrotask(() => process.nextTick(resolve));
-  });
-}
-
-async function yieldToNode(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 const EPOCH_MS = 1_700_000_000_000;
