@@ -28,6 +28,8 @@ export interface SimClusterOptions {
   readonly requestTimeoutMs?: number;
   /** Nothing or little unless given, so that snapshots are sent often. */
   readonly logBytesKept?: number;
+  /** Default: twice what asks for a checkpoint. */
+  readonly unsavedBytesMax?: number;
   /** What ends for a disk that failed or was damaged is started again, and rebuilt where it must be. */
   readonly isSupervised?: boolean;
   /** Default: `model`. */
@@ -51,6 +53,7 @@ export interface SimNode extends NodeDisk {
 }
 
 const LOG_BYTES_KEPT = 4 * 1024;
+const UNSAVED_BYTES_MAX = 64 * 1024 * 1024;
 const RESTART_MS = 300;
 
 export const REQUEST_TIMEOUT_MS = 2_500;
@@ -159,6 +162,7 @@ export class SimCluster {
         readMode: "quorum",
         requestTimeoutMs: this.requestTimeoutMs,
         logBytesKept: this.#options.logBytesKept ?? (this.#options.seed % 2) * LOG_BYTES_KEPT,
+        unsavedBytesMax: this.#options.unsavedBytesMax ?? UNSAVED_BYTES_MAX,
         version: "test",
       },
       {

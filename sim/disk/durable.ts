@@ -192,6 +192,7 @@ export class SimEngine implements StorageEngine {
   readonly #open = new Map<GroupId, SimStore>();
   #waitingCheckpoint: Promise<void> | undefined;
   writtenBytes = 0;
+  #savingBytes = 0;
 
   constructor(kind: EngineKind, durable: DurableState, process: SimProcess) {
     this.kind = kind;
@@ -231,12 +232,14 @@ export class SimEngine implements StorageEngine {
   }
 
   async #checkpoint(): Promise<void> {
+    this.#savingBytes = this.writtenBytes;
     this.writtenBytes = 0;
     const states = [...this.#open.values()].map((store) => ({ store, state: store.capture() }));
     await this.pause(5);
     for (const { store, state } of states) {
       if (state !== undefined && this.#open.get(state.group) === store) this.stored.set(state.group, state);
     }
+    this.#savingBytes = 0;
   }
 
   /** Never resolves when the process dies meanwhile. */
@@ -252,6 +255,10 @@ export class SimEngine implements StorageEngine {
 
   uncheckpointedBytes(): number {
     return this.writtenBytes;
+  }
+
+  unsavedBytes(): number {
+    return this.#savingBytes + this.writtenBytes;
   }
 
   close(): Promise<void> {

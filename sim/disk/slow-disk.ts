@@ -155,6 +155,7 @@ export function inspected(engine: StorageEngine): InspectedEngine {
     listGroups: () => engine.listGroups(),
     checkpoint: () => engine.checkpoint(),
     uncheckpointedBytes: () => BYTES_COUNTED_AS * engine.uncheckpointedBytes(),
+    unsavedBytes: () => BYTES_COUNTED_AS * engine.unsavedBytes(),
     close: () => engine.close(),
   };
 }

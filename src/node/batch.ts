@@ -16,6 +16,7 @@
  * when the session was opened, in seconds by the origin's clock: a partition opens none that it may have forgotten
  * (sessions.ts). Integers are little-endian.
  */
+import { ByteReader } from "../codec/byte-reader.js";
 import { allocOwnBytes, type Bytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 
@@ -69,4 +70,10 @@ export function readBatchHeader(batch: Bytes): BatchHeader {
     sequence: batch.readUInt32LE(14),
     acked: batch.readUInt32LE(18),
   };
+}
+
+/** The number of the batch's first command; undefined for a batch without any. */
+export function firstOpcode(batch: Bytes): number | undefined {
+  const reader = new ByteReader(batch, "batch", "PROTOCOL", BATCH_HEADER_BYTES);
+  return reader.remaining === 0 ? undefined : reader.varint();
 }

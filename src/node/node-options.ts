@@ -21,6 +21,8 @@ export interface NodeOptions {
   readonly requestTimeoutMs: number;
   /** Bytes of all groups' logs kept in memory for followers that come back soon. */
   readonly logBytesKept: number;
+  /** Of writes that the disk engine has not saved yet, in memory: beyond, writes wait for it. */
+  readonly unsavedBytesMax: number;
   readonly version: string;
 }
 

@@ -22,6 +22,7 @@ import {
 import type { CancelTimer } from "../ports/clock.js";
 import type { Greeting } from "../ports/transport.js";
 import { Acquaintances } from "./acquaintances.js";
+import { Checkpoints } from "./checkpoints.js";
 import { MAP_CHANGE } from "./cluster-map.js";
 import { ClusterView, parseNote, type Report } from "./cluster-view.js";
 import { CommandDispatch } from "./command-dispatch.js";
@@ -47,7 +48,6 @@ import { Router } from "./router.js";
 import { isReady, keyspaceInfo, memberInfos, partitionInfos, type StatusSource } from "./status.js";
 import {
   AbandonedTransactions,
-  Checkpoints,
   Expiry,
   handOverLeadership,
   Members,
@@ -151,6 +151,7 @@ export class MinikeyNode implements Database {
       nodeOf: (replica) => this.#membership.nodeOfMember(memberNumberOf(replica)),
       exists: (group) => group === META_GROUP || this.#router.keyspaceById(keyspaceOf(group)) !== undefined,
       writeSpecOf: (opcode) => this.#logged(opcode),
+      storageLag: () => this.#checkpoints.lag,
       specOf: readSpecOf,
       scheduleTurn: () => this.#scheduleTurn(),
     });
@@ -179,8 +180,10 @@ export class MinikeyNode implements Database {
       transport,
       isStopping: () => this.#isStopping,
     });
-    const engines = [parts.diskEngine, parts.memoryEngine];
-    this.#checkpoints = new Checkpoints(engines, this.#groups, clock, (error) => parts.onFatal(error));
+    this.#checkpoints = new Checkpoints(
+      { ...parts, groups: this.#groups, onFailure: (error) => parts.onFatal(error) },
+      options.unsavedBytesMax,
+    );
     this.#expiry = new Expiry(this.#groups, this.#requests, clock);
     this.#firstElections = new FirstElections(this.#groups, clock, (id) => this.#isReplicaUp(id));
     this.#members = new Members(this.#groups, logger);
@@ -461,7 +464,12 @@ export class MinikeyNode implements Database {
     // Nobody speaks for others.
     if (sender?.id !== from) return;
     if (incarnationOf(message.from) < sender.incarnation) this.#readmission.onReplaced(sender);
-    else group.step(message);
+    else if (!this.#mustDrop(message)) group.step(message);
+  }
+
+  /** What would only make the node fall further behind is lost on it, as on a node that is away. */
+  #mustDrop(message: Message): boolean {
+    return message.type === "append" && message.entries.length > 0 && this.#checkpoints.lag === "far";
   }
 
   #onNote(from: NodeId, text: string): void {

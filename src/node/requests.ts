@@ -6,10 +6,10 @@ import type { Args, CommandSpec } from "../commands/types.js";
 import { assert } from "../core/assert.js";
 import type { Bytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
-import type { GroupId, LogIndex, NodeId, ReplicaId } from "../core/ids.js";
+import type { GroupId, LogIndex, NodeId } from "../core/ids.js";
 import type { Clock } from "../ports/clock.js";
 import type { Random } from "../ports/random.js";
-import type { Transport } from "../ports/transport.js";
+import { AwaitedByAll } from "./awaited-by-all.js";
 import { type BatchLevel, readBatchHeader } from "./batch.js";
 import type { ReplySink, RequestContext } from "./database.js";
 import { LostGroups } from "./lost-groups.js";
@@ -27,39 +27,28 @@ import {
   type PeerFrame,
 } from "./peer-frames.js";
 import { answer } from "./pending.js";
+import { Proposals, type ProposalsHost } from "./proposals.js";
 import { nodeStopping, type Sending } from "./refusal.js";
 import type { ReplicaGroup } from "./replica-group.js";
 import { retainReply } from "./retain-reply.js";
 
 /** What the requests need of their node. */
-export interface RequestsHost {
-  readonly self: NodeId;
+export interface RequestsHost extends ProposalsHost {
   readonly clock: Clock;
   readonly random: Random;
-  readonly transport: Transport;
   readonly requestTimeoutMs: number;
   /** The longest value that a transaction may write. */
   readonly valueBytesMax: number;
-  replica(group: GroupId): ReplicaGroup | undefined;
   /** The node that leads the group, as far as this one knows. */
   leaderOf(group: GroupId): NodeId | undefined;
   /** Nodes that hold the group, for stale reads. */
   holdersOf(group: GroupId): readonly NodeId[];
-  nodeOf(replica: ReplicaId): NodeId | undefined;
   specOf(opcode: number): CommandSpec | undefined;
-  readonly writeSpecOf: (opcode: number) => CommandSpec | NodeCommandSpec | undefined;
   /** The replicas on this node. */
   replicas(): IterableIterator<ReplicaGroup>;
   /** False for a group of a keyspace that is not (or no longer) in the map. */
   exists(group: GroupId): boolean;
   scheduleTurn(): void;
-}
-
-/** A write that every replica is to have on disk before it is answered. */
-interface AwaitedByAll {
-  readonly batch: AppliedBatch;
-  readonly index: LogIndex;
-  readonly deadlineMs: number;
 }
 
 /** Sessions of other nodes remembered at most; a forgotten one is learnt again with its next batch. */
@@ -81,7 +70,8 @@ export class Requests implements WriterHost, ReaderHost {
   /** Which node a session of another node belongs to: where the results go. */
   readonly #originOfSession = new Map<number, NodeId>();
   readonly #readerOfRequest = new Map<number, PartitionReader>();
-  readonly #awaitedByAll = new Map<GroupId, AwaitedByAll[]>();
+  readonly #awaitedByAll: AwaitedByAll;
+  readonly #proposals: Proposals;
   readonly #lost = new LostGroups();
   #awakeWriters: PartitionWriter[] = [];
   #awakeReaders: (PartitionReader | OwnReads)[] = [];
@@ -92,6 +82,10 @@ export class Requests implements WriterHost, ReaderHost {
     this.#host = host;
     this.requestTimeoutMs = host.requestTimeoutMs;
     this.valueBytesMax = host.valueBytesMax;
+    this.#proposals = new Proposals(host);
+    this.#awaitedByAll = new AwaitedByAll(host.clock, host.requestTimeoutMs - ALL_MARGIN_MS, (group, batch) =>
+      this.#deliver(group, batch),
+    );
   }
 
   // --- What commands ask for ---
@@ -146,7 +140,7 @@ export class Requests implements WriterHost, ReaderHost {
     this.#writers.delete(group);
     this.#ownWriters.delete(group);
     this.#readers.delete(group);
-    this.#awaitedByAll.delete(group);
+    this.#awaitedByAll.forget(group);
     this.#lost.forget(group);
     for (const each of open) each?.close(this.#refusal());
   }
@@ -182,16 +176,7 @@ export class Requests implements WriterHost, ReaderHost {
     for (const writer of this.#allWriters()) writer.sweep();
     for (const reader of this.#readers.values()) reader.sweep();
     this.ownReads?.sweep();
-    const nowMs = this.#host.clock.monotonicMs();
-    for (const [group, awaited] of this.#awaitedByAll) {
-      const late = awaited.filter((waiting) => nowMs >= waiting.deadlineMs);
-      if (late.length === 0) continue;
-      this.#awaitedByAll.set(
-        group,
-        awaited.filter((waiting) => nowMs < waiting.deadlineMs),
-      );
-      for (const { batch } of late) this.#deliver(group, notEverywhere(batch));
-    }
+    this.#awaitedByAll.sweep();
   }
 
   /** The group has a leader that it had not, or one can be reached again. */
@@ -232,29 +217,12 @@ export class Requests implements WriterHost, ReaderHost {
       return;
     }
     // Only the leader knows how far the others are.
-    if (!group.isLeader) return;
-    let awaited = this.#awaitedByAll.get(group.id);
-    if (awaited === undefined) {
-      awaited = [];
-      this.#awaitedByAll.set(group.id, awaited);
-    }
-    const deadlineMs = this.#host.clock.monotonicMs() + this.requestTimeoutMs - ALL_MARGIN_MS;
-    awaited.push({ batch, index, deadlineMs });
-    this.onProgress(group);
+    if (group.isLeader) this.#awaitedByAll.add(group, batch, index);
   }
 
   /** Followers may have come further. */
   onProgress(group: ReplicaGroup): void {
-    const awaited = this.#awaitedByAll.get(group.id);
-    if (awaited === undefined || awaited.length === 0 || !group.isLeader) return;
-    const { voters, votersOutgoing, learners } = group.core.configuration;
-    // A learner is a replica, too: one whose disk was lost and that does not have the write yet.
-    const replicas = [...voters, ...votersOutgoing, ...learners];
-    const everywhere = Math.min(...replicas.map((replica) => group.core.matchOf(replica)));
-    while (awaited.length > 0 && awaited[0].index <= everywhere) {
-      const done = awaited.shift();
-      if (done !== undefined) this.#deliver(group.id, done.batch);
-    }
+    this.#awaitedByAll.onProgress(group);
   }
 
   // --- What other nodes ask and answer ---
@@ -288,7 +256,7 @@ export class Requests implements WriterHost, ReaderHost {
       const [oldest] = this.#originOfSession.keys();
       this.#originOfSession.delete(oldest);
     }
-    const status = this.#propose(group, batch);
+    const status = this.#proposals.propose(group, batch);
     if (status !== "proposed") {
       this.#host.transport.send(from, encodeWriteResultFrame(group, session, sequence, status, []));
     }
@@ -357,7 +325,7 @@ export class Requests implements WriterHost, ReaderHost {
 
   sendBatch(group: GroupId, batch: Bytes): Sending {
     if (this.#host.replica(group)?.isLeader === true) {
-      const status = this.#propose(group, batch);
+      const status = this.#proposals.propose(group, batch);
       if (status === "proposed") return "sent";
       return status === "overloaded" ? status : "unreachable";
     }
@@ -429,7 +397,7 @@ export class Requests implements WriterHost, ReaderHost {
   /** As far as this node knows. */
   #isServed(group: GroupId): boolean {
     const replica = this.#host.replica(group);
-    if (replica?.isLeader === true) return this.#reachesMajority(replica);
+    if (replica?.isLeader === true) return this.#proposals.reachesMajority(replica);
     const leader = this.#host.leaderOf(group);
     return leader !== undefined && this.#host.transport.isUp(leader);
   }
@@ -465,30 +433,6 @@ export class Requests implements WriterHost, ReaderHost {
       : new MinikeyError("KEYSPACE_NOT_FOUND", "no such keyspace: it was dropped");
   }
 
-  #propose(group: GroupId, batch: Bytes): "proposed" | "not-leader" | "overloaded" {
-    const replica = this.#host.replica(group);
-    // Without a majority in reach a proposal would only make the outcome uncertain.
-    if (replica === undefined || !replica.isLeader || !this.#reachesMajority(replica)) return "not-leader";
-    const result = replica.propose(batch);
-    if (result.ok) return "proposed";
-    return result.reason === "overloaded" ? "overloaded" : "not-leader";
-  }
-
-  #reachesMajority(replica: ReplicaGroup): boolean {
-    const { voters, votersOutgoing } = replica.core.configuration;
-    return this.#reachesMajorityOf(voters) && this.#reachesMajorityOf(votersOutgoing);
-  }
-
-  #reachesMajorityOf(voters: readonly ReplicaId[]): boolean {
-    if (voters.length === 0) return true;
-    let reached = 0;
-    for (const voter of voters) {
-      const node = this.#host.nodeOf(voter);
-      if (node !== undefined && (node === this.#host.self || this.#host.transport.isUp(node))) reached += 1;
-    }
-    return reached > voters.length / 2;
-  }
-
   #deliver(group: GroupId, batch: AppliedBatch): void {
     const writer = this.#writerOfSession.get(batch.session);
     if (writer !== undefined) {
@@ -500,12 +444,4 @@ export class Requests implements WriterHost, ReaderHost {
     const { session, sequence, status, replies } = batch;
     this.#host.transport.send(origin, encodeWriteResultFrame(group, session, sequence, status, replies));
   }
-}
-
-function notEverywhere(batch: AppliedBatch): AppliedBatch {
-  const error = new MinikeyError(
-    "OUTCOME_UNKNOWN",
-    "the write is on a majority's disks, but not all replicas have confirmed it in time",
-  );
-  return { ...batch, replies: batch.replies.map((reply) => (reply instanceof MinikeyError ? reply : error)) };
 }

@@ -1,13 +1,12 @@
 /**
- * What a node does from time to time for the groups that it leads or holds: checkpoints, expiry, members that
- * changed, leaders spread evenly, transactions that lost their coordinator.
+ * What a node does from time to time for the groups that it leads or holds: logs shortened in memory, expiry,
+ * members that changed, leaders spread evenly, transactions that lost their coordinator.
  */
 import type { Configuration } from "../codec/raft-types.js";
 import type { Key } from "../core/bytes.js";
 import { type GroupId, groupOf, META_GROUP, type NodeId, partitionId, type ReplicaId } from "../core/ids.js";
 import type { Clock } from "../ports/clock.js";
 import type { Logger } from "../ports/logger.js";
-import type { StorageEngine } from "../ports/storage-engine.js";
 import { balanceLeaders } from "../sharding/leaders.js";
 import type { Keyspace } from "./cluster-map.js";
 import type { Groups } from "./groups.js";
@@ -17,69 +16,6 @@ import type { ReplicaGroup } from "./replica-group.js";
 import type { Requests } from "./requests.js";
 import type { TransactionRunner } from "./transaction-runner.js";
 import type { TransactionId } from "./transactions.js";
-
-/** Checkpoint when so much would have to be read or written again after a crash. */
-const UNCHECKPOINTED_BYTES_MAX = 32 * 1024 * 1024;
-const LOG_BYTES_MAX = 192 * 1024 * 1024;
-/** … and when nothing else asks for one. */
-const CHECKPOINT_PERIOD_MS = 60_000;
-
-/** Durable engines on a schedule, and the log shortened behind them. */
-export class Checkpoints {
-  readonly #engines: readonly StorageEngine[];
-  readonly #groups: Groups;
-  readonly #clock: Clock;
-  readonly #onFailure: (error: unknown) => void;
-  #lastMs: number;
-  /** The log's size after the last checkpoint: what that could not shorten asks for no other. */
-  #logBytesLeft = 0;
-  #running: Promise<void> | undefined;
-
-  constructor(
-    engines: readonly StorageEngine[],
-    groups: Groups,
-    clock: Clock,
-    onFailure: (error: unknown) => void,
-  ) {
-    this.#engines = engines;
-    this.#groups = groups;
-    this.#clock = clock;
-    this.#onFailure = onFailure;
-    this.#lastMs = clock.monotonicMs();
-  }
-
-  /** Starts a checkpoint when one is due. */
-  run(): void {
-    if (this.#running !== undefined) return;
-    const dirtyBytes = this.#engines.reduce((sum, engine) => sum + engine.uncheckpointedBytes(), 0);
-    const isOld = this.#clock.monotonicMs() - this.#lastMs > CHECKPOINT_PERIOD_MS;
-    // Entries that change nothing make the log longer, too.
-    const isLogLong = this.#groups.log.sizeBytes() > this.#logBytesLeft + LOG_BYTES_MAX;
-    const isDue = dirtyBytes > UNCHECKPOINTED_BYTES_MAX || isLogLong || (isOld && dirtyBytes > 0);
-    if (isDue) this.now().catch(this.#onFailure);
-  }
-
-  /** Resolves when everything applied so far is durable in the engines. */
-  async now(): Promise<void> {
-    await this.#running;
-    const running = this.#checkpoint();
-    this.#running = running;
-    await running;
-    if (this.#running === running) this.#running = undefined;
-  }
-
-  async #checkpoint(): Promise<void> {
-    this.#lastMs = this.#clock.monotonicMs();
-    try {
-      await Promise.all(this.#engines.map(async (engine) => await engine.checkpoint()));
-      for (const group of this.#groups.all()) group.onCheckpointed();
-      this.#groups.log.flush();
-      this.#logBytesLeft = Math.min(this.#groups.log.sizeBytes(), LOG_BYTES_MAX);
-    } catch (error) {
-      this.#onFailure(error);
-    }
-  }
-}
 
 /** Of the log in memory, for members of all groups that get a snapshot and will need what follows it. */
 const SNAPSHOT_KEPT_BYTES_MAX = 128 * 1024 * 1024;

@@ -43,6 +43,8 @@ export interface StorageEngine {
   checkpoint(): Promise<void>;
   /** Bytes written to groups since the last checkpoint began, for deciding on the next. */
   uncheckpointedBytes(): number;
+  /** Memory that holds writes until they are on disk; 0 for an engine that holds all its data in memory. */
+  unsavedBytes(): number;
   close(): Promise<void>;
 }
 

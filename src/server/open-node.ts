@@ -13,6 +13,7 @@ import { systemClock } from "../platform/clock.js";
 import { lockDirectory } from "../platform/directory-lock.js";
 import { openDisk } from "../platform/disk.js";
 import { openLmdbEngine } from "../platform/lmdb/engine.js";
+import { availableBytes } from "../platform/memory.js";
 import { noTransport } from "../platform/no-transport.js";
 import { systemRandom } from "../platform/random.js";
 import { TcpTransport } from "../platform/tcp-transport.js";
@@ -57,6 +58,16 @@ export interface NodeSettings {
 
 /** A follower that lacks no more than its partition's share of this gets it from the log, else a snapshot. */
 const LOG_BYTES_KEPT = 16 * 1024 * 1024;
+
+/** Of the memory there is, for writes that the disk engine has not saved yet; within these bounds. */
+const UNSAVED_PART = 1 / 8;
+const UNSAVED_BYTES_LEAST = 128 * 1024 * 1024;
+const UNSAVED_BYTES_MOST = 512 * 1024 * 1024;
+
+function unsavedBytesMax(): number {
+  const part = availableBytes() * UNSAVED_PART;
+  return Math.min(UNSAVED_BYTES_MOST, Math.max(UNSAVED_BYTES_LEAST, part));
+}
 
 export interface OpenNode {
   readonly node: MinikeyNode;
@@ -119,6 +130,7 @@ async function assemble(
       readMode: settings.readMode,
       requestTimeoutMs: settings.requestTimeoutMs,
       logBytesKept: LOG_BYTES_KEPT,
+      unsavedBytesMax: unsavedBytesMax(),
       version: settings.version,
     },
     { clock, random, disk, logger, transport, log, recovery: report, diskEngine, memoryEngine, onFatal },

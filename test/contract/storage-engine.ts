@@ -385,8 +385,14 @@ function checkpointsContract(open: OpenEngine): void {
     assert.equal(engine.uncheckpointedBytes(), 0);
     for (let i = 0; i < 100; i += 1) putText(store, [`key ${i}`, "x".repeat(1000)]);
     assert.ok(engine.uncheckpointedBytes() >= 100_000, `${engine.uncheckpointedBytes()}`);
-    await engine.checkpoint();
+    const held = engine.unsavedBytes();
+    assert.ok(held === 0 || held >= 100_000, `${held}`);
+    const saving = engine.checkpoint();
+    await Promise.resolve();
+    assert.equal(engine.unsavedBytes(), held, "what is being saved is in memory yet");
+    await saving;
     assert.equal(engine.uncheckpointedBytes(), 0);
+    assert.equal(engine.unsavedBytes(), 0);
   });
 }
 

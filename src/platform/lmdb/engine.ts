@@ -154,6 +154,14 @@ class LmdbEngine implements StorageEngine, GroupHost<LmdbGroupStore> {
     return sizeBytes;
   }
 
+  unsavedBytes(): number {
+    let sizeBytes = this.uncheckpointedBytes();
+    for (const { tables } of this.#stores.values()) {
+      for (const { frozen } of tables) sizeBytes += frozen?.sizeBytes ?? 0;
+    }
+    return sizeBytes;
+  }
+
   async close(): Promise<void> {
     this.#closing = true;
     await this.#exclusive.idle();

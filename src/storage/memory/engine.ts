@@ -93,6 +93,10 @@ class MemoryEngine implements StorageEngine, GroupHost<MemoryGroup> {
     return this.#memory.writtenBytes;
   }
 
+  unsavedBytes(): number {
+    return 0;
+  }
+
   close(): Promise<void> {
     return this.#exclusive.idle();
   }

@@ -123,6 +123,7 @@ test("a changed piece of a snapshot ends the transfer, which begins anew and com
       partitions: 2,
       storage: "files",
       logBytesKept: 0,
+      unsavedBytesMax: 1 << 20,
       log: (line) => lines.push(line),
     });
     const [first, , last] = cluster.nodes;
