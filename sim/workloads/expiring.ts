@@ -20,7 +20,7 @@ const NOTHING = "-";
 const MARKS: Record<Life, string> = { "for ever": ".", "soon gone": "!", lasting: "~" };
 const LASTING_MS = 1_000_000;
 const SOON_MS = 1_500;
-/** The most that two nodes' wall clocks differ. */
+/** The most that two simulated nodes' wall clocks differ. */
 const CLOCKS_APART_MS = 10_000;
 
 function stepFrom(state: string, call: Call, answer: unknown): readonly string[] {
@@ -61,7 +61,13 @@ export class Expiring implements Workload {
   readonly property = "linearizability";
   readonly #keys = ["e0", "e1", "e2"];
   readonly #histories = new Map<string, History<Call>>(this.#keys.map((key) => [key, new History()]));
+  readonly #clocksApartMs: number;
   #written = 0;
+
+  /** @param clocksApartMs the most that two nodes' wall clocks differ */
+  constructor(clocksApartMs = CLOCKS_APART_MS) {
+    this.#clocksApartMs = clocksApartMs;
+  }
 
   start(load: Load): void {
     for (let i = 0; i < 4; i += 1) {
@@ -115,7 +121,7 @@ export class Expiring implements Workload {
 
   async check(load: Load): Promise<void> {
     const { world } = load;
-    await world.run(SOON_MS + CLOCKS_APART_MS, () => false);
+    await world.run(SOON_MS + this.#clocksApartMs, () => false);
     const client = load.newClient();
     const left = new Set(this.#keys);
     const ask = (key: string) => {

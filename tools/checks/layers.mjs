@@ -69,7 +69,7 @@ function checkProjects(root, layers) {
 /** The projects that see every layer: the root, and the tests and benchmarks. */
 function checkOuterProjects(root, layers) {
   const names = Object.keys(layers);
-  const outer = ["test", "bench", "sim", "examples"].filter((name) =>
+  const outer = ["test", "bench", "sim", "torture", "examples"].filter((name) =>
     existsSync(join(root, name, "tsconfig.json")),
   );
   const problems = [];

@@ -12,7 +12,7 @@ import { blankOut, lineAt, listFiles } from "../lib/source.mjs";
 
 const LINES_MAX = 600;
 const FILE_BYTES_MAX = 1024 * 1024;
-const FOLDERS = new Set(["src", "test", "bench", "sim", "examples", "tools", "docs"]);
+const FOLDERS = new Set(["src", "test", "bench", "sim", "torture", "examples", "tools", "docs"]);
 const SOURCE = /\.(?:ts|mjs|js|tsx)$/;
 const KEBAB_CASE = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 

@@ -1,0 +1,107 @@
+/** All faults, and in which order a seed lets them strike. */
+import { SeededRandom } from "../../sim/world/random.js";
+import type { RealCluster } from "../cluster/cluster.js";
+import type { Network } from "../machine/network.js";
+import type { Fault } from "./fault.js";
+import { NETWORK_FAULTS } from "./network-faults.js";
+import { PROCESS_FAULTS } from "./process-faults.js";
+
+export const ALL_FAULTS: readonly Fault[] = [...PROCESS_FAULTS, ...NETWORK_FAULTS];
+
+/** Everything about a strike that the seed says. */
+export interface PlannedFault {
+  readonly atMs: number;
+  readonly fault: Fault;
+  readonly lengthMs: number;
+  readonly node: number;
+  readonly seed: number;
+}
+
+const GAPS_MS = [500, 1_500, 3_000, 5_000];
+const LENGTHS_MS = [500, 1_500, 3_000, 6_000];
+/** Before the first, so that clients have something to lose. */
+const FIRST_AT_MS = 1_000;
+
+export function planFaults(
+  random: SeededRandom,
+  faults: readonly Fault[],
+  nodes: number,
+  durationMs: number,
+): readonly PlannedFault[] {
+  const plan: PlannedFault[] = [];
+  if (faults.length === 0) return plan;
+  const gapMs = random.pick(GAPS_MS);
+  for (let atMs = FIRST_AT_MS; atMs < durationMs; atMs += 100 + random.below(2 * gapMs)) {
+    plan.push({
+      atMs,
+      fault: random.pick(faults),
+      lengthMs: 100 + random.below(random.pick(LENGTHS_MS)),
+      node: random.below(nodes),
+      seed: random.below(2 ** 32),
+    });
+  }
+  return plan;
+}
+
+/** Of those asked for, what the network can do. */
+export function possibleFaults(names: readonly string[] | undefined, network: Network): readonly Fault[] {
+  return ALL_FAULTS.filter(({ name, needs }) => {
+    if (needs === "splits" && !network.canSplit) return false;
+    if (needs === "slowness" && !network.canSlow) return false;
+    return names?.includes(name) ?? true;
+  });
+}
+
+export interface Storm {
+  /** Resolves when all that was planned has struck and ended, or `calm` was called and has been heeded. */
+  readonly over: Promise<void>;
+  /** Ends what goes on, and lets nothing more happen. */
+  readonly calm: () => void;
+}
+
+/** @param onStrike what strikes, when it does */
+export function strikeAsPlanned(
+  plan: readonly PlannedFault[],
+  cluster: RealCluster,
+  onStrike: (name: string, text: string) => void,
+): Storm {
+  const startMs = performance.now();
+  let isOver = false;
+  const sleeping = new Set<() => void>();
+  const pass = (timeMs: number): Promise<void> => {
+    if (isOver || timeMs <= 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        sleeping.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, timeMs);
+      sleeping.add(wake);
+    });
+  };
+  const strike = async ({ atMs, fault, lengthMs, node, seed }: PlannedFault): Promise<void> => {
+    await pass(startMs + atMs - performance.now());
+    if (isOver) return;
+    const random = new SeededRandom(seed);
+    await fault.strike({
+      cluster,
+      node: cluster.nodes[node],
+      others: random.shuffled(cluster.nodes.filter((_, i) => i !== node)),
+      random,
+      lengthMs,
+      tell: (text) => onStrike(fault.name, text),
+      pass,
+      get isOver() {
+        return isOver;
+      },
+    });
+  };
+  return {
+    over: Promise.all(plan.map(strike)).then(() => undefined),
+    calm: () => {
+      isOver = true;
+      for (const wake of sleeping) wake();
+    },
+  };
+}
