@@ -6,6 +6,7 @@
 import { inspect } from "node:util";
 import { DoubleReply, Status, VerbatimReply } from "../commands/reply.js";
 import { MinikeyError } from "../core/errors.js";
+import { documentText } from "./document-text.js";
 import { type Argument, WireMap, type WireReply, WireSet } from "./wire.js";
 
 export type KeyInput = string | Uint8Array;
@@ -86,20 +87,6 @@ export function queried(reply: WireReply): Json {
   const [, , type, value] = expectArray(reply);
   const text = expectText(value);
   return expectText(type) === "json" ? (JSON.parse(text) as Json) : text;
-}
-
-/** Compact JSON. Throws `BAD_REQUEST` for what JSON cannot hold. */
-function documentText(value: Json): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value) as string | undefined;
-  } catch (error) {
-    // A bigint, an object that holds itself, or whatever its toJSON throws.
-    const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
-    throw new MinikeyError("BAD_REQUEST", `not a JSON value: ${reason}`, { cause: error });
-  }
-  if (text === undefined) throw new MinikeyError("BAD_REQUEST", `not a JSON value: ${typeof value}`);
-  return text;
 }
 
 export function toPlain(reply: WireReply): PlainReply {

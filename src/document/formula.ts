@@ -73,9 +73,39 @@ export function checkVariableName(name: string): void {
 
 const functionIndex = (name: string): number => FUNCTIONS.findIndex((one) => one.name === name);
 
-/** A whole number written without exponent or point must keep its digits. */
+const EXACT_MAX = 2 ** 53;
+const NUMBER_PARTS = /^-?0*(\d*)\.?(\d*)/;
+/** `toExponential` gives so many at most. */
+const DIGITS_MAX = 101;
+
+/**
+ * Whether `value`, the double next to the number in `text`, has every digit that is written there. Only asked from
+ * 2^53 on, where doubles no longer have all whole numbers; below, they are as near as doubles are.
+ *
+ *     9007199254740993   9007199254740993.0   9.007199254740993e15    no: the double is …992
+ *     9007199254740994   6.02214076e23        1e23                    yes: rounded to as many digits, it is the same
+ */
 export function isExactNumber(text: string, value: number): boolean {
-  return Number.isSafeInteger(value) || !/^-?\d+$/.test(text) || BigInt(text) === BigInt(value);
+  const size = Math.abs(value);
+  if (size < EXACT_MAX) return true;
+  const [, whole = "", fraction = ""] = NUMBER_PARTS.exec(text) ?? [];
+  const written = whole === "" ? fraction.replace(/^0+/, "") : whole + fraction;
+  if (written.length <= DIGITS_MAX) {
+    return (
+      size
+        .toExponential(written.length - 1)
+        .split("e", 1)[0]
+        .replace(".", "") === written
+    );
+  }
+  return withoutZeros(written) === withoutZeros(BigInt(size).toString());
+}
+
+/** Without those at the end. */
+function withoutZeros(digits: string): string {
+  let end = digits.length;
+  while (digits[end - 1] === "0") end -= 1;
+  return digits.slice(0, end);
 }
 
 export interface Variable {

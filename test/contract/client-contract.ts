@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { Client } from "../../src/client/client.js";
+import type { Json } from "../../src/client/values.js";
 import { MinikeyError } from "../../src/core/errors.js";
 
 /** Tests a client of an empty database, made by `open`, which also sees to its end. */
@@ -27,6 +28,68 @@ export function testClient(name: string, open: (t: TestContext) => Promise<Clien
     assert.equal(await client.get("none"), null);
     assert.equal(await client.getEntry("none"), null);
     assert.equal(await client.type("none"), null);
+  });
+
+  testIt("half of a surrogate pair is sent as nothing else", async (client) => {
+    const half = "ab\ud800c";
+    const refused = (what: string): { code: string; message: string } => ({
+      code: "BAD_REQUEST",
+      message: `${what} holds half of a surrogate pair at position 2 ("ab\\ud800"): UTF-8 has no bytes for it`,
+    });
+    await assert.rejects(client.put(half, "x"), refused("the key"));
+    await assert.rejects(client.put(half, {}), refused("the key"));
+    await assert.rejects(client.put("k", half), refused("the value"));
+    await assert.rejects(client.get(half), refused("the key"));
+    await assert.rejects(client.getBuffer(half), refused("the key"));
+    await assert.rejects(client.query(half), refused("the path"));
+    await assert.rejects(client.compute(half), refused("the formula"));
+    await assert.rejects(
+      client.mset([
+        ["k", "v"],
+        ["l", half],
+      ]),
+      refused("argument 4 of MSET"),
+    );
+    await assert.rejects(client.command("APPEND", "k", half), refused("argument 2 of APPEND"));
+    assert.equal(await client.get("k"), null);
+    const document = { [half]: [half, "\udc00"], whole: "\ud83d\ude00" };
+    await client.put("\ud83d\ude00", document);
+    assert.deepEqual(await client.get("\ud83d\ude00"), document, "in a document it is an escape");
+    assert.equal(await client.query("\ud83d\ude00.whole"), "\ud83d\ude00");
+    assert.deepEqual(await client.query("\ud83d\ude00"), document);
+  });
+
+  testIt("what JSON cannot hold is refused by its place", async (client) => {
+    const holdsItself: Record<string, unknown> = {};
+    holdsItself["me"] = holdsItself;
+    const cases: [value: unknown, message: RegExp][] = [
+      [{ a: { b: [0, 1, Number.NaN] } }, /a\.b\[2\] is NaN: JSON has no such number$/],
+      [[[Number.NEGATIVE_INFINITY]], /\[0\]\[0\] is -Infinity: /],
+      [{ "x y": { __proto__: null, z: Number.POSITIVE_INFINITY } }, /: \["x y"\]\.z is Infinity: /],
+      [{ a: [undefined] }, /a\[0\] is undefined$/],
+      [Array(1), /\[0\] is undefined$/],
+      [{ a: () => 1 }, /a is a function$/],
+      [{ a: Symbol("s") }, /a is a symbol$/],
+      [{ a: [{ n: 1n }] }, /a\[0\]\.n is a bigint: /],
+      [{ m: new Map([[1, 2]]) }, /m is a Map, of which JSON would keep nothing$/],
+      [{ s: new Set([1]) }, /s is a Set, /],
+      [{ a: { toJSON: () => [Number.NaN] } }, /a\[0\] is NaN/],
+      [{ a: new Date(Number.NaN), b: Number.NaN }, /b is NaN/],
+      [holdsItself, /me is nested more than 128 deep, or holds itself$|me… is nested/],
+      [Number.NaN, /: the value is NaN: /],
+      [undefined, /: the value is undefined$/],
+      [5n, /: the value is a bigint: /],
+    ];
+    for (const [value, message] of cases) {
+      const error = { name: "MinikeyError", code: "BAD_REQUEST", message };
+      await assert.rejects(client.put("k", value as Json), error, String(message));
+    }
+    assert.equal(await client.get("k"), null);
+    const shared = { x: 1 };
+    const date = new Date(0);
+    await client.put("k", { kept: 1, left: undefined, date, twice: [shared, shared] } as unknown as Json);
+    const text = '{"kept":1,"date":"1970-01-01T00:00:00.000Z","twice":[{"x":1},{"x":1}]}';
+    assert.equal(String(await client.getBuffer("k")), text);
   });
 
   testIt("a path leads to one value of a document, and to the part that is missing", async (client) => {

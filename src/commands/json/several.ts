@@ -3,6 +3,7 @@ import type { Key } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
 import type { JsonText } from "../../document/json-edit.js";
 import type { JsonPath } from "../../document/json-path.js";
+import { REPLY_BYTES_MAX, replyTooLarge } from "../../document/json-print.js";
 import { DocumentWork } from "../../document/json-work.js";
 import { oneMeaning } from "../../document/meanings.js";
 import type { Limits } from "../check.js";
@@ -49,9 +50,18 @@ function planGet(args: Args): QueryPlan {
     paths: keys.map((key) => oneMeaning(key, names ?? [])),
     answer(results) {
       const work = new DocumentWork(sizeOfDifferent(keys, results));
+      let sizeBytes = 0;
       return results.map((looked) => {
         if (looked?.type !== "json") return null;
-        return names === undefined ? valueOrNull(looked, path, work) : foundReply(looked, path);
+        const { found } = looked;
+        // Before it is read as text: a key may be named many times.
+        if (names !== undefined && found.kind !== "missing") sizeBytes += found.end - found.start;
+        if (sizeBytes > REPLY_BYTES_MAX) throw replyTooLarge();
+        if (names !== undefined) return foundReply(looked, path);
+        const value = valueOrNull(looked, path, work);
+        if (value !== null) sizeBytes += value.end - value.start;
+        if (sizeBytes > REPLY_BYTES_MAX) throw replyTooLarge();
+        return value;
       });
     },
   };
@@ -73,7 +83,7 @@ function foundReply({ bytes, found }: Looked, path: JsonPath): Reply {
   return found.kind === "missing" ? "[]" : `[${bytes.utf8Slice(found.start, found.end)}]`;
 }
 
-function valueOrNull({ bytes, found }: Looked, path: JsonPath, work: DocumentWork): Reply {
+function valueOrNull({ bytes, found }: Looked, path: JsonPath, work: DocumentWork): Slice | null {
   if (found.kind === "missing") return null;
   try {
     return textReply(valueAt({ bytes, start: found.start, end: found.end }, path, work));

@@ -73,6 +73,16 @@ test("JSON.OBJKEYS answers with so many names at most", () => {
   assert.match(String(call("JSON.OBJKEYS", "k", again("0", 101))), /^-VALUE_TOO_LARGE the reply would have/);
 });
 
+test("JSON.MGET answers with so many bytes at most, as JSON.GET does", () => {
+  const call = open();
+  assert.equal(call("JSON.SET", "k", "$", `{"a":"${"x".repeat(7 * MIB)}"}`), "+OK");
+  const tooLarge = `-VALUE_TOO_LARGE the reply would be larger than ${64 * MIB} bytes`;
+  for (const path of ["$", ".", "$.a", "a", "$.*", "$['a','b']", '["a"]']) {
+    assert.equal(call("JSON.MGET", ...times(10, "k"), path), tooLarge, path);
+    assert.equal((call("JSON.MGET", ...times(9, "k"), path) as Plain[]).length, 9, path);
+  }
+});
+
 test("a path that is not UTF-8 names no field", () => {
   const database = new MemoryDatabase({ clock: new HandClock() });
   plain(database.execute(argsOf("JSON.SET", "k", "$", '{"\ufffd":1}')));
