@@ -72,4 +72,10 @@ export const REGRESSIONS: readonly Regression[] = [
     about:
       "a leader that joined later shortened its log, and had no snapshot that names the members (raft/raft)",
   },
+  {
+    seed: 11446,
+    scenario: "any",
+    durationMs: 4_000,
+    about: "a node that stopped closed its log before dropped keyspaces were removed (node/node)",
+  },
 ];

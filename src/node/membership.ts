@@ -56,6 +56,7 @@ export class Membership {
   #keeper: GroupKeeper | undefined;
   /** The groups have been opened and closed as the map says. */
   #following: Promise<void> | undefined;
+  #isStopped = false;
   #incarnation = 0;
   #addresses = { respAddress: "", httpAddress: "" };
   #askedMs = Number.NEGATIVE_INFINITY;
@@ -79,6 +80,13 @@ export class Membership {
     this.#options.groups.get(META_GROUP)?.advance();
     await this.#follow();
     await this.#following;
+  }
+
+  /** Follows the map no more. Resolves when what it has begun is done. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    // Whoever began it hears of what went wrong.
+    await this.#following?.catch(() => undefined);
   }
 
   /** Where clients reach this node; the map is to say so. */
@@ -167,7 +175,8 @@ export class Membership {
     const { self, groups, transport, requests, router, onRemoved } = this.#options;
     const meta = groups.get(META_GROUP);
     const map = meta && readMap(meta.machine.view);
-    if (map === undefined || map.epoch <= this.#map.epoch || this.#isReplaced(map)) return;
+    if (map === undefined || map.epoch <= this.#map.epoch) return;
+    if (this.#isStopped || this.#isReplaced(map)) return;
     this.#map = map;
     this.#memberByNumber = byNumber(map.members);
     const peers = map.members.filter((member) => member.id !== self);

@@ -54,6 +54,7 @@ import {
   spreadLeaders,
   trimLogs,
 } from "./upkeep.js";
+import { within } from "./within.js";
 
 const TICK_MS = 50;
 const RAFT = {
@@ -247,6 +248,8 @@ export class MinikeyNode implements Database {
     this.#requests.close();
     // Nothing that they ask for is taken any more: they end with their next step.
     while (!this.#coordinator.isIdle && clock.monotonicMs() < giveUpMs + HAND_OVER_MS) await this.#after(1);
+    // Removing what was dropped writes to the log, which is closed below.
+    await within(clock, HAND_OVER_MS, this.#membership.stop());
     if (this.#isOpen) await this.#checkpoints.now();
     this.#state = "stopped";
     await transport.stop();

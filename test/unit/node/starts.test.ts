@@ -88,6 +88,34 @@ test("a keyspace whose data are gone does not come back with a restart", async (
   }
 });
 
+test("a node that stops while it removes a dropped keyspace finishes that first", async () => {
+  for (let seed = 1; seed <= 30; seed += 1) {
+    const cluster = await startedCluster({ seed, partitions: 1, storage: "files" });
+    const [first, second] = cluster.nodes;
+    assert(first.node !== undefined);
+    await within(
+      cluster,
+      first.node.createKeyspace({
+        name: "short-lived",
+        consistency: "strong",
+        storage: "memory",
+        replicas: 3,
+        partitions: 3,
+      }),
+    );
+    const dropped = within(cluster, first.node.dropKeyspace("short-lived"));
+    await pass(cluster, seed / 5);
+    let isStopped = false;
+    cluster.stop(second, () => {
+      isStopped = true;
+    });
+    await dropped;
+    await until(cluster, "the node has stopped", () => isStopped);
+    cluster.startSoon(second);
+    await until(cluster, "it is back", () => cluster.isReady);
+  }
+});
+
 /** So that checkpoints hold what there is now. */
 async function stopAndStart(cluster: SimCluster): Promise<void> {
   let stopped = 0;
