@@ -68,15 +68,18 @@ export class GroupLife {
     // Some lives are calm, some stormy: rare events alone rarely meet.
     const storm = this.#random.pick([0, 0.3, 1, 3]);
     const changes = this.#random.pick([0, 0, 2, 8]);
+    // How long a message takes, in ticks, is what leases and time-outs rest on.
+    const ticks = this.#random.pick(options.isLease ? [2, 8, 20, 50] : [20, 40, 80]);
     this.#actions = [
       [90, (s) => s.#deliver()],
       [40, (s) => s.#write()],
-      [options.isLease ? 8 : 40, (s) => s.#tick()],
+      [ticks, (s) => s.#tick()],
       [12, (s) => s.#propose()],
-      [8, (s) => s.#read()],
+      [options.isLease ? 20 : 8, (s) => s.#read()],
       [10, (s) => s.#movePiece()],
       [4, (s) => s.#compact()],
       [1.5 * storm, (s) => s.#crash()],
+      [1 * storm, (s) => s.#bounce()],
       [4, (s) => s.#restart()],
       [1.5 * storm, (s) => s.#cutLink()],
       [1, (s) => s.#cutOff()],
@@ -276,6 +279,12 @@ export class GroupLife {
     }
   }
 
+  /** Dies and is back at once, before anybody misses it. */
+  #bounce(): void {
+    this.#crash();
+    this.#restart();
+  }
+
   #restart(): void {
     const down = this.#ids.filter((id) => this.#down.has(id));
     if (down.length > 0) this.#restartHost(this.#random.pick(down));
@@ -309,12 +318,20 @@ export class GroupLife {
     this.#lossProbability = this.#random.pick([0, 0, 0.1, 0.4]);
   }
 
+  /** To any other members, or, as nodes do, one at a time. */
   #changeMembers(): void {
-    const roles = this.#ids.map((id) => [id, this.#random.below(4)] as const);
+    const leader = this.#anyLeader();
+    if (leader === undefined) return;
+    const { configuration } = leader.raft;
+    const isOne = this.#random.chance(0.5);
+    const changed = this.#random.pick(this.#ids);
+    const roles = this.#ids.map((id) => {
+      const role = configuration.voters.includes(id) ? 2 : configuration.learners.includes(id) ? 1 : 0;
+      return [id, isOne && id !== changed ? role : this.#random.below(4)] as const;
+    });
     const voters = roles.filter(([, role]) => role >= 2).map(([id]) => id);
     const learners = roles.filter(([, role]) => role === 1).map(([id]) => id);
-    const leader = this.#anyLeader();
-    if (leader === undefined || voters.length === 0) return;
+    if (voters.length === 0) return;
     const result = leader.raft.proposeConfiguration({ voters, votersOutgoing: [], learners });
     this.#count("members");
     this.#tell(leader.id, `voters ${voters.join()} learners ${learners.join()}: ${JSON.stringify(result)}`);

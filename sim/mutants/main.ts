@@ -1,0 +1,175 @@
+/**
+ * `npm run mutants`: shows that the simulator's checkers see mistakes. Each mutant is made in a copy of the sources
+ * and attacked seed by seed until a promise is broken; the product as it is then lives the same seed, and must keep
+ * all promises. Exit status: 0 when all were caught, 1 when one lives, 2 for wrong usage.
+ */
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { MUTANTS } from "./all.js";
+import type { Mutant } from "./mutant.js";
+import { type Hunt, Workshop } from "./workshop.js";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../..");
+const MESSAGE_CHARACTERS_MAX = 160;
+
+const HELP = `npm run mutants -- [options]
+
+Makes mutants, small mistakes, in a copy of the product, and shows that the simulator catches each.
+
+  --only A,B       these mutants
+  --seeds-max N    no more seeds a mutant than that
+  --jobs J         so many at a time (default 1)
+  --list           what mutants there are
+  --help
+
+Exit status: 0 all caught, 1 one lives, 2 wrong usage.`;
+
+class UsageError extends Error {}
+
+interface Asked {
+  readonly mutants: readonly Mutant[];
+  readonly seedsMax: number;
+  readonly jobs: number;
+  readonly isList: boolean;
+  readonly isHelp: boolean;
+}
+
+function parseUsage(args: readonly string[]): Asked {
+  const { only, list, help, jobs, ...rest } = parse(args);
+  const names = only?.split(",") ?? MUTANTS.map(({ name }) => name);
+  return {
+    mutants: names.map(mutantNamed),
+    seedsMax: count("--seeds-max", rest["seeds-max"]) ?? Number.POSITIVE_INFINITY,
+    jobs: count("--jobs", jobs) ?? 1,
+    isList: list === true,
+    isHelp: help === true,
+  };
+}
+
+function parse(args: readonly string[]) {
+  const options = {
+    only: { type: "string" },
+    "seeds-max": { type: "string" },
+    jobs: { type: "string" },
+    list: { type: "boolean" },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  try {
+    return parseArgs({ args: [...args], options }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function mutantNamed(name: string): Mutant {
+  const found = MUTANTS.find((mutant) => mutant.name === name);
+  if (found === undefined) throw new UsageError(`there is no mutant "${name}"; --list names them`);
+  return found;
+}
+
+function count(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new UsageError(`${option} takes a number above 0, not "${text}"`);
+  return Number(text);
+}
+
+const say = (text: string): boolean => process.stdout.write(`${text}\n`);
+
+/** What became of one mutant. */
+interface Outcome {
+  readonly mutant: Mutant;
+  readonly isCaught: boolean;
+  readonly row: string;
+}
+
+async function hunt(
+  mutant: Mutant,
+  seedsMax: number,
+  workshop: Workshop,
+  product: Workshop,
+): Promise<Outcome> {
+  const startMs = performance.now();
+  const { name, attack } = mutant;
+  workshop.make(mutant);
+  workshop.compile();
+  const result = await workshop.attack(attack, 1, Math.min(attack.seedsMax, seedsMax));
+  const seconds = `${((performance.now() - startMs) / 1000).toFixed(0)} s`;
+  const says = (text: string) => `${name.padEnd(34)}${text}`;
+  const { broken } = result;
+  if (broken === undefined) {
+    const row = says(`LIVES after ${result.seeds} seeds, ${seconds}: ${mutant.mistake}`);
+    return { mutant, isCaught: false, row };
+  }
+  const blame = await lifeOfProduct(product, mutant, broken.seed);
+  if (blame.broken !== undefined) {
+    const row = says(
+      `proves nothing: the product itself breaks "${blame.broken.property}" at seed ${broken.seed}`,
+    );
+    return { mutant, isCaught: false, row };
+  }
+  const text = broken.message.replace(/\s+/g, " ").slice(0, MESSAGE_CHARACTERS_MAX);
+  const row = says(
+    `${broken.property.padEnd(28)}seed ${`${broken.seed}`.padEnd(5)}${seconds.padStart(6)}  ${text}`,
+  );
+  return { mutant, isCaught: true, row };
+}
+
+async function lifeOfProduct(product: Workshop, { attack }: Mutant, seed: number): Promise<Hunt> {
+  return await product.attack(attack, seed, seed);
+}
+
+async function run(asked: Asked): Promise<number> {
+  const { mutants, seedsMax, jobs } = asked;
+  const product = new Workshop(ROOT);
+  const workshops = Array.from({ length: Math.min(jobs, mutants.length) }, () => new Workshop(ROOT));
+  const remove = () => {
+    for (const workshop of [product, ...workshops]) workshop.remove();
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => {
+      remove();
+      process.exit(1);
+    });
+  }
+  try {
+    product.compile();
+    say(
+      `${"mutant".padEnd(34)}${"caught by".padEnd(28)}${"at".padEnd(10)}${"after".padStart(6)}  what was seen`,
+    );
+    const waiting = [...mutants];
+    const outcomes: Outcome[] = [];
+    const work = async (workshop: Workshop) => {
+      for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+        const outcome = await hunt(mutant, seedsMax, workshop, product);
+        say(outcome.row);
+        outcomes.push(outcome);
+      }
+    };
+    await Promise.all(workshops.map(work));
+    const alive = outcomes.filter(({ isCaught }) => !isCaught);
+    say(`${outcomes.length - alive.length} of ${outcomes.length} mutants caught`);
+    return alive.length === 0 ? 0 : 1;
+  } finally {
+    remove();
+  }
+}
+
+function list(mutants: readonly Mutant[]): void {
+  for (const { name, file, mistake, attack } of mutants) {
+    say(
+      `${name.padEnd(34)}${file}, scenario ${attack.scenario}, up to ${attack.seedsMax} seeds\n    ${mistake}`,
+    );
+  }
+}
+
+try {
+  const asked = parseUsage(process.argv.slice(2));
+  if (asked.isHelp) say(HELP);
+  else if (asked.isList) list(asked.mutants);
+  else process.exitCode = await run(asked);
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`mutants: ${error.message}\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,108 @@
+/** Mistakes in the node: sessions and retries, expiry, versions, membership, write levels. */
+import { ANY, type Mutant } from "./mutant.js";
+
+const SESSIONS: readonly Mutant[] = [
+  {
+    name: "session-lost-on-leader-change",
+    mistake: "When a new leader is found, what is under way is sent to it in a new session.",
+    file: "src/node/partition-writer.ts",
+    text: `    this.#epoch += 1;
+    this.#resend();
+  }`,
+    replacement: `    this.#epoch += 1;
+    this.#goOnAnew(this.#inFlight.filter((batch) => !batch.isDone));
+    this.#host.wakeWriter(this);
+  }`,
+    attack: ANY,
+  },
+  {
+    name: "sessions-left-out-of-state",
+    mistake: "Checkpoints and snapshots carry the data, and not who wrote what already.",
+    file: "src/node/partition-machine.ts",
+    text: "    this.sessions.encode(writer);\n",
+    replacement: "    new Sessions().encode(writer);\n",
+    attack: ANY,
+  },
+  {
+    name: "refused-once-is-refused",
+    mistake: "What one leader refuses is told as not applied, though another may have been sent it before.",
+    file: "src/node/partition-writer.ts",
+    text: "if (batch.uncertain > 0) batch.uncertain -= 1;",
+    replacement: "batch.uncertain = 0;",
+    attack: ANY,
+  },
+  {
+    name: "once-remembers-nothing",
+    mistake: "A client's reply is remembered for repeats on the connection's node, not in the partition.",
+    file: "src/node/node-commands.ts",
+    text: "    machine.sessions.remember(client, sequence, reply);\n",
+    replacement: "",
+    attack: ANY,
+  },
+  {
+    name: "stopping-node-sends-on",
+    mistake: "A node that stops answers what waits, and forgets to take it out of the line.",
+    file: "src/node/partition-writer.ts",
+    text: `    // A flush may be due yet: what was refused must not be sent by it.
+    this.#cut = [];
+    this.#cutBytes = 0;
+`,
+    replacement: "",
+    attack: ANY,
+  },
+];
+
+const EXPIRY: readonly Mutant[] = [
+  {
+    name: "expiry-decided-by-replica",
+    mistake:
+      "A read takes a key for gone when its own node's clock says so, without having it removed for all.",
+    file: "src/node/partition-reader.ts",
+    text: "} else if (machine.hasOverdue(spec, this.#args, nowMs)) {",
+    replacement: "} else if (batch.isPurged && machine.hasOverdue(spec, this.#args, nowMs)) {",
+    attack: ANY,
+  },
+  {
+    name: "expiry-left-behind",
+    mistake: "A key that is written anew keeps its old time in the table of what expires.",
+    file: "src/node/store-view.ts",
+    text: `    this.#dropExpiry(key);
+    this.#revision += 1;
+    this.writtenBytes`,
+    replacement: `    this.#revision += 1;
+    this.writtenBytes`,
+    attack: ANY,
+  },
+];
+
+const OTHERS: readonly Mutant[] = [
+  {
+    name: "versions-from-the-start",
+    mistake: "A restarted partition counts its versions from the number of its keys on.",
+    file: "src/node/partition-machine.ts",
+    text: "this.view.resumeAt(reader.u48());",
+    replacement: "this.view.resumeAt(Math.min(reader.u48(), this.view.count()));",
+    attack: ANY,
+  },
+  {
+    name: "level-all-without-learners",
+    mistake:
+      "A write to all replicas waits for the voters, and not for a replica that is being filled again.",
+    file: "src/node/requests.ts",
+    text: "const replicas = [...voters, ...votersOutgoing, ...learners];",
+    replacement: "const replicas = [...voters, ...votersOutgoing];",
+    attack: ANY,
+  },
+  {
+    name: "state-removed-before-log",
+    mistake: "Of a dropped keyspace first the state is removed, then the log is told to let go of it.",
+    file: "src/node/keeper.ts",
+    text: `        await this.#forget(id);
+        await (await engine.openGroup(id)).destroy();`,
+    replacement: `        await (await engine.openGroup(id)).destroy();
+        await this.#forget(id);`,
+    attack: { ...ANY, options: { workloads: ["keyspaces"] } },
+  },
+];
+
+export const NODE_MUTANTS: readonly Mutant[] = [...SESSIONS, ...EXPIRY, ...OTHERS];

@@ -1,0 +1,101 @@
+/** Mistakes in what goes over several partitions: transactions, and reads of one moment. */
+import type { Attack, Mutant } from "./mutant.js";
+
+/** Commands over several partitions alone. */
+const MANY: Attack = { scenario: "transactions", seedsMax: 200 };
+
+const TRANSACTIONS: readonly Mutant[] = [
+  {
+    name: "commit-before-all-prepared",
+    mistake: "A transaction is committed when the first partition has voted yes.",
+    file: "src/node/transaction-runner.ts",
+    text: 'if (votes.every((vote) => vote === "PREPARED")) return await this.#carryOut(id, parts, level, deadlineMs);',
+    replacement:
+      'if (votes.some((vote) => vote === "PREPARED")) return await this.#carryOut(id, parts, level, deadlineMs);',
+    attack: MANY,
+  },
+  {
+    name: "locks-forgotten-on-restart",
+    mistake: "What was prepared is restored from a checkpoint, but not the locks that go with it.",
+    file: "src/node/transactions.ts",
+    text: "this.prepare({ id, participants, locked, writes });",
+    replacement: "this.#prepared.set(id, { id, participants, locked, writes });",
+    attack: MANY,
+  },
+  {
+    name: "silence-is-no",
+    mistake:
+      "Whoever finishes an abandoned transaction takes a partition that does not answer for one that votes no.",
+    file: "src/node/transaction-runner.ts",
+    text: "    if (votes.includes(undefined)) return false;\n",
+    replacement: "",
+    attack: MANY,
+  },
+  {
+    name: "prepare-without-versions",
+    mistake:
+      "A partition votes yes when the keys are free, also when they have changed since they were read.",
+    file: "src/node/node-commands.ts",
+    text: `      if (version !== -1 && (view.get(key)?.version ?? 0) !== version) return "CONFLICT";\n`,
+    replacement: "",
+    attack: MANY,
+  },
+  {
+    name: "no-without-fence",
+    mistake:
+      "A partition that is asked for a vote that it never gave says no, and may still be prepared later.",
+    file: "src/node/node-commands.ts",
+    text: "    transactions.fence(id);\n    return",
+    replacement: "    return",
+    attack: MANY,
+  },
+  {
+    name: "write-past-locks",
+    mistake: "A write does not look whether a transaction holds its key.",
+    file: "src/node/partition-machine.ts",
+    text: "      if (this.transactions.blocks(spec, args)) return false;\n",
+    replacement: "",
+    attack: MANY,
+  },
+  {
+    name: "read-past-locks",
+    mistake:
+      "A read shows a locked key as it was before the transaction, which may be carried out elsewhere.",
+    file: "src/node/partition-reader.ts",
+    text: "if (machine.transactions.blocks(spec, this.#args)) {",
+    replacement: "if (machine.transactions.blocks(spec, this.#args) && batch.isPurged) {",
+    attack: MANY,
+  },
+];
+
+const ONE_MOMENT: readonly Mutant[] = [
+  {
+    name: "reads-side-by-side",
+    mistake:
+      "What replicas here hold is shown together, also when a part of it has changed since the read came.",
+    file: "src/node/own-reads.ts",
+    text: "return partitions === 1 || entry.version <= floor ? entry : NOT_HERE;",
+    replacement: "return entry;",
+    attack: MANY,
+  },
+  {
+    name: "changed-twice-is-confirmed",
+    mistake: "When several partitions have changed meanwhile, only the first is asked again.",
+    file: "src/node/snapshot-reads.ts",
+    text: "else if (changed.length === 1 && held === undefined) this.#confirmAllBut(changed[0]);",
+    replacement: "else if (held === undefined) this.#confirmAllBut(changed[0]);",
+    attack: MANY,
+  },
+  {
+    name: "deletes-not-noted",
+    mistake: "A key that is not there is taken for one that never was: nobody notes when it was deleted.",
+    file: "src/node/store-view.ts",
+    text: `    this.#deletedAt[deleteSetOf(key)] = this.#revision;
+    this.#deletedLast = this.#revision;
+    return existed;`,
+    replacement: "    return existed;",
+    attack: MANY,
+  },
+];
+
+export const TRANSACTION_MUTANTS: readonly Mutant[] = [...TRANSACTIONS, ...ONE_MOMENT];
