@@ -88,7 +88,7 @@ const OTHERS: readonly Mutant[] = [
     name: "level-all-without-learners",
     mistake:
       "A write to all replicas waits for the voters, and not for a replica that is being filled again.",
-    file: "src/node/requests.ts",
+    file: "src/node/awaited-by-all.ts",
     text: "const replicas = [...voters, ...votersOutgoing, ...learners];",
     replacement: "const replicas = [...voters, ...votersOutgoing];",
     attack: ANY,
