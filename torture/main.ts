@@ -3,9 +3,11 @@
  * options. Where the machine allows it, the command runs itself again in a network namespace of its own.
  */
 import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Violation } from "../sim/checks/violation.js";
 import { type Asked, helpText, INSIDE_FLAG, parseUsage, UsageError } from "./command/usage.js";
+import { impossibleFaults } from "./faults/faults.js";
 import { findNamespaces, NamespaceNetwork } from "./machine/namespaces.js";
 import { LoopbackNetwork, type Network } from "./machine/network.js";
 import { removeLeftovers, Workplace } from "./machine/workplace.js";
@@ -57,6 +59,15 @@ async function openNetwork(asked: Asked, nodes: number, workplace: Workplace): P
   return await NamespaceNetwork.open(nodes, (pid) => workplace.record(pid));
 }
 
+const nameOf = (seed: number): string => `seed-${seed}`;
+
+function tellLeftOut(faults: readonly string[] | undefined, network: Network): void {
+  const left = impossibleFaults(faults, network);
+  if (left.length === 0) return;
+  const why = network.canSplit ? "this kernel has no tc netem" : "there are no network namespaces";
+  say(`left out, as ${why}: ${left.join(", ")}`);
+}
+
 async function live(asked: Asked, seed: number, workplace: Workplace): Promise<LifeReport> {
   const { lifeMs, nodes, faults } = asked;
   const plan = planLife({
@@ -67,12 +78,13 @@ async function live(asked: Asked, seed: number, workplace: Workplace): Promise<L
   });
   const { shape } = plan;
   const network = await openNetwork(asked, shape.nodes, workplace);
-  const unable = network.canSplit && !network.canSlow ? " (no tc netem in this kernel: nothing is slow)" : "";
-  say(
-    `seed ${seed}: ${shape.nodes} nodes, ${shape.replicas} replicas, ${shape.partitions} partitions${unable}`,
-  );
+  if (seed === asked.seed) tellLeftOut(faults, network);
+  say(`seed ${seed}: ${shape.nodes} nodes, ${shape.replicas} replicas, ${shape.partitions} partitions`);
   try {
-    return await new Life(plan, network, workplace, say).run();
+    const directory = workplace.makeDirectory(nameOf(seed));
+    const report = await new Life(plan, network, workplace, directory, say).run();
+    if (report.violation === undefined && !asked.isKept) workplace.remove(nameOf(seed));
+    return report;
   } finally {
     network.close();
   }
@@ -85,7 +97,7 @@ function tellViolation(asked: Asked, seed: number, violation: Violation, workpla
   const left = violation.history.length - HISTORY_LINES_MAX;
   if (left > 0) say(`  … and ${left} more`);
   workplace.keep();
-  say(`\nlogs and data: ${workplace.directory}/seed-${seed}`);
+  say(`\nlogs and data: ${join(workplace.directory, nameOf(seed))}`);
   const nodes = asked.nodes === undefined ? "" : ` --nodes ${asked.nodes}`;
   const faults = asked.faults === undefined ? "" : ` --faults ${asked.faults.join(",") || "none"}`;
   const life = ` --life ${asked.lifeMs / 1_000}${asked.isLoopback ? " --loopback" : ""}`;
@@ -122,7 +134,7 @@ async function run(args: readonly string[]): Promise<number> {
   if (asked.isInside) return await runLives(asked);
   const found = asked.isLoopback ? { reason: "not wanted" } : findNamespaces();
   if ("command" in found) return await runInside(found.command, [...args, "--seed", String(asked.seed)]);
-  say(`network namespaces: not available (${found.reason}): faults of the network are left out`);
+  say(`network namespaces: not available (${found.reason})`);
   return await runLives(asked);
 }
 

@@ -1,5 +1,4 @@
 /** A cluster of real nodes on a network that can be disturbed, and what it says of itself. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Network } from "../machine/network.js";
 import type { Workplace } from "../machine/workplace.js";
@@ -35,13 +34,11 @@ export class RealCluster {
   readonly slowStops: string[] = [];
   readonly #workplace: Workplace;
 
-  /** @param name of the directory for its data and logs */
-  constructor(shape: Shape, network: Network, workplace: Workplace, name: string) {
+  /** @param directory for data and logs */
+  constructor(shape: Shape, network: Network, workplace: Workplace, directory: string) {
     this.shape = shape;
     this.network = network;
     this.#workplace = workplace;
-    const directory = join(workplace.directory, name);
-    mkdirSync(directory);
     this.nodes = network.addresses.map((address, i) => {
       const id = `n${i + 1}`;
       return new RealNode(id, address, { data: join(directory, id), log: join(directory, `${id}.log`) });

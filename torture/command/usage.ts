@@ -10,7 +10,7 @@ export interface Asked {
   readonly seed: number;
   readonly minutes: number;
   readonly lifeMs: number;
-  /** Drawn by the seed when undefined. */
+  /** By the seed when undefined. */
   readonly nodes: number | undefined;
   /** Names; undefined for all. */
   readonly faults: readonly string[] | undefined;

@@ -23,6 +23,8 @@ export interface Fault {
   readonly about: string;
   /** What it cannot be without. */
   readonly needs?: "splits" | "slowness";
+  /** 1 when absent. */
+  readonly nodesMin?: number;
   /** Resolves when its traces are removed: a process that it ended runs again, a network that it cut is whole. */
   strike(strike: Strike): Promise<void>;
 }

@@ -43,13 +43,25 @@ export function planFaults(
   return plan;
 }
 
-/** Of those asked for, what the network can do. */
+/** Of those asked for, or of all, what the network and the number of nodes allow. */
 export function possibleFaults(names: readonly string[] | undefined, network: Network): readonly Fault[] {
-  return ALL_FAULTS.filter(({ name, needs }) => {
-    if (needs === "splits" && !network.canSplit) return false;
-    if (needs === "slowness" && !network.canSlow) return false;
-    return names?.includes(name) ?? true;
-  });
+  const nodes = network.addresses.length;
+  return askedFor(names).filter((fault) => isPossible(fault, network) && nodes >= (fault.nodesMin ?? 1));
+}
+
+/** What the machine cannot do; empty when it can do all that was asked for. */
+export function impossibleFaults(names: readonly string[] | undefined, network: Network): readonly string[] {
+  return askedFor(names)
+    .filter((fault) => !isPossible(fault, network))
+    .map(({ name }) => name);
+}
+
+function askedFor(names: readonly string[] | undefined): readonly Fault[] {
+  return ALL_FAULTS.filter(({ name }) => names?.includes(name) ?? true);
+}
+
+function isPossible({ needs }: Fault, { canSplit, canSlow }: Network): boolean {
+  return needs === undefined || (needs === "splits" ? canSplit : canSlow);
 }
 
 export interface Storm {

@@ -37,6 +37,7 @@ const SPLIT: Fault = {
   name: "split",
   about: "two sides, one of which may be a majority, hear nothing of each other",
   needs: "splits",
+  nodesMin: 2,
   async strike(strike) {
     const { node, others, random, lengthMs, tell } = strike;
     const size = random.below(others.length);
@@ -51,6 +52,7 @@ const SPLIT_ALL: Fault = {
   name: "split-all",
   about: "no node hears anything of any other",
   needs: "splits",
+  nodesMin: 2,
   async strike(strike) {
     const { node, others, lengthMs, tell } = strike;
     tell(`every node is alone for ${seconds(lengthMs)}`);
@@ -67,6 +69,7 @@ const ONE_WAY: Fault = {
   name: "one-way",
   about: "a node hears the others and is not heard, or the other way round",
   needs: "splits",
+  nodesMin: 2,
   async strike(strike) {
     const { node, others, random, lengthMs, tell } = strike;
     const isMute = random.chance(0.5);
@@ -80,9 +83,9 @@ const BRIDGE: Fault = {
   name: "bridge",
   about: "two sides hear each other only through one node between them",
   needs: "splits",
+  nodesMin: 3,
   async strike(strike) {
     const { node, others, lengthMs, tell } = strike;
-    if (others.length < 2) return;
     const middle = Math.ceil(others.length / 2);
     const [left, right] = [others.slice(0, middle), others.slice(middle)];
     tell(`${names(left)} - ${node.id} - ${names(right)} for ${seconds(lengthMs)}`);
@@ -94,6 +97,7 @@ const FLAP: Fault = {
   name: "flap",
   about: "a node is cut off and back again, many times",
   needs: "splits",
+  nodesMin: 2,
   async strike(strike) {
     const { node, others, random, lengthMs, tell, pass } = strike;
     const times = 3 + random.below(6);

@@ -111,8 +111,9 @@ const LOOK_EVERY_MS = 100;
 const LOSE_DISK: Fault = {
   name: "lose-disk",
   about: "a process dies, and its data directory is gone when it comes back",
+  nodesMin: 3,
   async strike({ cluster, node, tell, pass, isOver }) {
-    if (isOver || cluster.isDiskLost || !node.isWanted || cluster.nodes.length < 3) return;
+    if (isOver || cluster.isDiskLost || !node.isWanted) return;
     cluster.isDiskLost = true;
     try {
       if (!(await cluster.isReady())) return;

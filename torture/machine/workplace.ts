@@ -3,7 +3,15 @@
  * stands which processes the run has started, so that the next run can end and remove what one left that was
  * killed itself.
  */
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bornAt, killProcess } from "./processes.js";
@@ -31,6 +39,17 @@ export class Workplace {
   record(pid: number): void {
     const born = bornAt(pid);
     if (born !== undefined) appendFileSync(join(this.directory, PROCESSES), `${pid} ${born}\n`);
+  }
+
+  /** Returns its path. */
+  makeDirectory(name: string): string {
+    const path = join(this.directory, name);
+    mkdirSync(path);
+    return path;
+  }
+
+  remove(name: string): void {
+    removeDirectory(join(this.directory, name));
   }
 
   /** What is in it stays, after this run and the next ones. */

@@ -69,10 +69,17 @@ export class Life {
   readonly #say: (text: string) => void;
   #isOver = false;
 
-  constructor(plan: LifePlan, network: Network, workplace: Workplace, say: (text: string) => void) {
+  /** @param directory for data and logs */
+  constructor(
+    plan: LifePlan,
+    network: Network,
+    workplace: Workplace,
+    directory: string,
+    say: (text: string) => void,
+  ) {
     this.#plan = plan;
     this.#say = say;
-    this.#cluster = new RealCluster(plan.shape, network, workplace, `seed-${plan.seed}`);
+    this.#cluster = new RealCluster(plan.shape, network, workplace, directory);
     this.#world = new RealWorld(new SeededRandom(plan.seed ^ 0x10ad), (error) => {
       this.#found.push(asViolation(error, "the clients themselves"));
     });
