@@ -48,7 +48,8 @@ export class Outgoing {
   /** Gives up, and says what is known of the outcome. */
   fail(reason: string): void {
     if (this.request.kind === "read") {
-      this.answer(this.lastError ?? new MinikeyError("CONNECTION_LOST", reason, { outcome: "none" }));
+      const { code, message } = this.lastError ?? { code: "CONNECTION_LOST", message: reason };
+      this.answer(new MinikeyError(code, message, { outcome: "none", cause: this.lastError }));
     } else if (this.wasSent) {
       this.answer(new MinikeyError("OUTCOME_UNKNOWN", reason, { cause: this.lastError }));
     } else {

@@ -211,6 +211,16 @@ test("a call ends by its time, and says what is known of its outcome", async () 
   assert.ok(performance.now() - startMs < 1_000);
 });
 
+test("a read that no node answers has nothing to be unsure of", async () => {
+  const nodes = await Promise.all([startNode(() => HANG_UP), startNode(() => HANG_UP)]);
+  const client = open(nodes.map(({ address }) => address));
+  await assert.rejects(getText(client, "k", { timeoutMs: 200 }), {
+    code: "CONNECTION_LOST",
+    outcome: "none",
+    message: /closed the connection$/,
+  });
+});
+
 test("a late answer does not go to the next call", async () => {
   let answerLate!: (reply: string) => void;
   const late = new Promise<string>((resolve) => {
