@@ -16,6 +16,8 @@ import type { ByteWriter } from "./byte-writer.js";
 
 export const RECORD_STRING = 0;
 export const RECORD_JSON = 1;
+/** In one batch: what a node checks and stores in a few milliseconds, however small they are. */
+export const RECORDS_MAX = 2_048;
 export type RecordType = typeof RECORD_STRING | typeof RECORD_JSON;
 
 /** Appends a record without its value: the next thing written is `valueBytes` of value. */

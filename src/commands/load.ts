@@ -5,10 +5,12 @@
  * were replaced.
  *
  * All or nothing: a batch with a record that cannot be stored is refused as a whole, before anything is
- * replicated, and so is one whose records lie in several partitions.
+ * replicated, and so is one whose records lie in several partitions, or are more than `RECORDS_MAX`: while they are
+ * stored, the node does nothing else.
  */
 import { JsonTextScanner } from "../codec/json-text.js";
-import { RECORD_JSON, RecordBatchReader } from "../codec/record-batch.js";
+import { RECORD_JSON, RECORDS_MAX, RecordBatchReader } from "../codec/record-batch.js";
+import { MinikeyError } from "../core/errors.js";
 import { checkCanonical } from "./canonical.js";
 import { checkKeySize } from "./check.js";
 import type { Reply } from "./reply.js";
@@ -23,7 +25,10 @@ const readerOf = (args: Args): RecordBatchReader =>
 function checkLoad(args: Args): void {
   const records = readerOf(args);
   const scanner = new JsonTextScanner();
-  while (records.next()) {
+  for (let count = 1; records.next(); count += 1) {
+    if (count > RECORDS_MAX) {
+      throw new MinikeyError("BAD_REQUEST", `KV.LOAD takes ${RECORDS_MAX} records at once at most`);
+    }
     checkKeySize(records.keyEnd - records.keyStart);
     const { type, bytes, valueStart, valueEnd } = records;
     if (type === RECORD_JSON) checkCanonical(scanner, bytes, valueStart, valueEnd);

@@ -5,7 +5,7 @@
  * is sent again; and the longer an answer takes, the larger the next batch.
  */
 import { ByteWriter } from "../../codec/byte-writer.js";
-import { RecordBatchReader, writeRecordHead } from "../../codec/record-batch.js";
+import { RECORDS_MAX, RecordBatchReader, writeRecordHead } from "../../codec/record-batch.js";
 import type { Bytes } from "../../core/bytes.js";
 import type { MinikeyError } from "../../core/errors.js";
 import type { LoadRecord } from "./records.js";
@@ -23,7 +23,7 @@ export interface Batch {
 
 /** The cost of a batch is spread over this much at least, when more is coming. */
 const BATCH_BYTES_MIN = 32 * 1024;
-/** What a node stores in one turn of its event loop: a few milliseconds' work. */
+/** What a node stores in one turn of its event loop, up to `RECORDS_MAX` records: a few milliseconds' work. */
 export const BATCH_BYTES_MAX = 128 * 1024;
 
 export class RecordQueue {
@@ -35,7 +35,11 @@ export class RecordQueue {
 
   /** Whether there is enough for a batch. */
   get isFull(): boolean {
-    return this.#waiting.length > 0 || this.#building.length >= BATCH_BYTES_MIN;
+    return (
+      this.#waiting.length > 0 ||
+      this.#building.length >= BATCH_BYTES_MIN ||
+      this.#lines.length === RECORDS_MAX
+    );
   }
 
   get isEmpty(): boolean {
@@ -46,7 +50,8 @@ export class RecordQueue {
   add(record: LoadRecord): number {
     const { type, key, keyStart, keyEnd, value, valueStart, valueEnd } = record;
     const sizeBytes = keyEnd - keyStart + valueEnd - valueStart;
-    if (this.#lines.length > 0 && this.#building.length + sizeBytes > BATCH_BYTES_MAX) this.#cut();
+    const isTooLarge = this.#lines.length > 0 && this.#building.length + sizeBytes > BATCH_BYTES_MAX;
+    if (isTooLarge || this.#lines.length === RECORDS_MAX) this.#cut();
     const building = this.#building;
     const before = building.length;
     writeRecordHead(building, type, key, keyStart, keyEnd, valueEnd - valueStart);

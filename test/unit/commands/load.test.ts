@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { RECORDS_MAX } from "../../../src/codec/record-batch.js";
 import { checkCommand } from "../../../src/commands/check.js";
 import { runCommand } from "../../../src/commands/run.js";
 import { COMMANDS } from "../../../src/commands/table.js";
@@ -13,10 +14,10 @@ const SPEC = COMMANDS.byName("KV.LOAD")!;
 const LIMITS = { valueBytesMax: 10_000 };
 
 /** What the command replies, with its code when it is refused. */
-function load(view: MemoryView, records: string): unknown {
+function load(view: MemoryView, records: string, limits = LIMITS): unknown {
   const args = makeArgs(["KV.LOAD", "any", records]);
   try {
-    checkCommand(SPEC, args, LIMITS);
+    checkCommand(SPEC, args, limits);
   } catch (error) {
     assert(error instanceof MinikeyError);
     return error.code;
@@ -42,6 +43,15 @@ test("records are stored in order, with their types, and the created ones are co
     ["json", '{"n":[1,2.50]}'],
     ["string", "2"],
   ]);
+});
+
+test("more records than a node stores at once are refused, and nothing of them is stored", () => {
+  const records = Array.from({ length: RECORDS_MAX + 1 }, (_, i): TestRecord => [`key${i}`, "1"]);
+  const view = new MemoryView();
+  const limits = { valueBytesMax: 1_000_000 };
+  assert.equal(load(view, recordsOf(...records), limits), "BAD_REQUEST");
+  assert.equal(view.count(), 0);
+  assert.equal(load(view, recordsOf(...records.slice(1)), limits), RECORDS_MAX);
 });
 
 test("one record that cannot be stored is the end of the batch, and nothing of it is stored", () => {
