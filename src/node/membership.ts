@@ -47,6 +47,7 @@ export interface MembershipOptions {
 }
 
 const ANNOUNCE_AGAIN_MS = 1_000;
+const DIAL_ELSEWHERE_MS = 1_000;
 const NO_MAP: ClusterMap = { epoch: 0, nextKeyspace: 1, valueBytesMax: 0, members: [], keyspaces: [] };
 
 export class Membership {
@@ -60,11 +61,17 @@ export class Membership {
   #incarnation = 0;
   #addresses = { respAddress: "", httpAddress: "" };
   #askedMs = Number.NEGATIVE_INFINITY;
+  /** Where this node was told that its peers are. */
+  readonly #told: ReadonlyMap<NodeId, string>;
+  /** Where each peer is looked for now. */
+  #dialled = new Map<NodeId, string>();
+  #dialledMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
     // Until the map is read, the founders are who they are by their names.
     this.#memberByNumber = byNumber(options.founding.members);
+    this.#told = new Map(options.founding.members.map((member) => [member.id, member.peerAddress]));
   }
 
   /** Epoch 0 until the node has read one. */
@@ -119,6 +126,7 @@ export class Membership {
   run(): void {
     const { clock, groups, logger } = this.#options;
     const nowMs = clock.monotonicMs();
+    this.#dialElsewhere(nowMs);
     if (nowMs - this.#askedMs < ANNOUNCE_AGAIN_MS) return;
     const change = this.#neededChange(groups.get(META_GROUP)?.isLeader === true);
     if (change === undefined) return;
@@ -172,15 +180,14 @@ export class Membership {
   }
 
   async #follow(): Promise<void> {
-    const { self, groups, transport, requests, router, onRemoved } = this.#options;
+    const { self, groups, requests, router, onRemoved } = this.#options;
     const meta = groups.get(META_GROUP);
     const map = meta && readMap(meta.machine.view);
     if (map === undefined || map.epoch <= this.#map.epoch) return;
     if (this.#isStopped || this.#isReplaced(map)) return;
     this.#map = map;
     this.#memberByNumber = byNumber(map.members);
-    const peers = map.members.filter((member) => member.id !== self);
-    transport.setPeers(new Map(peers.map((peer) => [peer.id, peer.peerAddress])));
+    this.#dialMembers();
     router.follow(map);
     requests.closeDropped();
     this.#following = this.#keeper?.follow(
@@ -190,6 +197,38 @@ export class Membership {
       onRemoved,
     );
     await this.#following;
+  }
+
+  /** Peers are where the map says; one that was reached elsewhere is left there: it will say so in the map. */
+  #dialMembers(): void {
+    const { self, transport } = this.#options;
+    const before = this.#dialled;
+    this.#dialled = new Map();
+    for (const { id, peerAddress } of this.#map.members) {
+      if (id === self) continue;
+      const reached = transport.isUp(id) ? (before.get(id) ?? this.#told.get(id)) : undefined;
+      this.#dialled.set(id, reached ?? peerAddress);
+    }
+    transport.setPeers(this.#dialled);
+  }
+
+  /**
+   * A peer that is not up where the map has it is looked for where this node was told (`--cluster`), by turns:
+   * when all nodes have moved at once, no map can say so before they have met.
+   */
+  #dialElsewhere(nowMs: number): void {
+    if (nowMs - this.#dialledMs < DIAL_ELSEWHERE_MS) return;
+    this.#dialledMs = nowMs;
+    const { transport } = this.#options;
+    let isElsewhere = false;
+    for (const { id, peerAddress } of this.#map.members) {
+      const dialled = this.#dialled.get(id);
+      const other = dialled === peerAddress ? this.#told.get(id) : peerAddress;
+      if (dialled === undefined || other === undefined || other === dialled || transport.isUp(id)) continue;
+      this.#dialled.set(id, other);
+      isElsewhere = true;
+    }
+    if (isElsewhere) transport.setPeers(this.#dialled);
   }
 
   #isReplaced(map: ClusterMap): boolean {

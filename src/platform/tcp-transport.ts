@@ -104,6 +104,7 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
   setPeers(addresses: ReadonlyMap<NodeId, string>): void {
     for (const [peer, link] of this.#links) {
       if (addresses.get(peer) !== link.address) this.#removeLink(link);
+      if (!addresses.has(peer)) this.#dialProblems.delete(peer);
     }
     for (const [peer, address] of addresses) {
       if (peer === this.hello.greeting.nodeId || this.#links.has(peer)) continue;
@@ -284,7 +285,6 @@ export class TcpTransport implements Transport, LinkOwner, IncomingOwner {
     const wasUp = link.isUp;
     link.close();
     this.#links.delete(link.peer);
-    this.#dialProblems.delete(link.peer);
     if (!wasUp) return;
     this.#forgetPeer(link.peer);
     this.#events!.onDown(link.peer);

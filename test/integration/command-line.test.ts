@@ -39,12 +39,16 @@ class Minikey {
 }
 
 /** Where a cluster of three is to be, and how to reach it. */
-async function makePlace(t: TestContext): Promise<{ args: string[]; connect: string; http: string }> {
+async function makePlace(
+  t: TestContext,
+  data = makeTempDir(t),
+): Promise<{ args: string[]; connect: string; http: string; data: string }> {
   // Counting up from a free port: the next two are free as well, most likely, and checked when it starts.
   const [base] = await freePorts(1);
   const first = Math.min(base, 60_000);
-  const args = ["cluster", "--data", makeTempDir(t), "--resp-port", `${first}`];
+  const args = ["cluster", "--data", data, "--resp-port", `${first}`];
   return {
+    data,
     args: [...args, "--http-port", `${first + 3}`, "--peer-port", `${first + 6}`],
     connect: `127.0.0.1:${first},${first + 1},${first + 2}`,
     http: `127.0.0.1:${first + 3},${first + 4},${first + 5}`,
@@ -62,8 +66,8 @@ async function startCluster(t: TestContext, args: readonly string[]): Promise<Mi
 const run = (t: TestContext, args: readonly string[], input = ""): Promise<Ended> =>
   new Minikey(t, args, input).ended;
 
-test("one command runs a cluster that shell, load, status and keyspace work on, and Ctrl-C stops it", async (t) => {
-  const { args, connect, http } = await makePlace(t);
+test("one command runs a cluster that shell, load, status and keyspace work on, and Ctrl-C stops it; it goes on with other ports", async (t) => {
+  const { args, connect, http, data } = await makePlace(t);
   const cluster = await startCluster(t, args);
   for (const name of ["n1", "n2", "n3"]) assert.match(cluster.out, new RegExp(`│ ${name} +│ 127.0.0.1:\\d+`));
 
@@ -104,8 +108,12 @@ test("one command runs a cluster that shell, load, status and keyspace work on, 
   assert.equal(refused.status, 1);
   assert.match(refused.err, /^minikey: no node answers .*connection refused.*npm start/);
 
-  const again = await startCluster(t, args);
-  assert.equal((await run(t, ["shell", "--connect", connect, "-c", "GET mykey"])).out, "myvalue\n");
+  // The nodes find each other although each remembers the others elsewhere.
+  const elsewhere = await makePlace(t, data);
+  assert.notEqual(elsewhere.connect, connect);
+  const again = await startCluster(t, elsewhere.args);
+  const kept = await run(t, ["shell", "--connect", elsewhere.connect, "-c", "GET mykey"]);
+  assert.equal(kept.out, "myvalue\n");
   again.child.kill("SIGTERM");
   assert.equal((await again.ended).status, 0);
 });
