@@ -5,7 +5,7 @@
  */
 const base = process.env.MINIKEY_URL ?? "http://127.0.0.1:8000";
 const headers = { "Content-Type": "application/json" };
-const key = `${base}/kv/${encodeURIComponent("city:AD:Vila")}`;
+const key = `${base}/kv/${encodeURIComponent("example:city/Vila")}`;
 
 const put = await fetch(key, {
   method: "PUT",

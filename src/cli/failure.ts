@@ -18,6 +18,14 @@ export class ExitError extends Error {
 /** A mistake in the command line itself. */
 export const usageError = (message: string): ExitError => new ExitError(message, 2);
 
+/** That a file of the user's cannot be read, and why, in one line. */
+export function unreadable(path: string, error: unknown): ExitError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "EISDIR") return new ExitError(`${path} is a directory`);
+  const reasons: Readonly<Record<string, string>> = { ENOENT: "no such file", EACCES: "permission denied" };
+  return new ExitError(`cannot read ${path}: ${reasons[code ?? ""] ?? message}`);
+}
+
 /** The line for stderr (empty for none) and the exit status. */
 export function describeFailure(error: unknown): { readonly line: string; readonly exitStatus: number } {
   if (error instanceof ExitError) return { line: error.message, exitStatus: error.exitStatus };

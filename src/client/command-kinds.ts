@@ -24,5 +24,5 @@ export function hasOneKey(spec: CommandSpec, count: number): boolean {
   const { first, last, step } = spec.keys;
   if (first === 0) return false;
   const end = last < 0 ? count + last : last;
-  return end >= first && end - first < step;
+  return end >= first && end < count && end - first < step;
 }

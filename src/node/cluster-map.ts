@@ -57,6 +57,8 @@ const LOST_DISKS_MAX = 8;
 /** What a replica's id has room for. */
 const INCARNATIONS_MAX = 65_535;
 const PARTITIONS_MAX = 4096;
+/** As many as `--replicas` takes. */
+const REPLICAS_MAX = 15;
 const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 export interface Founding {
@@ -317,8 +319,8 @@ function createKeyspace(
   if (storage !== "disk" && storage !== "memory") {
     return new MinikeyError("BAD_REQUEST", `storage must be disk or memory, got ${String(storage)}`);
   }
-  if (!Number.isInteger(replicas) || replicas < 1 || replicas > 7) {
-    return new MinikeyError("BAD_REQUEST", `replicas must be 1 to 7, got ${replicas}`);
+  if (!Number.isInteger(replicas) || replicas < 1 || replicas > REPLICAS_MAX) {
+    return new MinikeyError("BAD_REQUEST", `replicas must be 1 to ${REPLICAS_MAX}, got ${replicas}`);
   }
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > PARTITIONS_MAX) {
     return new MinikeyError("BAD_REQUEST", `partitions must be 1 to ${PARTITIONS_MAX}, got ${partitions}`);

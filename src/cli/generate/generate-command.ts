@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { ByteWriter } from "../../codec/byte-writer.js";
 import { RecordGenerator } from "../../document/record-generator.js";
-import { ExitError } from "../failure.js";
+import { ExitError, unreadable } from "../failure.js";
 import { parseKeyFile } from "./key-file.js";
 
 export interface GenerateFlags {
@@ -43,9 +43,7 @@ async function readKeyFile(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "EISDIR") throw new ExitError(`${path} is a directory`);
-    throw new ExitError(`cannot read ${path}: ${code === "ENOENT" ? "no such file" : message}`);
+    throw unreadable(path, error);
   }
 }
 

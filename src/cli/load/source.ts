@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { createGunzip, type Gunzip } from "node:zlib";
-import { ExitError } from "../failure.js";
+import { ExitError, unreadable } from "../failure.js";
 
 const CHUNK_BYTES = 256 * 1024;
 
@@ -29,8 +29,7 @@ export async function openSource(path: string, stdin: Readable, name = path): Pr
     totalBytes = facts.size;
   } catch (error) {
     if (error instanceof ExitError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new ExitError(`cannot read ${path}: ${code === "ENOENT" ? "no such file" : message}`);
+    throw unreadable(path, error);
   }
   return new StreamSource(name, totalBytes, () => createReadStream(path, { highWaterMark: CHUNK_BYTES }));
 }

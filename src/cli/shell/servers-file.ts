@@ -7,7 +7,7 @@
 import { readFile } from "node:fs/promises";
 import { formatAddress, parseAddress } from "../../client/address.js";
 import { MinikeyError } from "../../core/errors.js";
-import { ExitError, usageError } from "../failure.js";
+import { unreadable, usageError } from "../failure.js";
 
 /** `host:port` of each server, in the order of the lines, each once. Fails with one line for every bad one. */
 export async function readServersFile(path: string): Promise<string[]> {
@@ -15,8 +15,7 @@ export async function readServersFile(path: string): Promise<string[]> {
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new ExitError(`${path}: ${code === "ENOENT" ? "no such file" : message}`);
+    throw unreadable(path, error);
   }
   return parseServers(text, path);
 }

@@ -14,6 +14,11 @@ test("a list of keys is a write of one key only when it holds one", () => {
   assert.equal(kindOf(["DEL", "a", "b"]), "write");
 });
 
+test("a write without its key is sent as it is, so that the error names it", () => {
+  assert.equal(kindOf(["SET"]), "write");
+  assert.equal(kindOf(["DEL"]), "write");
+});
+
 test("a write that its caller numbered is not numbered again", () => {
   assert.equal(kindOf(["ONCE", "s", "1", "SET", "k", "v"]), "write");
 });

@@ -171,7 +171,7 @@ test("what cannot be done leaves the map as it is", async () => {
     [keyspace("x".repeat(65)), "BAD_REQUEST"],
     [keyspace("e", { consistency: "eventual" }), "UNSUPPORTED"],
     [keyspace("r", { replicas: 0 }), "BAD_REQUEST"],
-    [keyspace("r", { replicas: 8 }), "BAD_REQUEST"],
+    [keyspace("r", { replicas: 16 }), "BAD_REQUEST"],
     [keyspace("r", { replicas: 1.5 }), "BAD_REQUEST"],
     [keyspace("p", { partitions: 0 }), "BAD_REQUEST"],
     [keyspace("p", { partitions: 4_097 }), "BAD_REQUEST"],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { parseServers, readServersFile } from "../../../../src/cli/shell/servers-file.js";
 import { makeTempDir } from "../../../support/temp-dir.js";
@@ -34,7 +34,14 @@ test("every bad line is named, and the list is refused as wrong usage", () => {
 
 test("a list without servers, and a file that is not there, are named", async (t) => {
   const path = join(makeTempDir(t), "servers");
-  await assert.rejects(readServersFile(path), { message: `${path}: no such file`, exitStatus: 1 });
+  await assert.rejects(readServersFile(path), {
+    message: `cannot read ${path}: no such file`,
+    exitStatus: 1,
+  });
+  await assert.rejects(readServersFile(dirname(path)), {
+    message: `${dirname(path)} is a directory`,
+    exitStatus: 1,
+  });
   writeFileSync(path, "\n\n");
   await assert.rejects(readServersFile(path), { message: /it names no server/, exitStatus: 2 });
 });
