@@ -3,10 +3,16 @@
  * it. A seed means another life when the simulator changes: then the mistake's own test guards it, and the seed here
  * is only one more life.
  */
+import type { ClientKind } from "./run/plan.js";
+
 export interface Regression {
   readonly seed: number;
   readonly scenario: string;
   readonly durationMs: number;
+  /** Those that the seed meant then; those that it means now, when absent. */
+  readonly workloads?: readonly string[];
+  /** Clients of nodes, when absent. */
+  readonly clients?: ClientKind;
   /** What was broken, and where. */
   readonly about: string;
 }
@@ -16,12 +22,14 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 104,
     scenario: "any",
     durationMs: 8_000,
+    workloads: ["levels", "repeats", "pipelines", "formulas"],
     about: "a write refused because the node stops was sent by a flush that was due (node/partition-writer)",
   },
   {
     seed: 207,
     scenario: "any",
     durationMs: 4_000,
+    workloads: ["pipelines", "scans", "queries", "keyspaces"],
     about:
       "a dropped keyspace's state was removed before its log had let go of it: no start any more (node/keeper)",
   },
@@ -29,6 +37,7 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 75,
     scenario: "disks",
     durationMs: 8_000,
+    workloads: ["scans", "keyspaces", "expiring", "queries"],
     about:
       "a learner that was away for a moment in an idle group had everything and never voted (node/upkeep)",
   },
@@ -36,18 +45,21 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 1099,
     scenario: "any",
     durationMs: 8_000,
+    workloads: ["transactions", "sums", "expiring", "formulas"],
     about: "a transaction between two tries was not answered before its node stopped (node/node)",
   },
   {
     seed: 2003,
     scenario: "any",
     durationMs: 8_000,
+    workloads: ["pipelines", "counters", "expiring", "swaps"],
     about: "a flipped bit in a format's number was told as a newer version, for which there is no rebuild",
   },
   {
     seed: 21,
     scenario: "five",
     durationMs: 8_000,
+    workloads: ["counters", "swaps", "keyspaces", "pipelines"],
     about:
       "what superseded a log was written without its term: the restart after the next failed (raft/persistence)",
   },
@@ -55,6 +67,7 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 10001,
     scenario: "any",
     durationMs: 20_000,
+    workloads: ["formulas", "pipelines", "scans", "expiring"],
     about:
       "a read that followed another of a pipeline while its node stopped was never answered (node/own-reads)",
   },
@@ -62,6 +75,7 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 10575,
     scenario: "any",
     durationMs: 8_000,
+    workloads: ["keyspaces", "pipelines", "counters", "sums"],
     about:
       "after a restart a node went back to a map with a keyspace whose groups it had removed (node/keeper)",
   },

@@ -80,7 +80,7 @@ export class Submissions {
         if (!process.isAlive) return;
         if (!open.delete(number)) this.violations.push(`answered twice: ${text}`);
         const answer = plain(retainReply(reply));
-        if (isKnown(answer)) this.#countAnswered(words[0]);
+        if (isKnown(answer)) this.countAnswered(words[0]);
         this.#trace.tell(CLIENT, `${number} ← ${answerText(answer)}`);
         onReply(answer);
       },
@@ -89,7 +89,8 @@ export class Submissions {
     process.deliver(() => node.submit(makeArgs(words), context, sink));
   }
 
-  #countAnswered(name: string): void {
+  /** A command of this name was carried out and answered. */
+  countAnswered(name: string): void {
     let isWrite = this.#isWrite.get(name);
     if (isWrite === undefined) {
       const { bytes } = makeArgs([name]);

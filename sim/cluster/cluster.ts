@@ -5,6 +5,7 @@ import { greetingOf } from "../../src/node/formation.js";
 import { MinikeyNode } from "../../src/node/node.js";
 import { decodeFrame } from "../../src/node/peer-frames.js";
 import type { Logger } from "../../src/ports/logger.js";
+import { Connections } from "../../src/server/resp/connections.js";
 import { observedLog } from "../checks/observed-log.js";
 import { RaftSafety } from "../checks/raft-safety.js";
 import { StateSafety } from "../checks/state-safety.js";
@@ -46,6 +47,8 @@ export interface SimNode extends NodeDisk {
   files: SimDisk;
   process: SimProcess | undefined;
   node: MinikeyNode | undefined;
+  /** Its RESP server; undefined while it takes no connections. */
+  server: Connections | undefined;
   diskEngine: InspectedEngine | undefined;
   memoryEngine: InspectedEngine | undefined;
   /** Bits of its files were flipped: it may refuse to start, and is then rebuilt. */
@@ -55,6 +58,8 @@ export interface SimNode extends NodeDisk {
 const LOG_BYTES_KEPT = 4 * 1024;
 const UNSAVED_BYTES_MAX = 64 * 1024 * 1024;
 const RESTART_MS = 300;
+const VALUE_BYTES_MAX = 1 << 20;
+export const RESP_PORT = 6_380;
 
 export const REQUEST_TIMEOUT_MS = 2_500;
 
@@ -96,6 +101,7 @@ export class SimCluster {
         files: this.#newDisk(id),
         process: undefined,
         node: undefined,
+        server: undefined,
         diskEngine: undefined,
         memoryEngine: undefined,
         isDamaged: false,
@@ -158,7 +164,7 @@ export class SimCluster {
         peerAddress: address,
         replicas: this.#options.replicas ?? 3,
         partitions: this.partitions,
-        valueBytesMax: 1 << 20,
+        valueBytesMax: VALUE_BYTES_MAX,
         readMode: "quorum",
         requestTimeoutMs: this.requestTimeoutMs,
         logBytesKept: this.#options.logBytesKept ?? (this.#options.seed % 2) * LOG_BYTES_KEPT,
@@ -178,6 +184,15 @@ export class SimCluster {
         onFatal,
       },
     );
+    sim.server = new Connections({
+      host: sim.id,
+      port: () => RESP_PORT,
+      database: sim.node,
+      logger,
+      clock: process.clock,
+      limits: { valueBytesMax: VALUE_BYTES_MAX },
+    });
+    sim.server.start();
     sim.node.start().catch((error: unknown) => {
       if (!String(error).includes("the node is stopping")) onFatal(error);
     });
@@ -226,7 +241,7 @@ export class SimCluster {
   /** The process is gone, with all that was not durable. */
   crash(sim: SimNode): void {
     if (sim.process === undefined) return;
-    sim.process.isAlive = false;
+    sim.process.end();
     const how = this.world.random.chance(0.5) ? "kill" : "power loss";
     this.world.trace.tell(sim.id, `dies by a ${how}`);
     sim.files = sim.files.restart(how);
@@ -236,14 +251,19 @@ export class SimCluster {
 
   /** As by SIGTERM; calls `onStopped` when the process has ended by itself. */
   stop(sim: SimNode, onStopped: () => void): void {
-    const { node, process } = sim;
+    const { node, server, process } = sim;
     if (node === undefined || process === undefined) {
       onStopped();
       return;
     }
+    sim.server = undefined;
+    const stopBoth = async () => {
+      await server?.stop();
+      await node.stop();
+    };
     const stopping = new Promise<void>((resolve, reject) => {
       process.deliver(() => {
-        node.stop().then(resolve, reject);
+        stopBoth().then(resolve, reject);
       });
     });
     stopping.then(
@@ -252,7 +272,7 @@ export class SimCluster {
         for (const text of this.submissions.unansweredOn(process)) {
           this.submissions.violations.push(`not answered before the node stopped: ${text}`);
         }
-        process.isAlive = false;
+        process.end();
         this.world.trace.tell(sim.id, "has stopped");
         // It has made everything durable.
         sim.files = sim.files.restart("power loss");
@@ -299,6 +319,7 @@ export class SimCluster {
 function forget(sim: SimNode): void {
   sim.process = undefined;
   sim.node = undefined;
+  sim.server = undefined;
   sim.diskEngine = undefined;
   sim.memoryEngine = undefined;
 }

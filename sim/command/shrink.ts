@@ -107,7 +107,8 @@ const scenarioOf = (group: GroupReads): string => (group === "lease" ? "group-le
 
 /** The command that lives this life. */
 export function replayCommand(options: SimulationOptions): string {
-  const { seed, durationMs, nodes, replicas, partitions, storage, skewMs, workloads, faults, only } = options;
+  const { seed, durationMs, nodes, replicas, partitions, storage, skewMs, workloads, clients, faults, only } =
+    options;
   const flags: [string, string | number | undefined][] = [
     ["scenario", options.group === undefined ? undefined : scenarioOf(options.group)],
     ["seed", seed],
@@ -118,6 +119,7 @@ export function replayCommand(options: SimulationOptions): string {
     ["storage", storage],
     ["skew", skewMs],
     ["workloads", workloads === undefined ? undefined : listed(workloads)],
+    ["clients", clients],
     ["faults", faults === undefined ? undefined : listed(faults)],
     ["only", only === undefined ? undefined : listed(only)],
   ];

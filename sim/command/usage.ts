@@ -2,7 +2,7 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import type { StorageKind } from "../cluster/node-storage.js";
 import { ALL_FAULTS } from "../faults/faults.js";
-import type { SimulationOptions } from "../run/plan.js";
+import type { ClientKind, SimulationOptions } from "../run/plan.js";
 import { SCENARIOS } from "../run/scenarios.js";
 import { ALL_WORKLOADS } from "../workloads/all.js";
 
@@ -38,6 +38,7 @@ const OPTIONS = {
   skew: { type: "string" },
   storage: { type: "string" },
   workloads: { type: "string" },
+  clients: { type: "string" },
   faults: { type: "string" },
   only: { type: "string" },
   twice: { type: "boolean" },
@@ -69,6 +70,7 @@ Runs whole clusters in simulated time, under faults drawn from a seed, and check
   --skew MS           how far wall clocks are set wrong at most
   --storage KIND      files, mixed or model
   --workloads A,B     ${list(WORKLOAD_NAMES)}
+  --clients KIND      nodes (right at their doors) or library (the product's own, over connections)
   --faults A,B        kinds of faults; "none" for a calm life
   --only 3,7          of the faults that the seed means, only these; "none" for none
   --twice             each seed twice: both lives must be the same in every event
@@ -147,12 +149,13 @@ function positive(name: string, text: string): number {
   return value;
 }
 
+const CLIENTS: readonly ClientKind[] = ["nodes", "library"];
 const STORAGES: readonly StorageKind[] = ["files", "mixed", "model"];
 const COUNT_MAX = 9;
 const SECOND_MS = 1_000;
 
 function optionsOf(values: Values): Omit<SimulationOptions, "seed"> {
-  const { duration, nodes, replicas, partitions, skew, storage, workloads, faults, only } = values;
+  const { duration, nodes, replicas, partitions, skew, storage, workloads, clients, faults, only } = values;
   return {
     ...(duration === undefined ? {} : { durationMs: SECOND_MS * positive("--duration", duration) }),
     ...(nodes === undefined ? {} : { nodes: countOf("--nodes", nodes) }),
@@ -161,6 +164,7 @@ function optionsOf(values: Values): Omit<SimulationOptions, "seed"> {
     ...(skew === undefined ? {} : { skewMs: positive("--skew", skew) }),
     ...(storage === undefined ? {} : { storage: oneOf("storage", storage, STORAGES) }),
     ...(workloads === undefined ? {} : { workloads: namesOf("workload", workloads, WORKLOAD_NAMES) }),
+    ...(clients === undefined ? {} : { clients: oneOf("kind of clients", clients, CLIENTS) }),
     ...(faults === undefined ? {} : { faults: namesOf("fault", faults, FAULT_NAMES) }),
     ...(only === undefined ? {} : { only: numbersOf(only) }),
   };

@@ -6,6 +6,9 @@ import type { GroupReads } from "../group/simulate-group.js";
 import { ALL_WORKLOADS, type WorkloadKind } from "../workloads/all.js";
 import { SeededRandom } from "../world/random.js";
 
+/** Through what clients send commands: right to the node's door, or through the library and a RESP server. */
+export type ClientKind = "nodes" | "library";
+
 export interface SimulationOptions {
   readonly seed: number;
   /** How long clients work and faults strike. */
@@ -17,6 +20,7 @@ export interface SimulationOptions {
   readonly skewMs?: number;
   /** Names; of those that the cluster allows. */
   readonly workloads?: readonly string[];
+  readonly clients?: ClientKind;
   readonly faults?: readonly string[];
   /** One group's consensus core alone, and how it confirms reads; nothing else of a cluster is there then. */
   readonly group?: GroupReads;
@@ -36,6 +40,7 @@ export interface Plan {
   readonly storage: StorageKind;
   readonly skewMs: number;
   readonly workloads: readonly WorkloadKind[];
+  readonly clients: ClientKind;
   readonly faults: readonly PlannedFault[];
   /** The state machines, by the nodes that they stand on: what a data loss may hit. */
   readonly mayLoseData: boolean;
@@ -68,6 +73,7 @@ export function planLife(options: SimulationOptions): Plan {
     partitions: options.partitions ?? drawnPartitions,
     skewMs: options.skewMs ?? drawnSkewMs,
     workloads: chooseWorkloads(new SeededRandom(seed ^ 0x10ad), cluster, options.workloads),
+    clients: options.clients ?? new SeededRandom(seed ^ 0x11b).pick<ClientKind>(["nodes", "library"]),
     faults: planned.filter(({ number }) => options.only?.includes(number) !== false),
   };
 }
@@ -97,9 +103,10 @@ function chooseWorkloads(
 
 /** The plan in one line. */
 export function describePlan(plan: Plan): string {
-  const { nodes, replicas, partitions, storage, skewMs, workloads, faults, durationMs } = plan;
+  const { nodes, replicas, partitions, storage, skewMs, workloads, clients, faults, durationMs } = plan;
   return (
     `${nodes} nodes, ${replicas} replicas, ${partitions} partitions, storage ${storage}, clocks ±${skewMs} ms, ` +
-    `${durationMs / 1000} s with ${faults.length} faults: ${workloads.map(({ name }) => name).join(", ")}`
+    `${durationMs / 1000} s with ${faults.length} faults, ` +
+    `${clients === "library" ? "through the library" : "at the nodes' doors"}: ${workloads.map(({ name }) => name).join(", ")}`
   );
 }

@@ -49,5 +49,9 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     options: { group: "quorum" },
   },
   "group-lease": { about: "the same, with reads by lease", options: { group: "lease" } },
+  library: {
+    about: "the product's own client over connections that break",
+    options: { workloads: ["library", "counters", "registers"], clients: "library" },
+  },
   documents: { about: "documents and queries", options: { workloads: ["documents", "queries", "formulas"] } },
 };

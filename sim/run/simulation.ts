@@ -9,6 +9,7 @@ import { SimClient } from "../cluster/client.js";
 import { SimCluster } from "../cluster/cluster.js";
 import { Faults } from "../faults/faults.js";
 import { simulateGroup } from "../group/simulate-group.js";
+import { Library } from "../library/library.js";
 import type { SimLoad, SimWorkload } from "../workloads/workload.js";
 import { describePlan, type Plan, planLife, type SimulationOptions } from "./plan.js";
 
@@ -63,6 +64,7 @@ class Life {
   readonly #judge = new Judge();
   /** What workloads have found. */
   readonly #found: Violation[] = [];
+  #openedLibrary: Library | undefined;
   #endMs = Number.POSITIVE_INFINITY;
 
   constructor(options: SimulationOptions, plan: Plan) {
@@ -128,6 +130,7 @@ class Life {
   async #heal(): Promise<void> {
     const { submissions } = this.#cluster;
     this.#faults.heal();
+    this.#openedLibrary?.heal();
     await this.#until(HEAL_LIMIT_MS, () => this.#cluster.isReady, "the cluster never healed");
     await this.#until(
       QUIET_LIMIT_MS,
@@ -172,7 +175,11 @@ class Life {
     return {
       cluster,
       world: cluster.world,
-      newClient: (levels, wanderlust) => new SimClient(cluster, levels, wanderlust),
+      newClient: (levels, wanderlust) =>
+        this.#plan.clients === "library"
+          ? this.#library.newClient(levels, wanderlust)
+          : new SimClient(cluster, levels, wanderlust),
+      programs: () => this.#library.programs,
       isOver: () => cluster.world.nowMs > this.#endMs || this.#isBroken,
       judge: this.#judge,
       pauseMs: 30,
@@ -180,6 +187,14 @@ class Life {
         if (!isTrue) this.#found.push(new Violation(workload.property, `${workload.name}: ${message}`));
       },
     };
+  }
+
+  /** Made for the first that needs it. */
+  get #library(): Library {
+    this.#openedLibrary ??= new Library(this.#cluster, (message) => {
+      this.#found.push(new Violation("the library answers each call in time", message));
+    });
+    return this.#openedLibrary;
   }
 
   get #isBroken(): boolean {

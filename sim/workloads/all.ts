@@ -5,6 +5,7 @@ import { Expiring } from "./expiring.js";
 import { Formulas } from "./formulas.js";
 import { Keyspaces } from "./keyspaces.js";
 import { Levels } from "./levels.js";
+import { LibraryMethods } from "./library.js";
 import { Pipelines } from "./pipelines.js";
 import { Queries } from "./queries.js";
 import { Registers } from "./registers.js";
@@ -40,6 +41,7 @@ export const ALL_WORKLOADS: readonly WorkloadKind[] = [
   { name: "repeats", make: () => new Repeats() },
   { name: "sums", make: () => new Sums() },
   { name: "scans", make: () => new Scans() },
+  { name: "library", make: () => new LibraryMethods() },
   { name: "documents", make: () => new Documents() },
   // Keyspaces of fewer replicas than that may be lost with a disk.
   { name: "keyspaces", make: ({ mayLoseData }) => new Keyspaces(mayLoseData ? 3 : 1) },

@@ -4,14 +4,14 @@ import { History, type Model } from "../checks/linearizability.js";
 import { type Answer, isKnown, isRefused } from "../cluster/client.js";
 import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
-type Call =
+export type RegisterCall =
   | { readonly do: "get" }
   | { readonly do: "set"; readonly value: string }
   | { readonly do: "exchange"; readonly value: string };
 
 const NOTHING = "-";
 
-const MODEL: Model<Call> = {
+export const REGISTER: Model<RegisterCall> = {
   initial: NOTHING,
   step(state, call, answer) {
     const seen = answer === null ? NOTHING : answer;
@@ -37,7 +37,7 @@ export class Registers implements Workload {
   readonly property = "linearizability";
   readonly #keys: readonly string[];
   readonly #clients: number;
-  readonly #histories = new Map<string, History<Call>>();
+  readonly #histories = new Map<string, History<RegisterCall>>();
   readonly #attempts = new Map<string, Attempt[]>();
   readonly #staleReads: { key: string; value: string; returnedMs: number }[] = [];
   #written = 0;
@@ -94,7 +94,7 @@ export class Registers implements Workload {
     client: LoadClient,
     key: string,
     words: readonly string[],
-    call: Call,
+    call: RegisterCall,
     next: () => void,
   ): void {
     const { world } = load;
@@ -131,7 +131,7 @@ export class Registers implements Workload {
       const operations = history.operations.filter(
         ({ call, answer }) => answer !== undefined || call.do === "get" || read.has(call.value),
       );
-      load.judge.expect(MODEL, operations, key);
+      load.judge.expect(REGISTER, operations, key);
     }
     for (const { key, value, returnedMs } of this.#staleReads) {
       const attempt = this.#attempts.get(key)?.find((candidate) => candidate.value === value);

@@ -4,21 +4,21 @@ import { History, type Model } from "../checks/linearizability.js";
 import { type Answer, isKnown, isRefused } from "../cluster/client.js";
 import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
-type Call =
+export type SwapCall =
   | { readonly do: "get" }
   | { readonly do: "put"; readonly value: string }
   | { readonly do: "swap"; readonly version: number; readonly value: string }
   | { readonly do: "create"; readonly value: string }
   | { readonly do: "remove"; readonly version: number };
 
-const NOTHING = "-";
-const REFUSED = "another version";
+export const NOTHING = "-";
+export const ANOTHER_VERSION = "another version";
 
 /**
  * A state is `-`, or `version value`; the version is `?` while nobody has been told it. Answers: of `get` the state;
- * of writes the new version as text, or `REFUSED`.
+ * of writes the new version as text, or `ANOTHER_VERSION`.
  */
-const MODEL: Model<Call> = {
+export const SWAP: Model<SwapCall> = {
   initial: NOTHING,
   step(state, call, reply) {
     const answer = reply as string | undefined;
@@ -34,7 +34,7 @@ const MODEL: Model<Call> = {
       case "put":
         return put(call.value);
       case "create":
-        if (answer === REFUSED) return state === NOTHING ? [] : [state];
+        if (answer === ANOTHER_VERSION) return state === NOTHING ? [] : [state];
         if (state !== NOTHING) return answer === undefined ? [state] : [];
         return put(call.value);
       case "swap":
@@ -42,7 +42,7 @@ const MODEL: Model<Call> = {
         const mayMatch = state !== NOTHING && (version === "?" || version === `${call.version}`);
         const mustMatch = state !== NOTHING && version === `${call.version}`;
         const after = call.do === "swap" ? put(call.value) : [NOTHING];
-        if (answer === REFUSED) return mustMatch ? [] : [state];
+        if (answer === ANOTHER_VERSION) return mustMatch ? [] : [state];
         if (!mayMatch) return answer === undefined ? [state] : [];
         return answer === undefined && !mustMatch ? [...after, state] : after;
       }
@@ -55,7 +55,7 @@ const KEYS = ["v0", "v1", "v2"];
 export class Swaps implements Workload {
   readonly name = "swaps";
   readonly property = "linearizability";
-  readonly #histories = new Map<string, History<Call>>(KEYS.map((key) => [key, new History()]));
+  readonly #histories = new Map<string, History<SwapCall>>(KEYS.map((key) => [key, new History()]));
   #written = 0;
 
   start(load: Load): void {
@@ -83,7 +83,7 @@ export class Swaps implements Workload {
       value,
     ];
     const choice = random.unit();
-    const run = (words: readonly string[], call: Call) =>
+    const run = (words: readonly string[], call: SwapCall) =>
       this.#call(load, client, key, words, call, seen, next);
     if (choice < 0.4) run(["KV.GET", key], { do: "get" });
     else if (choice < 0.5) run(put("any", 0), { do: "put", value });
@@ -98,7 +98,7 @@ export class Swaps implements Workload {
     client: LoadClient,
     key: string,
     words: readonly string[],
-    call: Call,
+    call: SwapCall,
     seen: Map<string, number>,
     next: () => void,
   ): void {
@@ -119,16 +119,16 @@ export class Swaps implements Workload {
   }
 
   async check(load: Load): Promise<void> {
-    for (const [key, { operations }] of this.#histories) load.judge.expect(MODEL, operations, key);
+    for (const [key, { operations }] of this.#histories) load.judge.expect(SWAP, operations, key);
     await Promise.resolve();
   }
 }
 
 /** A reply as the model has it. */
-function answerOf(call: Call, reply: Answer): Answer {
+function answerOf(call: SwapCall, reply: Answer): Answer {
   if (reply instanceof MinikeyError) {
     const isMismatch = reply.code === "VERSION_MISMATCH" || reply.code === "KEY_EXISTS";
-    return isMismatch ? REFUSED : reply;
+    return isMismatch ? ANOTHER_VERSION : reply;
   }
   if (!isKnown(reply)) return reply;
   if (call.do === "get") {
@@ -136,7 +136,7 @@ function answerOf(call: Call, reply: Answer): Answer {
     const [, version, , value] = reply as [string, number, number, string];
     return `${version} ${value}`;
   }
-  if (call.do === "remove") return reply === 0 ? REFUSED : String(reply);
+  if (call.do === "remove") return reply === 0 ? ANOTHER_VERSION : String(reply);
   const [, version] = reply as [number, number];
   return `${version}`;
 }

@@ -7,6 +7,7 @@ import type { Random } from "../../src/ports/random.js";
 import type { Judge } from "../checks/linearizability.js";
 import type { Answer, ClientLevels } from "../cluster/client.js";
 import type { SimCluster } from "../cluster/cluster.js";
+import type { Program } from "../library/library.js";
 
 /** Time and chance, simulated or real. */
 export interface LoadWorld {
@@ -44,6 +45,8 @@ export interface Load {
 /** What only a simulated cluster lets one see. */
 export interface SimLoad extends Load {
   readonly cluster: SimCluster;
+  /** That use the library. */
+  programs(): readonly Program[];
 }
 
 /** Clients that do one kind of thing, and what must hold of all that they were told. */

@@ -129,12 +129,26 @@ export class SimProcess {
   /** What came due while the process was stopped, until it has caught up; undefined while it runs. */
   #held: (() => void)[] | undefined;
   #isPaused = false;
+  readonly #onEnded = new Set<() => void>();
 
   constructor(world: World, skewMs: number) {
     this.#world = world;
     this.skewMs = skewMs;
     this.#sinceMs = world.nowMs;
     this.#shownMs = world.nowMs;
+  }
+
+  /** It is gone, with its timers and all that was to be delivered. */
+  end(): void {
+    this.isAlive = false;
+    for (const run of [...this.#onEnded]) run();
+    this.#onEnded.clear();
+  }
+
+  /** Calls `run` when it ends, unless the result is called before. */
+  whenEnded(run: () => void): () => void {
+    this.#onEnded.add(run);
+    return () => this.#onEnded.delete(run);
   }
 
   /** From now on its clocks, and so its timers, run this much faster than time. */

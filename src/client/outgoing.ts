@@ -37,11 +37,13 @@ export class Outgoing {
     this.wasSent = false;
   }
 
-  /** Only the first answer counts. */
+  /** Only the first answer counts. Of a read nobody need wonder whether it happened. */
   answer(reply: WireReply): void {
     if (this.isAnswered) return;
     this.isAnswered = true;
-    this.request.onReply(reply);
+    const isDoubtful =
+      this.request.kind === "read" && reply instanceof MinikeyError && reply.outcome === "unknown";
+    this.request.onReply(isDoubtful ? withoutOutcome(reply) : reply);
     this.#onAnswered();
   }
 
@@ -58,4 +60,8 @@ export class Outgoing {
       );
     }
   }
+}
+
+function withoutOutcome(error: MinikeyError): MinikeyError {
+  return new MinikeyError(error.code, error.message, { outcome: "none", cause: error });
 }

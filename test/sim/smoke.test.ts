@@ -4,8 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { replayCommand } from "../../sim/command/shrink.js";
 import { REGRESSIONS } from "../../sim/regressions.js";
-import { planLife } from "../../sim/run/plan.js";
+import { planLife, type SimulationOptions } from "../../sim/run/plan.js";
 import { SCENARIOS } from "../../sim/run/scenarios.js";
 import { type SimulationReport, simulate } from "../../sim/run/simulation.js";
 
@@ -17,24 +18,27 @@ const reports: SimulationReport[] = [];
 function assertKept({ violation }: SimulationReport, replay: string): void {
   if (violation === undefined) return;
   const history = violation.history.map((line) => `\n  ${line}`).join("");
-  assert.fail(`${violation.property}: ${violation.message}${history}\nreplay: npm run simulate -- ${replay}`);
+  assert.fail(`${violation.property}: ${violation.message}${history}\nreplay: ${replay}`);
 }
 
 for (const seed of SEEDS) {
   test(`a simulated cluster under faults keeps its promises, the same way twice, seed ${seed}`, async () => {
-    const replay = `--seed ${seed} --duration ${DURATION_MS / 1_000}`;
-    const report = await simulate({ seed, durationMs: DURATION_MS });
+    const options = { seed, durationMs: DURATION_MS };
+    const replay = replayCommand(options);
+    const report = await simulate(options);
     assertKept(report, replay);
     reports.push(report);
-    const again = await simulate({ seed, durationMs: DURATION_MS });
+    const again = await simulate(options);
     assert.equal(again.digest, report.digest, `${replay} runs another way the second time`);
   });
 }
 
-for (const { seed, scenario, durationMs, about } of REGRESSIONS) {
+for (const { seed, scenario, durationMs, workloads, clients = "nodes", about } of REGRESSIONS) {
   test(`seed ${seed} of ${scenario} does not come back: ${about}`, async () => {
-    const report = await simulate({ ...SCENARIOS[scenario].options, seed, durationMs });
-    assertKept(report, `--seed ${seed} --scenario ${scenario} --duration ${durationMs / 1_000}`);
+    const fixed = { seed, durationMs, clients, ...(workloads === undefined ? {} : { workloads }) };
+    const options: SimulationOptions = { ...SCENARIOS[scenario].options, ...fixed };
+    const report = await simulate(options);
+    assertKept(report, replayCommand(options));
   });
 }
 

@@ -55,6 +55,15 @@ test("reads whose connection is lost are answered by another node", async () => 
   assert.deepEqual(first.received, ["GET a", "GET b"]);
 });
 
+test("a read that fails says that nothing happened, whatever failed", async () => {
+  const hangsUp = await startNode(() => HANG_UP);
+  const client = open([hangsUp.address], { timeoutMs: 200 });
+  await assert.rejects(getText(client, "k"), { code: "CONNECTION_LOST", outcome: "none" });
+  const unsure = await startNode(() => "-TIMEOUT no answer in time\r\n");
+  const other = open([unsure.address], { timeoutMs: 200 });
+  await assert.rejects(getText(other, "k"), { code: "OUTCOME_UNKNOWN", outcome: "none" });
+});
+
 test("without a session a write whose connection is lost is not sent again, and says so", async () => {
   const first = await startNode(() => HANG_UP);
   const second = await startNode(() => "+OK\r\n");
