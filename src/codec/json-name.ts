@@ -25,6 +25,7 @@ export function nameOf(bytes: Bytes, start: number, end: number, isEscaped?: boo
   return name.latin1Slice(0, spellName(bytes, start, end, name, 0));
 }
 
+/** Whether a string, or a part of one, holds an escape. */
 export function hasEscape(bytes: Bytes, start: number, end: number): boolean {
   for (let at = start; at < end; at += 1) if (bytes[at] === BACKSLASH) return true;
   return false;

@@ -11,10 +11,12 @@
  * `COMPUTE_ERROR`, nothing is `PATH_NOT_FOUND`; both name the variable, the path and what is there.
  */
 import { MinikeyError } from "../core/errors.js";
+import { shorten } from "../core/text.js";
 import { checkVariableName, type Formula, isExactNumber } from "../document/formula.js";
 import type { FormulaCache } from "../document/formula-cache.js";
 import { type AngleUnit, numberText } from "../document/formula-functions.js";
 import { kindAt } from "../document/json-bytes.js";
+import { NUMBER } from "../document/json-number.js";
 import { type Meanings, meaningsOf } from "../document/meanings.js";
 import { type Binding, type ComputeRequest, parseCompute } from "./compute-words.js";
 import { syntaxError } from "./errors.js";
@@ -25,8 +27,8 @@ import type { Args, CommandSpec, QueryPlan, Resolved } from "./types.js";
 
 /** Keys that all paths of one COMPUTE may mean, together. */
 const LOOKUPS_MAX = 10_000;
-/** As JSON writes numbers. */
-const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+/** Text that is a number as JSON writes them, and nothing else. */
+const WHOLE_NUMBER = new RegExp(`^${NUMBER.source}$`);
 /** Bytes that are longer are no number that anybody has stored. */
 const NUMBER_BYTES_MAX = 400;
 const SHOWN_MAX = 60;
@@ -103,9 +105,9 @@ function valueOf({ name, path, meanings }: Bound, result: Resolved | undefined):
   const text = numberIn(found);
   if (text === undefined) throw wrongValue(name, path, `expected a number, got ${described(found)}`);
   const value = Number(text);
-  if (!Number.isFinite(value)) throw wrongValue(name, path, `${shorten(text)} is too large for a number`);
+  if (!Number.isFinite(value)) throw wrongValue(name, path, `${shown(text)} is too large for a number`);
   if (!isExactNumber(text, value)) {
-    throw wrongValue(name, path, `${shorten(text)} is beyond 2^53 and would lose digits`);
+    throw wrongValue(name, path, `${shown(text)} is beyond 2^53 and would lose digits`);
   }
   return value;
 }
@@ -116,17 +118,17 @@ function numberIn({ looked, start, end }: Answered): string | undefined {
   if (type === "json") return kindAt(bytes, start) === "number" ? bytes.latin1Slice(start, end) : undefined;
   if (end - start > NUMBER_BYTES_MAX) return undefined;
   const text = bytes.latin1Slice(start, end);
-  return NUMBER.test(text) ? text : undefined;
+  return WHOLE_NUMBER.test(text) ? text : undefined;
 }
 
 /** What is there instead of a number: `text ("John")`, `a list` … */
 function described({ looked, start, end }: Answered): string {
   const { type, bytes } = looked;
   const head = bytes.utf8Slice(start, Math.min(end, start + SHOWN_BYTES_MAX));
-  if (type === "string") return `text (${shorten(JSON.stringify(head))})`;
+  if (type === "string") return `text (${shown(JSON.stringify(head))})`;
   switch (kindAt(bytes, start)) {
     case "text":
-      return `text (${shorten(head)})`;
+      return `text (${shown(head)})`;
     case "array":
       return "a list";
     case "object":
@@ -139,16 +141,16 @@ function described({ looked, start, end }: Answered): string {
 }
 
 const wrongValue = (name: string, path: string, what: string): MinikeyError =>
-  new MinikeyError("COMPUTE_ERROR", `${name} = QUERY ${shorten(path)}: ${what}`);
+  new MinikeyError("COMPUTE_ERROR", `${name} = QUERY ${shown(path)}: ${what}`);
 
 /** An error of the path, with the variable that it is for. */
 function ofVariable(name: string, path: string, error: unknown): unknown {
   if (!(error instanceof MinikeyError)) return error;
-  return new MinikeyError(error.code, `${name} = QUERY ${shorten(path)}: ${error.message}`);
+  return new MinikeyError(error.code, `${name} = QUERY ${shown(path)}: ${error.message}`);
 }
 
 /** What an error repeats. */
-const shorten = (text: string): string => (text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text);
+const shown = (text: string): string => shorten(text, SHOWN_MAX);
 
 // --- Table ---
 

@@ -3,11 +3,9 @@
  * value. Accepts what Redis's `string2ll` accepts: no spaces, no plus sign, no leading zero, no minus zero.
  */
 import type { Bytes } from "../core/bytes.js";
+import { INT64_MAX, INT64_MIN } from "../core/int64.js";
 
 export type Int64 = number | bigint;
-
-export const INT64_MAX = 9_223_372_036_854_775_807n;
-export const INT64_MIN = -9_223_372_036_854_775_808n;
 
 const MINUS = 0x2d;
 const ZERO = 0x30;

@@ -8,8 +8,9 @@
  *
  * A path may mean several keys, the longest one that exists: all of them are looked at, at one moment.
  */
+import { hasEscape } from "../codec/json-name.js";
 import { utf8ToBytes } from "../core/bytes.js";
-import { decodeString, hasEscape } from "../document/field-name.js";
+import { decodeString } from "../document/field-name.js";
 import { kindAt } from "../document/json-bytes.js";
 import { type Meanings, meaningsOf } from "../document/meanings.js";
 import { noSuchKey, noSuchPart } from "../document/missing.js";

@@ -2,6 +2,7 @@
  * A field's name, made ready to be compared with the names in a document's text: there `a` may also be written
  * `\u0061`, and `é` is two bytes.
  */
+import { hasEscape } from "../codec/json-name.js";
 import { type Bytes, utf8ToBytes } from "../core/bytes.js";
 import { BACKSLASH, parseStored, QUOTE } from "./json-bytes.js";
 
@@ -55,11 +56,6 @@ function isAsciiAt(bytes: Bytes, start: number, text: string): boolean {
 function isEqualAt(bytes: Bytes, start: number, other: Bytes): boolean {
   for (let i = 0; i < other.length; i += 1) if (bytes[start + i] !== other[i]) return false;
   return true;
-}
-
-export function hasEscape(bytes: Bytes, start: number, end: number): boolean {
-  for (let at = start; at < end; at += 1) if (bytes[at] === BACKSLASH) return true;
-  return false;
 }
 
 /** The text of the JSON string `bytes[start, end)`, quotes included. */

@@ -10,6 +10,7 @@
  * none may be equal). Numbers are compared as doubles and strings by their characters; values of different kinds are
  * unequal and in no order.
  */
+import { NUMBER } from "./json-number.js";
 import { type JsonPath, parseSteps, quoted } from "./json-path.js";
 import type { TextCursor } from "./text-cursor.js";
 
@@ -87,7 +88,7 @@ function takeOperator(cursor: TextCursor, operator: string): boolean {
   return cursor.take(operator);
 }
 
-const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const NUMBER_HERE = new RegExp(NUMBER, "y");
 const WORDS: readonly (readonly [string, boolean | null])[] = [
   ["true", true],
   ["false", false],
@@ -104,7 +105,7 @@ function operand(cursor: TextCursor, { filters }: Nesting): Operand {
   }
   if (next === '"' || next === "'") return { kind: "value", value: quoted(cursor) };
   for (const [word, value] of WORDS) if (cursor.take(word)) return { kind: "value", value };
-  const number = cursor.match(NUMBER);
+  const number = cursor.match(NUMBER_HERE);
   if (number === undefined) throw cursor.error("expected @, $, a number, a string, true, false or null");
   return { kind: "value", value: Number(number) };
 }

@@ -4,10 +4,11 @@
  */
 import type { Bytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
+import { INT64_MAX, INT64_MIN } from "../core/int64.js";
 
+/** As JSON writes numbers. */
+export const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/;
 const INTEGER = /^-?\d+$/;
-const INT64_MIN = -(2n ** 63n);
-const INT64_MAX = 2n ** 63n - 1n;
 const UINT64_MAX = 2n ** 64n - 1n;
 /** Characters of the longest of them, with its sign. */
 const LENGTH_MAX = String(INT64_MIN).length;

@@ -6,18 +6,16 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { test } from "node:test";
 import { type Client, connect } from "../../src/client/index.js";
-import { type Cluster, withCluster } from "../support/cluster.js";
+import { withCluster } from "../support/cluster.js";
 import { minikeyPath } from "../support/repository.js";
 import { waitFor } from "../support/wait.js";
 
 const LOOPS_PER_CLIENT = 16;
 const COUNTERS = 10;
 
-const addressesOf = (cluster: Cluster): string[] => cluster.nodes.map((node) => `127.0.0.1:${node.respPort}`);
-
 test("every increment that was answered is there once, and every one is answered, though nodes are killed", async (t) => {
   await withCluster({}, async (cluster) => {
-    const addresses = addressesOf(cluster);
+    const addresses = cluster.addresses;
     const clients = addresses.map((_, i) =>
       connect([...addresses.slice(i), ...addresses.slice(0, i)], { timeoutMs: 20_000 }),
     );
@@ -60,7 +58,7 @@ test("every increment that was answered is there once, and every one is answered
 test("a load whose node is killed loads every record, each counted once", async (t) => {
   await withCluster({}, async (cluster) => {
     const records = 300_000;
-    const args = [minikeyPath, "load", "-", "--json", "--connect", addressesOf(cluster).join(",")];
+    const args = [minikeyPath, "load", "-", "--json", "--connect", cluster.addresses.join(",")];
     const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => {
@@ -75,7 +73,7 @@ test("a load whose node is killed loads every record, each counted once", async 
       return text;
     };
     child.stdin.end(lines(0, records));
-    const client = connect(addressesOf(cluster));
+    const client = connect(cluster.addresses);
     t.after(() => client.close());
     await waitFor("a tenth of the records", async () => (await client.count()) >= records / 10);
     await cluster.kill("n1");

@@ -42,7 +42,7 @@ test("a database inside a program counts its runs", async (t) => {
 test("the library, ioredis and fetch talk to a cluster", async () => {
   await withCluster({}, async (cluster) => {
     const [first] = cluster.nodes;
-    const addresses = cluster.nodes.map((node) => `127.0.0.1:${node.respPort}`).join(",");
+    const addresses = cluster.addresses.join(",");
     const client = await runExample("client.mjs", { MINIKEY_CONNECT: addresses });
     assert.match(client, /mykey is myvalue\n/);
     assert.match(client, /letter:b is B\n/);

@@ -38,7 +38,7 @@ function load(
   cluster: Cluster,
   path: string,
 ): Readonly<Record<"loaded" | "created" | "replaced" | "failed", number>> {
-  const connect = cluster.nodes.map(({ respPort }) => `127.0.0.1:${respPort}`).join(",");
+  const connect = cluster.addresses.join(",");
   const args = [minikeyPath, "load", path, "--json", "--connect", connect];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 60_000 });
   assert.deepEqual([status, stderr], [0, ""], path);

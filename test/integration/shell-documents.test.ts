@@ -47,11 +47,8 @@ const DOCUMENTS: readonly (readonly [string, string])[] = [
   ["right", '{"angle":90}'],
 ];
 
-const connectOf = (cluster: Cluster): string =>
-  cluster.nodes.map((node) => `127.0.0.1:${node.respPort}`).join(",");
-
 async function loadPeople(cluster: Cluster): Promise<void> {
-  const connect = ["--connect", connectOf(cluster)];
+  const connect = ["--connect", cluster.addresses.join(",")];
   const loaded = await runMinikey(["load", join(repositoryRoot, "examples", "people.txt"), ...connect]);
   assert.match(loaded.out, /^loaded 4 records/);
   const client = await cluster.resp("n1");
@@ -60,7 +57,7 @@ async function loadPeople(cluster: Cluster): Promise<void> {
 }
 
 async function answersByCommandAndPipe(cluster: Cluster): Promise<void> {
-  const connect = ["--connect", connectOf(cluster)];
+  const connect = ["--connect", cluster.addresses.join(",")];
   for (const [line, out, err, status] of SESSION.slice(0, 6)) {
     const expected = { status, out: `${out}\n`, err: err === "" ? "" : `${err}\n` };
     assert.deepEqual(await runMinikey(["shell", ...connect, "-c", line]), expected, line);
@@ -83,7 +80,7 @@ test("by -c and from a pipe, before and after one node is killed", async () => {
     await loadPeople(cluster);
     await answersByCommandAndPipe(cluster);
     const json = await runMinikey(
-      ["shell", "--connect", connectOf(cluster), "--json"],
+      ["shell", "--connect", cluster.addresses.join(","), "--json"],
       "GET person1\nQUERY person1.age\n",
     );
     assert.equal(json.out, '{"name":"John","age":22}\n22\n');
@@ -146,7 +143,7 @@ function skipWithoutScript(): string | false {
 test("on a terminal", { skip: skipWithoutScript() }, async (t) => {
   await withCluster({ nodes: 1, partitions: 2 }, async (cluster) => {
     await loadPeople(cluster);
-    const terminal = new TerminalShell(t, ["--connect", connectOf(cluster)]);
+    const terminal = new TerminalShell(t, ["--connect", cluster.addresses.join(",")]);
     await terminal.sees("> ");
     terminal.type("GET person1\r");
     await terminal.sees("person1 -> [ name -> John | age -> 22 ]\r\n");

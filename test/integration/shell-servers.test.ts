@@ -92,7 +92,7 @@ test("with fewer than k down answers are proven; from k on they carry the warnin
       `${WARNING}(error) CLUSTERDOWN DELETE is refused and nothing is changed: n1 is down, of 3 servers that may hold what it writes\n`,
     );
     assert.equal(await shell.ask("DELETE person4"), "1\n");
-    const [first, second] = cluster.nodes.map((node) => `127.0.0.1:${node.respPort}`);
+    const [first, second] = cluster.addresses;
     assert.deepEqual(await runMinikey(["shell", ...where, "-c", "QUERY person2.address.number"]), {
       status: 0,
       out: "person2.address.number -> 12\n",

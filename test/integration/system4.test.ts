@@ -79,7 +79,7 @@ describe("the examples of the Trie store, on three processes", () => {
   const minikey = async (...args: readonly string[]): Promise<string> =>
     (await run(process.execPath, [minikeyPath, ...args])).stdout.trimEnd();
 
-  const addresses = (): string => cluster.nodes.map(({ respPort }) => `127.0.0.1:${respPort}`).join(",");
+  const addresses = (): string => cluster.addresses.join(",");
 
   const post = async (id: string, body: object): Promise<{ readonly result: number }> => {
     const response = await fetch(`${cluster.http(id)}/compute`, {

@@ -189,6 +189,11 @@ export class Cluster {
     return this.nodes.map((node) => node.id);
   }
 
+  /** `127.0.0.1:port` of every node's RESP server. */
+  get addresses(): string[] {
+    return this.nodes.map(({ respPort }) => `127.0.0.1:${respPort}`);
+  }
+
   node(id: string): ClusterNode {
     const found = this.nodes.find((node) => node.id === id);
     if (found === undefined) throw new Error(`no node ${id}`);

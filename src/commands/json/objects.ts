@@ -1,7 +1,8 @@
 /** `JSON.OBJKEYS` and `JSON.OBJLEN`: the fields of objects. */
+import { hasEscape } from "../../codec/json-name.js";
 import { type Bytes, utf8ToBytes } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
-import { decodeString, hasEscape } from "../../document/field-name.js";
+import { decodeString } from "../../document/field-name.js";
 import {
   CLOSE_BRACE,
   COMMA,

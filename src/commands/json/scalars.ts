@@ -1,7 +1,8 @@
 /** `JSON.NUMINCRBY`, `JSON.NUMMULTBY`, `JSON.TOGGLE`, `JSON.STRAPPEND`, `JSON.STRLEN`: numbers, booleans, strings. */
+import { hasEscape } from "../../codec/json-name.js";
 import { type Bytes, concatBytes, latin1ToBytes, utf8Length } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
-import { decodeString, hasEscape } from "../../document/field-name.js";
+import { decodeString } from "../../document/field-name.js";
 import { kindAt } from "../../document/json-bytes.js";
 import type { JsonText, ValueEdit } from "../../document/json-edit.js";
 import { type Arithmetic, calculate, integerOf } from "../../document/json-number.js";

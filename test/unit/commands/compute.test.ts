@@ -128,13 +128,11 @@ describe("COMPUTE", () => {
       "3.14159265358979323846",
       `9007199254740992.${"0".repeat(200)}`,
     ];
-    const shown = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most)}…` : text);
+    const shown = (text: string, most: number): string =>
+      text.length > most ? `${text.slice(0, most)}…` : text;
     const lost = "is beyond 2^53 and would lose digits";
     for (const text of refused) {
-      assert.equal(
-        send("COMPUTE", text),
-        `-BAD_REQUEST formula: ${shown(text, 40)} at column 1 ${lost}`,
-      );
+      assert.equal(send("COMPUTE", text), `-BAD_REQUEST formula: ${shown(text, 40)} at column 1 ${lost}`);
       for (const sign of ["", "-"]) {
         const error = `-COMPUTE_ERROR x = QUERY x: ${shown(sign + text, 60)} ${lost}`;
         store("x", sign + text);

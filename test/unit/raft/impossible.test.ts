@@ -6,20 +6,9 @@ import { EMPTY_BYTES } from "../../../src/core/bytes.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { logIndex, replicaId, term } from "../../../src/core/ids.js";
 import { Raft } from "../../../src/raft/raft.js";
+import { OPTIONS } from "./first-of-three.js";
 
 const [ONE, TWO, THREE] = [1, 2, 3].map(replicaId);
-const OPTIONS = {
-  id: ONE,
-  electionTicks: 10,
-  heartbeatTicks: 1,
-  inflightMessagesMax: 8,
-  appendBytesMax: 1024,
-  uncommittedBytesMax: 1024,
-  preVote: false,
-  checkQuorum: true,
-  readMode: "quorum",
-  random: () => 0.5,
-} as const;
 
 const entry = (index: number, inTerm: number): Entry => ({
   index: logIndex(index),

@@ -6,6 +6,7 @@ import { MinikeyError } from "../../../src/core/errors.js";
 import { logIndex, replicaId, term } from "../../../src/core/ids.js";
 import { Raft } from "../../../src/raft/raft.js";
 import { restoreState } from "../../../src/raft/restore.js";
+import { OPTIONS } from "./first-of-three.js";
 
 const configuration = { voters: [1, 2, 3].map(replicaId), votersOutgoing: [], learners: [] };
 const at = (index: number, value: number): SnapshotMeta => ({
@@ -19,19 +20,6 @@ const entry = (index: number, value: number): Entry => ({
   kind: "command",
   data: EMPTY_BYTES,
 });
-
-const OPTIONS = {
-  id: replicaId(1),
-  electionTicks: 10,
-  heartbeatTicks: 1,
-  inflightMessagesMax: 8,
-  appendBytesMax: 1024,
-  uncommittedBytesMax: 1024,
-  preVote: false,
-  checkQuorum: true,
-  readMode: "quorum",
-  random: () => 0.5,
-} as const;
 
 /** A log that starts after 3 and ends at 6, in term 2. */
 const recovered = {

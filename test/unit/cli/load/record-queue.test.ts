@@ -25,11 +25,11 @@ test("a batch holds as many records as a node takes at once, and no more", () =>
 
 test("a batch of larger records ends before it has too many bytes, unless it is one record", () => {
   const queue = new RecordQueue();
-  for (const [line, valueBytes] of [60_000, 60_000, 60_000, 2 * BATCH_BYTES_MAX, 1].entries()) {
+  for (const [line, valueBytes] of [2 * BATCH_BYTES_MAX, 60_000, 60_000, 60_000, 1].entries()) {
     add(queue, line, valueBytes);
   }
   assert.deepEqual(
     queue.takeAll().map(({ lines }) => lines),
-    [[0, 1], [2], [3], [4]],
+    [[0], [1, 2], [3, 4]],
   );
 });
