@@ -77,10 +77,10 @@ export interface OpenNode {
 
 /**
  * Opens what the node needs; `node.start()` then brings it into its cluster. Rejects with `MinikeyError`:
- * `DATA_IN_USE`, `DATA_CORRUPT`, `DATA_NEWER`, `WRONG_CLUSTER`, `DISK_FAILED`.
+ * `BAD_CONFIG`, `DATA_IN_USE`, `DATA_CORRUPT`, `DATA_NEWER`, `WRONG_CLUSTER`, `DISK_FAILED`.
  */
 export async function openNode(settings: NodeSettings): Promise<OpenNode> {
-  const disk = await openDisk(settings.dataDir);
+  const disk = await openDataDirectory(settings.dataDir);
   const lock = await lockDirectory(settings.dataDir);
   try {
     const parts = { clock: systemClock(), random: systemRandom(), disk };
@@ -93,6 +93,17 @@ export async function openNode(settings: NodeSettings): Promise<OpenNode> {
   } catch (error) {
     await lock.release();
     throw withAdvice(error, settings);
+  }
+}
+
+async function openDataDirectory(path: string): Promise<Disk> {
+  try {
+    return await openDisk(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const isTaken = code === "EEXIST" || code === "ENOTDIR";
+    const why = isTaken ? "a file of that name is in the way" : (error as Error).message;
+    throw new MinikeyError("BAD_CONFIG", `cannot make the data directory ${path}: ${why}`, { cause: error });
   }
 }
 

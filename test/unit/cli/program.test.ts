@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { splitAddresses } from "../../../src/cli/connection.js";
 import { describeFailure, ExitError } from "../../../src/cli/failure.js";
@@ -41,6 +42,28 @@ test("help and version end with status 0, on stdout", () => {
     assert.match(stdout, new RegExp(` ${name} `));
   assert.match(minikey("--version").stdout, /^\d+\.\d+\.\d+\n$/);
   assert.match(minikey("help", "load").stdout, /Usage: minikey load/);
+});
+
+test("a command that nobody reads any more ends quietly, and one whose output finds no room says so", (t) => {
+  const command = `"${process.execPath}" "${minikeyPath}"`;
+  const shell = (text: string): Ended => spawnSync("sh", ["-c", text], { encoding: "utf8" });
+  // `true` has long ended when there is something to read.
+  const unread = shell(`{ ${command} help load; echo "status $?" >&2; } | true`);
+  assert.equal(unread.stderr, "status 0\n");
+  if (!existsSync("/dev/full")) {
+    t.skip("this system has no /dev/full");
+    return;
+  }
+  const full = shell(`${command} help load > /dev/full`);
+  assert.deepEqual([full.status, full.stderr], [1, "minikey: cannot write the output: the disk is full\n"]);
+});
+
+test("a data directory that is a file is named, and the node does not start", () => {
+  const { status, stderr } = minikey("start", "--data", minikeyPath, "--resp-port", "0", "--http-port", "0");
+  assert.deepEqual(
+    [status, stderr],
+    [2, `minikey: cannot make the data directory ${minikeyPath}: a file of that name is in the way\n`],
+  );
 });
 
 test("every subcommand describes itself and its flags", () => {

@@ -58,7 +58,7 @@ test("a full disk ends it with a message", async (t) => {
   const full = openSync("/dev/full", "w");
   const { status, err } = await generate(["-k", keyFile, "-n", "100000", "--seed", "1"], full);
   closeSync(full);
-  assert.deepEqual([status, err], [1, "minikey: cannot write the records: the disk is full\n"]);
+  assert.deepEqual([status, err], [1, "minikey: cannot write the output: the disk is full\n"]);
 });
 
 test("a flag that is wrong is named, and nothing is printed", async () => {
