@@ -53,6 +53,9 @@ class Selection {
   readonly #bytes: Bytes;
   readonly #root: Place;
   readonly #work: DocumentWork;
+  /** What paths from the root lead to in filters: the same for every element that is asked about. */
+  readonly #rootPlaces = new Map<Operand, readonly Place[]>();
+  readonly #rootValues = new Map<Operand, readonly Value[]>();
 
   constructor(bytes: Bytes, root: Place, work: DocumentWork) {
     this.#bytes = bytes;
@@ -217,8 +220,14 @@ class Selection {
     return this.#placesOf(operand, place).length > 0;
   }
 
-  #placesOf(operand: Operand & { kind: "path" }, place: Place): Place[] {
-    return this.select(operand.isFromRoot ? this.#root : place, operand.path.steps);
+  #placesOf(operand: Operand & { kind: "path" }, place: Place): readonly Place[] {
+    if (!operand.isFromRoot) return this.select(place, operand.path.steps);
+    let places = this.#rootPlaces.get(operand);
+    if (places === undefined) {
+      places = this.select(this.#root, operand.path.steps);
+      this.#rootPlaces.set(operand, places);
+    }
+    return places;
   }
 
   /** True when any value of the left side compares so with any of the right; `!=` when none is equal. */
@@ -234,13 +243,18 @@ class Selection {
     return false;
   }
 
-  #valuesOf(operand: Operand, place: Place): Value[] {
+  #valuesOf(operand: Operand, place: Place): readonly Value[] {
     if (operand.kind === "value") return [operand.value];
-    return this.#placesOf(operand, place).map(({ start, end }) => this.#valueAt(start, end));
+    const known = this.#rootValues.get(operand);
+    if (known !== undefined) return known;
+    const values = this.#placesOf(operand, place).map(({ start, end }) => this.#valueAt(start, end));
+    if (operand.isFromRoot) this.#rootValues.set(operand, values);
+    return values;
   }
 
   #valueAt(start: number, end: number): Value {
     this.#work.pass(end - start);
+    this.#work.visit(VALUE_PLACES);
     switch (kindAt(this.#bytes, start)) {
       case "text":
         return decodeString(this.#bytes, start, end);
@@ -256,6 +270,9 @@ class Selection {
     }
   }
 }
+
+/** Reading a value takes as long as looking at so many places. */
+const VALUE_PLACES = 3;
 
 const isCloser = (byte: number): boolean => byte === CLOSE_BRACE || byte === CLOSE_BRACKET;
 

@@ -6,7 +6,13 @@
  */
 import { MinikeyError } from "../core/errors.js";
 
-/** So many fields, elements and parts of filters may be looked at: about half a second's work. */
+/**
+ * So many fields, elements and parts of filters may be looked at in any document, about a tenth of a second's work, and
+ * so many more for each of its bytes: a pass over a large one is not refused.
+ */
+const PLACES_BASE = 1_000_000;
+const PLACES_A_BYTE = 2;
+/** In no document more. */
 const PLACES_MAX = 10_000_000;
 
 /** So many bytes may be walked over and written, whatever the document's size: a fraction of a second. */
@@ -19,19 +25,24 @@ export const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024;
 
 export class DocumentWork {
   readonly #bytesMax: number;
+  readonly #placesMax: number;
   #bytes = 0;
   #places = 0;
 
   /** For a document of so many bytes. */
   constructor(sizeBytes: number) {
     this.#bytesMax = Math.max(BYTES_MAX, WALKS_MAX * sizeBytes);
+    this.#placesMax = Math.min(PLACES_MAX, PLACES_BASE + PLACES_A_BYTE * sizeBytes);
   }
 
   /** Counts places that are looked at. Throws `BAD_REQUEST` past the bound. */
   visit(places: number): void {
     this.#places += places;
-    if (this.#places <= PLACES_MAX) return;
-    throw new MinikeyError("BAD_REQUEST", `the path looks at more than ${PLACES_MAX} places of the document`);
+    if (this.#places <= this.#placesMax) return;
+    throw new MinikeyError(
+      "BAD_REQUEST",
+      `the path looks at more than ${this.#placesMax} places of the document`,
+    );
   }
 
   /** Counts bytes that are walked over or written. Throws `BAD_REQUEST` past the bound. */

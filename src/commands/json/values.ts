@@ -1,7 +1,14 @@
 /** `JSON.GET`, `JSON.TYPE` and what they and `JSON.MGET` make of what a path matches. */
-import { type Bytes, concatBytes, latin1ToBytes, utf8ToBytes } from "../../core/bytes.js";
+import {
+  allocUnsafeBytes,
+  type Bytes,
+  concatBytes,
+  copyInto,
+  latin1ToBytes,
+  utf8ToBytes,
+} from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
-import { kindAt } from "../../document/json-bytes.js";
+import { CLOSE_BRACKET, COMMA, kindAt, OPEN_BRACKET } from "../../document/json-bytes.js";
 import { type JsonText, wholeText } from "../../document/json-edit.js";
 import { numberKind } from "../../document/json-number.js";
 import { type JsonPath, LEGACY_ROOT } from "../../document/json-path.js";
@@ -20,21 +27,29 @@ export const placesOf = ({ bytes, start, end }: JsonText, path: JsonPath, work?:
 
 export const textReply = ({ bytes, start, end }: JsonText): Slice => new Slice(bytes, start, end);
 
-const OPEN_LIST = latin1ToBytes("[");
-const CLOSE_LIST = latin1ToBytes("]");
 const OPEN_OBJECT = latin1ToBytes("{");
 const CLOSE_OBJECT = latin1ToBytes("}");
 
 /** All that the path matches, as a JSON list. */
 function listOf(document: JsonText, path: JsonPath, work?: DocumentWork): Bytes {
-  const items: Bytes[] = [];
+  const places = placesOf(document, path, work);
   let sizeBytes = 0;
-  for (const { start, end } of placesOf(document, path, work)) {
-    sizeBytes += end - start;
-    if (sizeBytes > REPLY_BYTES_MAX) throw replyTooLarge();
-    items.push(document.bytes.subarray(start, end));
+  for (const { start, end } of places) sizeBytes += end - start;
+  if (sizeBytes > REPLY_BYTES_MAX) throw replyTooLarge();
+  // There may be millions: no view is made of each.
+  const list = allocUnsafeBytes(sizeBytes + Math.max(places.length - 1, 0) + 2);
+  list[0] = OPEN_BRACKET;
+  let at = 1;
+  for (const { start, end } of places) {
+    if (at > 1) {
+      list[at] = COMMA;
+      at += 1;
+    }
+    copyInto(list, at, document.bytes, start, end);
+    at += end - start;
   }
-  return concatBytes([OPEN_LIST, joinTexts(items), CLOSE_LIST]);
+  list[at] = CLOSE_BRACKET;
+  return list;
 }
 
 /** The first value that the path matches; throws when there is none. */

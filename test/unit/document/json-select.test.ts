@@ -149,13 +149,12 @@ test("a path that would take long is refused, soon", () => {
       .fill(`"${"x".repeat(500)}${end}"`)
       .join(",")}]`;
   const cases: [document: string, path: string, message: RegExp][] = [
-    [wide, "$[?(@[0]==$[*][0])]", /looks at more than/],
+    [wide, "$[?(@[0]<$[*][0])]", /looks at more than/],
     [long, `$[?(${Array(1000).fill("1").join("&&")}&&@.x)]`, /looks at more than/],
     [names, `$..[${Array(500).fill("'x'").join(",")}]`, /looks at more than/],
     [long, `$[${Array(500).fill("499999").join(",")}]`, /walks over more than/],
     [fields, `$[${Array(500).fill("'x'").join(",")}]`, /walks over more than/],
     [fields, `$[${Array(500).fill("'l'").join(",")}]`, /walks over more than/],
-    [long, "$[?($[9999]==1)]", /walks over more than/],
     [`{"a":${texts("a")},"b":${texts("b")}}`, "$[?($.a[*]==$.b[*])]", /walks over more than/],
     [`["${"x".repeat(500_000)}"]`, `$[?(${Array(200).fill("@==1").join("||")})]`, /walks over more than/],
   ];
@@ -176,7 +175,7 @@ test("what paths do together is counted together", () => {
 
 test("filters inside of filters go so deep that no stack overflows", () => {
   const deep = "[".repeat(128) + "]".repeat(128);
-  const nested = (count: number): string => `$${"..[?($".repeat(count)}${")]".repeat(count)}`;
+  const nested = (count: number): string => `$${"..[?(@".repeat(count)}${")]".repeat(count)}`;
   assert.throws(() => select(deep, nested(4)), { code: "BAD_REQUEST", message: /looks at more than/ });
   assert.throws(() => parseJsonPath(nested(5)), { code: "BAD_REQUEST", message: /4 filters inside/ });
   const inParentheses = `${"(".repeat(31)}1==1${")".repeat(31)}`;

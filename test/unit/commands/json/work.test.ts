@@ -73,6 +73,25 @@ test("JSON.OBJKEYS answers with so many names at most", () => {
   assert.match(String(call("JSON.OBJKEYS", "k", again("0", 101))), /^-VALUE_TOO_LARGE the reply would have/);
 });
 
+test("what a filter asks of the whole document is found once, not for every element", () => {
+  const call = open();
+  const items = Array.from({ length: 10_000 }, (_, i) => `{"n":${i}}`).join(",");
+  assert.equal(call("JSON.SET", "k", "$", `{"items":[${items}],"max":2}`), "+OK");
+  assert.equal(call("JSON.GET", "k", "$.items[?(@.n < $.max)].n"), "[0,1]");
+  assert.equal(call("JSON.GET", "k", "$.items[?($.items[?(@.n > 9998)] && @.n < $..max)].n"), "[0,1]");
+});
+
+test("of a small document little is looked at before a path is refused", () => {
+  const call = open();
+  const document = list(list("0", 100), 100);
+  assert.equal(call("JSON.SET", "k", "$", document), "+OK");
+  const most = 1_000_000 + 2 * document.length;
+  for (const path of ["$[?(@[*]<$[*][*])]", `$[*][?(@>1${"||@>1".repeat(500)})]`]) {
+    const refused = `-BAD_REQUEST the path looks at more than ${most} places of the document`;
+    assert.equal(call("JSON.GET", "k", path), refused, path);
+  }
+});
+
 test("JSON.MGET answers with so many bytes at most, as JSON.GET does", () => {
   const call = open();
   assert.equal(call("JSON.SET", "k", "$", `{"a":"${"x".repeat(7 * MIB)}"}`), "+OK");
