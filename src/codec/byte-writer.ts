@@ -25,6 +25,11 @@ export class ByteWriter {
     this.#length = 0;
   }
 
+  /** Takes back what was written last, all but the first `length` bytes. */
+  truncate(length: number): void {
+    this.#length = length;
+  }
+
   /** Makes room and returns the offset at which `sizeBytes` may be written; counts them as written. */
   reserve(sizeBytes: number): number {
     const start = this.#length;

@@ -10,149 +10,115 @@
  * a number: that at its path, or a key's bytes when they are one (as `INCR` keeps it). Anything else is
  * `COMPUTE_ERROR`, nothing is `PATH_NOT_FOUND`; both name the variable, the path and what is there.
  */
+import { utf8ToBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
-import { shorten } from "../core/text.js";
-import { checkVariableName, type Formula, isExactNumber } from "../document/formula.js";
 import type { FormulaCache } from "../document/formula-cache.js";
-import { type AngleUnit, numberText } from "../document/formula-functions.js";
-import { kindAt } from "../document/json-bytes.js";
-import { NUMBER } from "../document/json-number.js";
-import { type Meanings, meaningsOf } from "../document/meanings.js";
+import { meaningsOf } from "../document/meanings.js";
+import type { PathList } from "../document/path-list.js";
+import { ComputeForm, ofVariable } from "./compute-form.js";
+import { ComputeForms, type ComputeLayout } from "./compute-forms.js";
 import { type Binding, type ComputeRequest, parseCompute } from "./compute-words.js";
 import { syntaxError } from "./errors.js";
-import { type Answered, answered } from "./query.js";
-import type { Reply } from "./reply.js";
 import { command, isWord, textArg } from "./spec.js";
-import type { Args, CommandSpec, QueryPlan, Resolved } from "./types.js";
+import type { Args, CommandSpec, QueryPlan } from "./types.js";
 
 /** Keys that all paths of one COMPUTE may mean, together. */
 const LOOKUPS_MAX = 10_000;
-/** Text that is a number as JSON writes them, and nothing else. */
-const WHOLE_NUMBER = new RegExp(`^${NUMBER.source}$`);
-/** Bytes that are longer are no number that anybody has stored. */
-const NUMBER_BYTES_MAX = 400;
-const SHOWN_MAX = 60;
-const SHOWN_BYTES_MAX = 4 * SHOWN_MAX;
+const BLANK = 0x20;
 
-/** A variable of the formula, and where its value lies. */
-interface Bound extends Binding {
-  readonly meanings: Meanings;
+/** What is known of one of the two commands. */
+interface ComputeSyntax {
+  readonly layout: ComputeLayout;
+  /** Throws `MinikeyError`, which says what is wrong. */
+  readonly parse: (args: Args) => ComputeRequest;
+  /** Whether whatever else stood in the place of the paths would be the paths. */
+  readonly isRegular: (args: Args, request: ComputeRequest) => boolean;
 }
 
-class ComputePlan implements QueryPlan {
-  readonly paths: readonly Meanings[];
-  readonly #formula: Formula;
-  readonly #unit: AngleUnit;
-  readonly #bound: readonly Bound[];
+class ComputePlanner {
+  readonly #syntax: ComputeSyntax;
+  readonly #formulas: FormulaCache;
+  readonly #forms: ComputeForms;
 
-  constructor(request: ComputeRequest, formulas: FormulaCache) {
-    this.#formula = formulas.get(request.formula);
-    this.#unit = request.unit;
-    this.#bound = bind(this.#formula, request.bindings);
-    this.paths = this.#bound.map((one) => one.meanings);
-    let lookups = 0;
-    for (const { count } of this.paths) lookups += count;
+  constructor(syntax: ComputeSyntax, formulas: FormulaCache) {
+    this.#syntax = syntax;
+    this.#formulas = formulas;
+    this.#forms = new ComputeForms(syntax.layout);
+  }
+
+  plan(args: Args, paths: PathList): QueryPlan {
+    const keysBefore = paths.keyCount;
+    const known = this.#forms.find(args);
+    const form =
+      known !== undefined && this.#addPathArgs(known, args, paths) ? known : this.#planNew(args, paths);
+    const lookups = paths.keyCount - keysBefore;
     if (lookups > LOOKUPS_MAX) {
       const advice = `${LOOKUPS_MAX} are the most, and a key in quotes means no other`;
       throw new MinikeyError("BAD_REQUEST", `the paths may mean ${lookups} keys: ${advice}`);
     }
+    return form;
   }
 
-  answer(results: readonly (Resolved | undefined)[]): Reply {
-    const values = this.#bound.map((one, i) => valueOf(one, results[i]));
-    return numberText(this.#formula.evaluate(values, this.#unit));
-  }
-}
-
-/** The bindings in the order of the formula's variables: each has one, and no more are there. */
-function bind(formula: Formula, bindings: readonly Binding[]): Bound[] {
-  const paths = new Map<string, string>();
-  for (const { name, path } of bindings) {
-    if (!formula.names.has(name)) checkVariableName(name);
-    if (paths.has(name)) throw new MinikeyError("BAD_REQUEST", `${name} is bound twice`);
-    paths.set(name, path);
-  }
-  const bound = formula.variables.map(({ name, column }) => {
-    const path = paths.get(name);
-    if (path === undefined) {
-      const advice = `add WHERE ${name} = QUERY path`;
-      throw new MinikeyError("BAD_REQUEST", `formula: ${name} at column ${column} is not bound: ${advice}`);
+  /** False, and nothing added, when some path is not plain. */
+  #addPathArgs(form: ComputeForm, args: Args, paths: PathList): boolean {
+    const { firstPath, step } = this.#syntax.layout;
+    const before = paths.count;
+    for (const position of form.order) {
+      const arg = firstPath + step * position;
+      const start = args.start(arg);
+      // Words may be cut at blanks.
+      if (args.bytes[start] === BLANK || !paths.addPlain(args.bytes, start, args.end(arg))) {
+        paths.truncate(before);
+        return false;
+      }
     }
-    paths.delete(name);
-    return { name, path, meanings: boundMeanings(name, path) };
-  });
-  for (const [name] of paths) {
-    throw new MinikeyError("BAD_REQUEST", `${name} is bound, but the formula does not use it`);
+    return true;
   }
-  return bound;
+
+  #planNew(args: Args, paths: PathList): ComputeForm {
+    const request = this.#syntax.parse(args);
+    const { formula, bindings, unit } = request;
+    const names = bindings.map(({ name }) => name);
+    const form = new ComputeForm(formula, names, unit, this.#formulas);
+    form.order.forEach((position) => addPath(bindings[position], paths));
+    if (this.#syntax.isRegular(args, request)) this.#forms.keep(args, form);
+    return form;
+  }
 }
 
-function boundMeanings(name: string, path: string): Meanings {
+function addPath({ name, path }: Binding, paths: PathList): void {
+  const bytes = utf8ToBytes(path);
+  if (paths.addPlain(bytes, 0, bytes.length)) return;
   try {
-    return meaningsOf(path);
+    paths.add(meaningsOf(path));
   } catch (error) {
     throw ofVariable(name, path, error);
   }
 }
 
-function valueOf({ name, path, meanings }: Bound, result: Resolved | undefined): number {
-  let found: Answered;
-  try {
-    found = answered(meanings, result);
-  } catch (error) {
-    throw ofVariable(name, path, error);
-  }
-  const text = numberIn(found);
-  if (text === undefined) throw wrongValue(name, path, `expected a number, got ${described(found)}`);
-  const value = Number(text);
-  if (!Number.isFinite(value)) throw wrongValue(name, path, `${shown(text)} is too large for a number`);
-  if (!isExactNumber(text, value)) {
-    throw wrongValue(name, path, `${shown(text)} is beyond 2^53 and would lose digits`);
-  }
-  return value;
-}
+// --- COMPUTE ---
 
-/** The number's text; undefined when the value is none. */
-function numberIn({ looked, start, end }: Answered): string | undefined {
-  const { type, bytes } = looked;
-  if (type === "json") return kindAt(bytes, start) === "number" ? bytes.latin1Slice(start, end) : undefined;
-  if (end - start > NUMBER_BYTES_MAX) return undefined;
-  const text = bytes.latin1Slice(start, end);
-  return WHOLE_NUMBER.test(text) ? text : undefined;
-}
-
-/** What is there instead of a number: `text ("John")`, `a list` … */
-function described({ looked, start, end }: Answered): string {
-  const { type, bytes } = looked;
-  const head = bytes.utf8Slice(start, Math.min(end, start + SHOWN_BYTES_MAX));
-  if (type === "string") return `text (${shown(JSON.stringify(head))})`;
-  switch (kindAt(bytes, start)) {
-    case "text":
-      return `text (${shown(head)})`;
-    case "array":
-      return "a list";
-    case "object":
-      return "an object";
-    case "boolean":
-    case "null":
-    case "number":
-      return head;
-  }
-}
-
-const wrongValue = (name: string, path: string, what: string): MinikeyError =>
-  new MinikeyError("COMPUTE_ERROR", `${name} = QUERY ${shown(path)}: ${what}`);
-
-/** An error of the path, with the variable that it is for. */
-function ofVariable(name: string, path: string, error: unknown): unknown {
-  if (!(error instanceof MinikeyError)) return error;
-  return new MinikeyError(error.code, `${name} = QUERY ${shown(path)}: ${error.message}`);
-}
-
-/** What an error repeats. */
-const shown = (text: string): string => shorten(text, SHOWN_MAX);
-
-// --- Table ---
+/** `COMPUTE formula WHERE name = QUERY path AND …`, each word an argument, as most clients cut it. */
+const WORDS: ComputeSyntax = {
+  layout: { formula: 1, firstPath: 6, step: 5 },
+  parse: (args) => parseCompute(textArgs(args)),
+  isRegular(args, { bindings }) {
+    const hasUnit = args.count % 5 === 3;
+    return (
+      args.count === 2 + 5 * bindings.length + (hasUnit ? 1 : 0) &&
+      !/where/i.test(args.text(1)) &&
+      bindings.every(({ name, path }, i) => {
+        const at = 2 + 5 * i;
+        const words = [name, "=", args.text(at + 3), path];
+        return (
+          isWord(args, at, i === 0 ? "WHERE" : "AND") &&
+          isWord(args, at + 3, "QUERY") &&
+          words.every((word, j) => args.text(at + 1 + j) === word)
+        );
+      })
+    );
+  },
+};
 
 /** The arguments behind the command's name as texts: while all is ASCII parts of one, which is quicker. */
 function textArgs(args: Args): string[] {
@@ -179,6 +145,8 @@ function isAsciiText(text: string): boolean {
   return true;
 }
 
+// --- KV.COMPUTE ---
+
 function placedRequest(args: Args): ComputeRequest {
   const unit = isWord(args, 1, "DEGREES") ? "degrees" : "radians";
   if (unit === "radians" && !isWord(args, 1, "RADIANS")) {
@@ -192,6 +160,14 @@ function placedRequest(args: Args): ComputeRequest {
   return { unit, formula: textArg(args, 2, "the formula"), bindings };
 }
 
+const PLACES: ComputeSyntax = {
+  layout: { formula: 2, firstPath: 4, step: 2 },
+  parse: placedRequest,
+  isRegular: () => true,
+};
+
+// --- Table ---
+
 type Fields = Parameters<typeof command>[0];
 
 const computeCommand = (fields: Pick<Fields, "name" | "opcode" | "arity" | "summary" | "check" | "query">) =>
@@ -204,6 +180,11 @@ const computeCommand = (fields: Pick<Fields, "name" | "opcode" | "arity" | "summ
     group: "minikey",
   });
 
+function planner(syntax: ComputeSyntax, formulas: FormulaCache): CommandSpec["query"] {
+  const computes = new ComputePlanner(syntax, formulas);
+  return (args, paths) => computes.plan(args, paths);
+}
+
 /** The commands, which keep the formulas that they have compiled in `formulas`. */
 export const computeCommands = (formulas: FormulaCache): readonly CommandSpec[] => [
   computeCommand({
@@ -211,7 +192,7 @@ export const computeCommands = (formulas: FormulaCache): readonly CommandSpec[] 
     opcode: 170,
     arity: -2,
     summary: "Compute a formula over numbers at paths of keys and fields, all of one moment",
-    query: (args) => new ComputePlan(parseCompute(textArgs(args)), formulas),
+    query: planner(WORDS, formulas),
   }),
   computeCommand({
     name: "KV.COMPUTE",
@@ -221,6 +202,6 @@ export const computeCommands = (formulas: FormulaCache): readonly CommandSpec[] 
     check: (args) => {
       if (args.count % 2 === 0) throw syntaxError();
     },
-    query: (args) => new ComputePlan(placedRequest(args), formulas),
+    query: planner(PLACES, formulas),
   }),
 ];

@@ -1,15 +1,18 @@
 /** What lookups come upon in entries that are at hand. */
 import type { Found } from "../document/found.js";
-import { lookUp } from "../document/lookup.js";
+import { lookUpWay } from "../document/lookup.js";
 import type { Meanings } from "../document/meanings.js";
+import { SegmentsWay, type Way } from "../document/way.js";
 import type { Entry, Looked, Lookup, Resolved } from "./types.js";
 
-/** Where in the entry's bytes the path leads. Bytes that are no document count as a text. */
-export function findIn(entry: Entry, path: readonly string[]): Found {
-  const { type, bytes, start, end } = entry;
-  if (path.length === 0) return { kind: "value", start, end };
-  if (type === "json") return lookUp(bytes, start, end, path);
-  return { kind: "missing", depth: 0, at: "text", elements: 0 };
+/** Where in the entry's bytes the path leads. */
+export const findIn = (entry: Entry, path: readonly string[]): Found =>
+  findAlong(entry, new SegmentsWay(path));
+
+/** Bytes that are no document count as a text: no way leads into them. */
+function findAlong({ type, bytes, start, end }: Entry, way: Way): Found {
+  if (type === "json") return lookUpWay(bytes, start, end, way);
+  return way.next() ? { kind: "missing", depth: 0, at: "text", elements: 0 } : { kind: "value", start, end };
 }
 
 /** The lookup carried out on its key's entry. */
@@ -20,9 +23,9 @@ export function lookIn(entry: Entry | undefined, lookup: Lookup): Looked | undef
 }
 
 /** The entry of the path's first key that exists, and where the way leads in it. */
-export function resolveIn(entry: Entry, path: Meanings, meaning: number): Resolved {
+export function resolveIn(entry: Entry, way: Way, meaning: number): Resolved {
   const { type, version, expiresAtMs, bytes } = entry;
-  return { meaning, type, version, expiresAtMs, found: findIn(entry, path.wayAt(meaning)), bytes };
+  return { meaning, type, version, expiresAtMs, found: findAlong(entry, way), bytes };
 }
 
 /** One lookup for every key that the paths may mean. */

@@ -3,6 +3,7 @@
  * partition in the keyspace concerned.
  */
 import { assert } from "../core/assert.js";
+import type { PathList } from "../document/path-list.js";
 import { slotOfBytes } from "../sharding/slots.js";
 import type { Limits } from "./check.js";
 import { Args, type CommandSpec, type QueryPlan, type TransactionPlan } from "./types.js";
@@ -83,9 +84,9 @@ export function planTransaction(spec: CommandSpec, args: Args, limits: Limits): 
   return plan(args, limits);
 }
 
-/** A command of spread `query` as lookups and an answer. */
-export function planQuery(spec: CommandSpec, args: Args): QueryPlan {
+/** Adds the paths of a command of spread `query`. When it throws, some may have been added. */
+export function planQuery(spec: CommandSpec, args: Args, paths: PathList): QueryPlan {
   const query = spec.query;
   assert(query !== undefined, "% has no lookups", spec.name);
-  return query(args);
+  return query(args, paths);
 }

@@ -14,9 +14,10 @@ import { decodeString } from "../document/field-name.js";
 import { kindAt } from "../document/json-bytes.js";
 import { type Meanings, meaningsOf } from "../document/meanings.js";
 import { noSuchKey, noSuchPart } from "../document/missing.js";
+import type { PathList } from "../document/path-list.js";
 import { type Reply, Slice } from "./reply.js";
 import { bytesReply, command, keyReply, textArg } from "./spec.js";
-import type { Args, CommandSpec, QueryPlan, Resolved } from "./types.js";
+import type { Args, AskedPaths, CommandSpec, QueryPlan, Resolved } from "./types.js";
 
 /** A path's value: `looked.bytes[start, end)`. */
 export interface Answered {
@@ -25,30 +26,34 @@ export interface Answered {
   readonly end: number;
 }
 
-/** Throws `PATH_NOT_FOUND`, which names the part that is missing. */
-export function answered(path: Meanings, looked: Resolved | undefined): Answered {
-  if (looked === undefined) throw noSuchKey(path.keyAt(path.count - 1));
-  const { meaning, found } = looked;
-  if (found.kind === "missing") throw noSuchPart(path.keyAt(meaning), path.wayAt(meaning), found);
-  return { looked, start: found.start, end: found.end };
+/** What path i leads to. Throws `PATH_NOT_FOUND`, which names the part that is missing. */
+export function answered(results: readonly (Resolved | undefined)[], paths: AskedPaths, i: number): Answered {
+  const looked = results[i];
+  if (looked?.found.kind === "value") return { looked, start: looked.found.start, end: looked.found.end };
+  const path = paths.meaningsAt(i);
+  if (looked?.found.kind !== "missing") throw noSuchKey(path.keyAt(path.count - 1));
+  throw noSuchPart(path.keyAt(looked.meaning), path.wayAt(looked.meaning), looked.found);
 }
 
-type Render = (answered: Answered, path: Meanings) => Reply;
-
-class PathPlan implements QueryPlan {
-  readonly paths: readonly [Meanings];
-  readonly #render: Render;
-
-  constructor(args: Args, render: Render) {
-    this.paths = [meaningsOf(textArg(args, 1, "the path"))];
-    this.#render = render;
-  }
-
-  answer(results: readonly (Resolved | undefined)[]): Reply {
-    const [path] = this.paths;
-    return this.#render(answered(path, results[0]), path);
-  }
+/** Adds the path that argument i is; throws `BAD_REQUEST`, which says what is wrong with it. */
+export function addPathArg(paths: PathList, args: Args, i: number, what: string): void {
+  if (!paths.addPlain(args.bytes, args.start(i), args.end(i))) paths.add(meaningsOf(textArg(args, i, what)));
 }
+
+const looksAtPath =
+  (plan: QueryPlan) =>
+  (args: Args, paths: PathList): QueryPlan => {
+    addPathArg(paths, args, 1, "the path");
+    return plan;
+  };
+
+const ANSWER_VALUE: QueryPlan = {
+  answer: (results, paths) => renderValue(answered(results, paths, 0)),
+};
+
+const ANSWER_TYPED: QueryPlan = {
+  answer: (results, paths) => renderTyped(answered(results, paths, 0), paths.meaningsAt(0)),
+};
 
 function renderValue({ looked, start, end }: Answered): Reply {
   const { type, bytes } = looked;
@@ -73,7 +78,7 @@ export const QUERY_COMMANDS: readonly CommandSpec[] = [
     categories: ["@keyspace", "@read", "@slow"],
     group: "minikey",
     summary: "Get the value at a path of keys and fields",
-    query: (args) => new PathPlan(args, renderValue),
+    query: looksAtPath(ANSWER_VALUE),
   }),
   command({
     name: "KV.QUERY",
@@ -85,6 +90,6 @@ export const QUERY_COMMANDS: readonly CommandSpec[] = [
     categories: ["@keyspace", "@read", "@slow"],
     group: "minikey",
     summary: "Get the value at a path with its key, version and type",
-    query: (args) => new PathPlan(args, renderTyped),
+    query: looksAtPath(ANSWER_TYPED),
   }),
 ];

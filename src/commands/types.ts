@@ -2,9 +2,10 @@
  * A command is one table entry: its name, arity, keys, flags, and a function over a view of one partition.
  * RESP, HTTP, shell and library all come from the table (as in Valkey's `commands/*.json`).
  */
-import type { Bytes, Key } from "../core/bytes.js";
+import { type Bytes, copyBytes, type Key } from "../core/bytes.js";
 import type { Found } from "../document/found.js";
 import type { Meanings } from "../document/meanings.js";
+import type { PathList } from "../document/path-list.js";
 import type { Limits } from "./check.js";
 import type { Reply } from "./reply.js";
 
@@ -100,6 +101,16 @@ export class Args {
   }
 }
 
+/** The same arguments in memory of their own. */
+export function copyArgs(args: Args): Args {
+  const start =
+    args.count === 0 ? 0 : Math.min(...Array.from({ length: args.count }, (_, i) => args.start(i)));
+  const end = args.count === 0 ? 0 : Math.max(...Array.from({ length: args.count }, (_, i) => args.end(i)));
+  const copy = new Args(copyBytes(args.bytes, start, end));
+  for (let i = 0; i < args.count; i += 1) copy.push(args.start(i) - start, args.end(i) - start);
+  return copy;
+}
+
 /**
  * Where the keys are, as Redis's `COMMAND` reports it: `first` and `last` count arguments (the name is 0), a
  * negative `last` counts from the end, `step` is the distance. `first` 0: no keys.
@@ -161,8 +172,11 @@ export interface CommandSpec {
   readonly run: ((view: KeyValueView, args: Args) => Reply) | undefined;
   /** For `transaction`: the command as reads, a decision and writes, for keys in several partitions. */
   readonly plan: ((args: Args, limits: Limits) => TransactionPlan) | undefined;
-  /** For `query`: the command as lookups and an answer. Called after `check`, which it may rely on. */
-  readonly query: ((args: Args) => QueryPlan) | undefined;
+  /**
+   * For `query`: adds the paths that the command looks at, and tells what to answer. Called after `check`, which it
+   * may rely on. When it throws, some paths may have been added.
+   */
+  readonly query: ((args: Args, paths: PathList) => QueryPlan) | undefined;
 }
 
 /** A place: in the value of `key`, the field that `path` leads to, or the whole value when `path` is empty. */
@@ -187,12 +201,18 @@ export interface Resolved extends Looked {
   readonly meaning: number;
 }
 
-/** A command that looks at several places at one moment. Refers to nothing of the arguments it was made from. */
+/** The paths of one command, in the order in which it has added them. */
+export interface AskedPaths {
+  meaningsAt(i: number): Meanings;
+}
+
+/**
+ * What a command that looks at several places at one moment makes of what is there. Refers to nothing of the
+ * arguments; one may serve many commands.
+ */
 export interface QueryPlan {
-  /** Their keys have 1 to 1,024 bytes; there may be none, and a key may be in several. */
-  readonly paths: readonly Meanings[];
   /** Gets one result a path, in order; undefined: none of its keys exists. May throw `MinikeyError`. */
-  answer(results: readonly (Resolved | undefined)[]): Reply;
+  answer(results: readonly (Resolved | undefined)[], paths: AskedPaths): Reply;
 }
 
 /** One change to one key. A put keeps its `bytes`, as `KeyValueView.set` does. */

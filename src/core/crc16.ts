@@ -18,16 +18,16 @@ function makeTable(): Uint16Array {
 
 const TABLE = makeTable();
 
-/** The checksum of `bytes[start, end)`. */
-export function crc16(bytes: Bytes, start = 0, end = bytes.length): number {
-  let crc = 0;
+/** The checksum of `bytes[start, end)`, behind others with checksum `before`. */
+export function crc16(bytes: Bytes, start = 0, end = bytes.length, before = 0): number {
+  let crc = before;
   for (let i = start; i < end; i += 1) crc = ((crc << 8) & 0xffff) ^ TABLE[(crc >> 8) ^ bytes[i]];
   return crc;
 }
 
-/** The checksum of the bytes that `key[start, end)` stands for, one a character, behind others with checksum `before`. */
-export function crc16OfKey(key: Key, start = 0, end = key.length, before = 0): number {
-  let crc = before;
+/** The checksum of the bytes that `key[start, end)` stands for, one a character. */
+export function crc16OfKey(key: Key, start = 0, end = key.length): number {
+  let crc = 0;
   for (let i = start; i < end; i += 1) crc = ((crc << 8) & 0xffff) ^ TABLE[(crc >> 8) ^ key.charCodeAt(i)];
   return crc;
 }

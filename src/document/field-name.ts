@@ -6,7 +6,13 @@ import { hasEscape } from "../codec/json-name.js";
 import { type Bytes, utf8ToBytes } from "../core/bytes.js";
 import { BACKSLASH, parseStored, QUOTE } from "./json-bytes.js";
 
-export class FieldName {
+/** A name to find among those of an object. */
+export interface NameMatcher {
+  /** True when the string `bytes[start, end)`, quotes included, spells this name. */
+  matches(bytes: Bytes, start: number, end: number): boolean;
+}
+
+export class FieldName implements NameMatcher {
   readonly text: string;
   /** Every character is one byte, and stands for itself: the text is the name as a document's text has it. */
   readonly #isAscii: boolean;
@@ -19,7 +25,6 @@ export class FieldName {
     this.#utf8 = this.#isAscii || needsEscape(text) ? undefined : utf8ToBytes(text);
   }
 
-  /** True when the string `bytes[start, end)`, quotes included, spells this name. */
   matches(bytes: Bytes, start: number, end: number): boolean {
     const length = end - start - 2;
     // An escape is longer than what it stands for, so only a longer string can be this name by another spelling.

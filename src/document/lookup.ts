@@ -5,7 +5,7 @@
  * An object's names are unique (whoever stores a document sees to that), so the first field of a name is the field.
  */
 import type { Bytes } from "../core/bytes.js";
-import { FieldName } from "./field-name.js";
+import type { NameMatcher } from "./field-name.js";
 import type { Found, JsonKind, MissingPart } from "./found.js";
 import {
   CLOSE_BRACE,
@@ -17,29 +17,31 @@ import {
   skipString,
   skipValue,
 } from "./json-bytes.js";
-
-/** A position as it is written: no sign, no leading zeros, and fewer digits than any list has elements. */
-const POSITION = /^(?:0|[1-9]\d{0,8})$/;
+import { SegmentsWay, type Way } from "./way.js";
 
 /** What `path` leads to in the document `bytes[start, end)`; an empty path leads to the whole of it. */
 export function lookUp(bytes: Bytes, start: number, end: number, path: readonly string[]): Found {
+  return lookUpWay(bytes, start, end, new SegmentsWay(path));
+}
+
+/** As `lookUp`, along a way that nobody has walked yet. */
+export function lookUpWay(bytes: Bytes, start: number, end: number, way: Way): Found {
   let at = start;
-  for (let depth = 0; depth < path.length; depth += 1) {
-    const segment = path[depth];
+  let depth = 0;
+  for (; way.next(); depth += 1) {
     if (bytes[at] === OPEN_BRACE) {
-      const field = fieldAt(bytes, at, end, new FieldName(segment));
+      const field = fieldAt(bytes, at, end, way.name);
       if (field < 0) return missing(depth, "object", 0);
       at = skipString(bytes, field, end) + 1;
     } else if (bytes[at] === OPEN_BRACKET) {
-      const position = POSITION.test(segment) ? Number(segment) : Number.POSITIVE_INFINITY;
-      const value = elementAt(bytes, at, end, position);
+      const value = elementAt(bytes, at, end, way.position());
       if (value < 0) return missing(depth, "array", ~value);
       at = value;
     } else {
       return missing(depth, kindAt(bytes, at), 0);
     }
   }
-  return { kind: "value", start: at, end: path.length === 0 ? end : skipValue(bytes, at, end) };
+  return { kind: "value", start: at, end: depth === 0 ? end : skipValue(bytes, at, end) };
 }
 
 function missing(depth: number, at: JsonKind, elements: number): MissingPart {
@@ -47,7 +49,7 @@ function missing(depth: number, at: JsonKind, elements: number): MissingPart {
 }
 
 /** Where the field `name`, beginning with its name, is in the object that opens at `start`; −1 when it has none. */
-export function fieldAt(bytes: Bytes, start: number, end: number, name: FieldName): number {
+export function fieldAt(bytes: Bytes, start: number, end: number, name: NameMatcher): number {
   let at = start + 1;
   if (bytes[at] === CLOSE_BRACE) return -1;
   for (;;) {

@@ -7,13 +7,13 @@
  */
 import type { Limits } from "../commands/check.js";
 import { COMMANDS } from "../commands/table.js";
-import type { Args, CommandSpec } from "../commands/types.js";
+import { type Args, type CommandSpec, copyArgs } from "../commands/types.js";
 import { MinikeyError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
 import type { Transport } from "../ports/transport.js";
 import { admit, kindOf, partitionFor } from "./admission.js";
 import { ContextOrder } from "./context-order.js";
-import { asReply, type Coordinator, copyArgs, groupIn, type Route } from "./coordinator.js";
+import { asReply, type Coordinator, groupIn, type Route } from "./coordinator.js";
 import type { ReplySink, RequestContext } from "./database.js";
 import type { Membership } from "./membership.js";
 import { answer } from "./pending.js";

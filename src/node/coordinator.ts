@@ -10,9 +10,15 @@ import { planQuery, planTransaction, type Share, splitByPartition } from "../com
 import { type Reply, Slice } from "../commands/reply.js";
 import type { ScanCursors } from "../commands/scan-cursor.js";
 import { COMMANDS } from "../commands/table.js";
-import { Args, type CommandSpec, type QueryPlan, type Resolved } from "../commands/types.js";
+import {
+  type Args,
+  type AskedPaths,
+  type CommandSpec,
+  type QueryPlan,
+  type Resolved,
+} from "../commands/types.js";
 import { assert } from "../core/assert.js";
-import { copyBytes, type Key } from "../core/bytes.js";
+import type { Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { type GroupId, groupOf, type NodeId, partitionId } from "../core/ids.js";
 import { oneMeaning } from "../document/meanings.js";
@@ -21,7 +27,7 @@ import type { Random } from "../ports/random.js";
 import type { BatchLevel } from "./batch.js";
 import type { Keyspace } from "./cluster-map.js";
 import type { ReplySink, RequestContext } from "./database.js";
-import type { PathSink } from "./own-reads.js";
+import type { PathSink } from "./own-turn.js";
 import type { ReadGuarantee } from "./partition-reader.js";
 import { answer } from "./pending.js";
 import type { Requests } from "./requests.js";
@@ -128,10 +134,12 @@ export class Coordinator {
       );
       return;
     }
-    const paths = Array.from({ length: args.count - 1 }, (_, i) => oneMeaning(args.key(i + 1), []));
+    const { paths } = this.#reads;
+    const first = paths.count;
+    for (let i = 1; i < args.count; i += 1) paths.add(oneMeaning(args.key(i), []));
     const onResolved: PathSink["onResolved"] = (results) =>
       done(results instanceof MinikeyError ? results : results.map(valueOf));
-    this.#reads.look(paths, route, { onResolved });
+    this.#reads.look(first, route, { onResolved });
   }
 
   /** `args` may be reused as soon as this returns. */
@@ -142,14 +150,17 @@ export class Coordinator {
     sink: ReplySink,
     context: RequestContext | undefined,
   ): void {
+    const { paths } = this.#reads;
+    const first = paths.count;
     let plan: QueryPlan;
     try {
-      plan = planQuery(spec, args);
+      plan = planQuery(spec, args, paths);
     } catch (error) {
+      paths.truncate(first);
       answer(sink, context, asReply(error));
       return;
     }
-    this.#reads.look(plan.paths, route, new QueryRun(plan, args.bytesUsed, sink, context));
+    this.#reads.look(first, route, new QueryRun(plan, args.bytesUsed, sink, context));
   }
 
   async #readLocked(keys: readonly Key[], route: Route): Promise<Entries> {
@@ -215,14 +226,18 @@ class QueryRun implements PathSink {
     context?.order?.keep(keptBytes);
   }
 
-  onResolved(results: readonly (Resolved | undefined)[] | MinikeyError): void {
+  onResolved(results: readonly (Resolved | undefined)[] | MinikeyError, paths: AskedPaths): void {
     this.#context?.order?.letGo(this.#keptBytes);
-    answer(this.#sink, this.#context, results instanceof MinikeyError ? results : this.#answer(results));
+    answer(
+      this.#sink,
+      this.#context,
+      results instanceof MinikeyError ? results : this.#answer(results, paths),
+    );
   }
 
-  #answer(results: readonly (Resolved | undefined)[]): Reply {
+  #answer(results: readonly (Resolved | undefined)[], paths: AskedPaths): Reply {
     try {
-      return this.#plan.answer(results);
+      return this.#plan.answer(results, paths);
     } catch (error) {
       return asReply(error);
     }
@@ -282,14 +297,4 @@ function inOrder(shares: readonly Share[], replies: readonly Reply[]): Reply {
 export function asReply(error: unknown): MinikeyError {
   if (error instanceof MinikeyError) return error;
   throw error;
-}
-
-/** The same arguments in memory of their own. */
-export function copyArgs(args: Args): Args {
-  const start =
-    args.count === 0 ? 0 : Math.min(...Array.from({ length: args.count }, (_, i) => args.start(i)));
-  const end = args.count === 0 ? 0 : Math.max(...Array.from({ length: args.count }, (_, i) => args.end(i)));
-  const copy = new Args(copyBytes(args.bytes, start, end));
-  for (let i = 0; i < args.count; i += 1) copy.push(args.start(i) - start, args.end(i) - start);
-  return copy;
 }

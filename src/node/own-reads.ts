@@ -5,16 +5,18 @@
  * without a leader) goes the way described there.
  *
  * A turn's lookups share one confirmation a partition (ReadIndex). A read waits for those of its own partitions only,
- * and is then carried out at once, on all of them.
+ * and is then carried out at once, on all of them. The keys of reads that are carried out together are searched for
+ * together, as a search mostly waits for memory.
  */
 import { resolveIn } from "../commands/look.js";
 import type { Entry, Resolved } from "../commands/types.js";
 import type { Key } from "../core/bytes.js";
-import type { MinikeyError } from "../core/errors.js";
 import { type GroupId, groupOf, partitionId } from "../core/ids.js";
 import type { Meanings } from "../document/meanings.js";
+import type { PathList } from "../document/path-list.js";
 import { GrowingKey, slotOfKey } from "../sharding/slots.js";
 import type { Route } from "./coordinator.js";
+import { OwnPlace, OwnRead, OwnTurn, type PathSink } from "./own-turn.js";
 import type { ReplicaGroup } from "./replica-group.js";
 
 /** What such reads need of their node. */
@@ -26,50 +28,12 @@ export interface OwnReadsHost {
   wakeReader(reads: OwnReads): void;
 }
 
-/** Gets, once, one result a path, in order, or why there are none. Bytes are valid during the call. */
-export interface PathSink {
-  onResolved(results: readonly (Resolved | undefined)[] | MinikeyError): void;
-}
-
 /** The way for what cannot be read here. */
 export interface LongWay {
   ask(paths: readonly Meanings[], route: Route, sink: PathSink): void;
 }
 
-/** One partition's share of a turn. */
-class GroupTurn {
-  readonly replica: ReplicaGroup;
-  /** What the replica had applied before any of the reads came. */
-  readonly floor: number;
-  readonly reads: OwnRead[] = [];
-  askedMs = 0;
-
-  constructor(replica: ReplicaGroup) {
-    this.replica = replica;
-    this.floor = replica.machine.view.revision;
-  }
-}
-
-class OwnRead {
-  readonly paths: readonly Meanings[];
-  readonly route: Route;
-  readonly sink: PathSink;
-  /** The partitions of all keys of all reads of the turn. This one's begin at `first`: path by path, shortest keys first. */
-  readonly turns: readonly GroupTurn[];
-  readonly first: number;
-  isDone = false;
-  /** Partitions that it is about, and those of them that are not confirmed yet. */
-  partitions = 0;
-  open = 0;
-
-  constructor(paths: readonly Meanings[], route: Route, sink: PathSink, turns: readonly GroupTurn[]) {
-    this.paths = paths;
-    this.route = route;
-    this.sink = sink;
-    this.turns = turns;
-    this.first = turns.length;
-  }
-}
+type Results = readonly (Resolved | undefined)[];
 
 const NOT_HERE = "not here";
 
@@ -82,12 +46,13 @@ export class OwnReads {
   isAwake = false;
   readonly #host: OwnReadsHost;
   readonly #longWay: LongWay;
-  #gathering = new Map<GroupId, GroupTurn>();
-  #turns: GroupTurn[] = [];
+  #turn = new OwnTurn(0);
   readonly #growing = new GrowingKey();
-  readonly #asked = new Set<GroupTurn>();
+  readonly #asked = new Set<OwnPlace>();
   #open = 0;
   #isClosed = false;
+  /** Runs of reads that were carried out together. */
+  #runs = 0;
 
   constructor(host: OwnReadsHost, longWay: LongWay) {
     this.#host = host;
@@ -99,50 +64,60 @@ export class OwnReads {
     return this.#open;
   }
 
-  look(paths: readonly Meanings[], route: Route, sink: PathSink): void {
-    const isTaken = route.guarantee === "stale" ? this.#lookStale(paths, route, sink) : false;
-    if (!isTaken && !this.#join(paths, route, sink)) this.#longWay.ask(paths, route, sink);
+  /** To add the paths of a read to, right before `look` is called for it. */
+  get paths(): PathList {
+    return this.#turn.paths;
   }
 
-  /** At once, from what the replicas here have. False when there is none of some partition. */
-  #lookStale(paths: readonly Meanings[], route: Route, sink: PathSink): boolean {
+  /** Looks at `paths` from the one at `first` on, at least one. */
+  look(first: number, route: Route, sink: PathSink): void {
+    const turn = this.#turn;
+    const read = new OwnRead(turn, first, route, sink);
+    if (route.guarantee === "stale") {
+      const results = this.#lookStale(read);
+      if (results !== undefined) {
+        sink.onResolved(results, read);
+        // Whoever was answered may have asked for more.
+        if (turn.paths.count === read.end) turn.paths.truncate(first);
+        return;
+      }
+    } else if (this.#join(read)) {
+      return;
+    }
+    const meanings = read.allMeanings();
+    turn.paths.truncate(first);
+    this.#longWay.ask(meanings, route, sink);
+  }
+
+  /** At once, from what the replicas here have. Undefined when there is none of some partition. */
+  #lookStale({ turn, first, end, route }: OwnRead): Results | undefined {
+    const { paths } = turn;
     const nowMs = this.#host.wallMs();
     const results: (Resolved | undefined)[] = [];
-    for (const path of paths) {
+    for (let path = first; path < end; path += 1) {
+      const firstKey = paths.firstKeyOf(path);
+      const lastKey = paths.firstKeyOf(path + 1) - 1;
+      const longest = paths.longestKeyOf(path);
       let result: Resolved | undefined;
-      for (let i = 0; i < path.count && result === undefined; i += 1) {
-        const key = path.keyAt(i);
+      for (let at = lastKey; at >= firstKey && result === undefined; at -= 1) {
+        const key = longest.slice(0, paths.lengthOfKey(path, at));
         const replica = this.#host.replica(groupOfKey(key, route));
-        if (replica === undefined) return false;
+        if (replica === undefined) return undefined;
         const entry = replica.machine.viewAt(nowMs).get(key);
-        if (entry !== undefined) result = resolveIn(entry, path, i);
+        if (entry !== undefined) result = resolveIn(entry, paths.wayBehind(path, at), lastKey - at);
       }
       results.push(result);
     }
-    sink.onResolved(results);
-    return true;
+    return results;
   }
 
   /** Goes with the others of this turn. False when the paths cannot be read here. */
-  #join(paths: readonly Meanings[], route: Route, sink: PathSink): boolean {
-    if (route.guarantee === "stale" || this.#isClosed || this.#open >= OPEN_READS_MAX) return false;
-    const turns = this.#turns;
-    const read = new OwnRead(paths, route, sink, turns);
-    for (const path of paths) {
-      this.#growing.reset();
-      for (let i = path.count - 1; i >= 0; i -= 1) {
-        const slot = this.#growing.slotOf(path.keyAt(i));
-        const turn = this.#turnOf(groupOfSlot(slot, route));
-        if (turn === undefined) {
-          // Perhaps nobody else comes in this turn, and then nobody ends it.
-          turns.length = read.first;
-          return false;
-        }
-        turns.push(turn);
-      }
-    }
-    for (let at = read.first; at < turns.length; at += 1) {
-      const { reads } = turns[at];
+  #join(read: OwnRead): boolean {
+    if (this.#isClosed || this.#open >= OPEN_READS_MAX || !this.#findPlaces(read)) return false;
+    const { paths, places } = read.turn;
+    const endKey = paths.firstKeyOf(read.end);
+    for (let key = paths.firstKeyOf(read.first); key < endKey; key += 1) {
+      const { reads } = places[key];
       // A read that has joined was the last to do so.
       if (reads.length > 0 && reads[reads.length - 1] === read) continue;
       reads.push(read);
@@ -154,103 +129,153 @@ export class OwnReads {
     return true;
   }
 
-  #turnOf(group: GroupId): GroupTurn | undefined {
-    const known = this.#gathering.get(group);
-    if (known !== undefined) return known;
+  /** False when there is none here for some key. */
+  #findPlaces({ turn, first, end, route }: OwnRead): boolean {
+    const { paths, places } = turn;
+    const growing = this.#growing;
+    for (let path = first; path < end; path += 1) {
+      growing.reset(paths.bytes, paths.startOf(path));
+      const endKey = paths.firstKeyOf(path + 1);
+      for (let key = paths.firstKeyOf(path); key < endKey; key += 1) {
+        const group = groupOfSlot(growing.slotTo(paths.endOfKey(key)), route);
+        const place = turn.groups.get(group) ?? this.#newPlace(turn, group);
+        if (place === undefined) return false;
+        places[key] = place;
+      }
+    }
+    return true;
+  }
+
+  #newPlace(turn: OwnTurn, group: GroupId): OwnPlace | undefined {
     const replica = this.#host.replica(group);
     if (replica === undefined || replica.isInstalling) return undefined;
-    const turn = new GroupTurn(replica);
-    this.#gathering.set(group, turn);
-    return turn;
+    const place = new OwnPlace(replica);
+    turn.groups.set(group, place);
+    return place;
   }
 
   /** At the end of a turn. */
   flush(): void {
-    const turns = this.#gathering;
-    this.#gathering = new Map();
-    this.#turns = [];
+    const turn = this.#turn;
+    this.#turn = new OwnTurn(turn.paths.sizeBytes);
     const nowMs = this.#host.monotonicMs();
-    for (const turn of turns.values()) {
-      if (turn.reads.length === 0) continue;
-      turn.askedMs = nowMs;
-      this.#asked.add(turn);
-      turn.replica.awaitReadable((confirmed) => this.#onConfirmed(turn, confirmed));
+    for (const place of turn.groups.values()) {
+      if (place.reads.length === 0) continue;
+      place.askedMs = nowMs;
+      this.#asked.add(place);
+      place.replica.awaitReadable((confirmed) => this.#onConfirmed(place, confirmed));
     }
   }
 
   /** From time to time. */
   sweep(): void {
     const nowMs = this.#host.monotonicMs();
-    for (const turn of this.#asked) if (nowMs - turn.askedMs > CONFIRM_MS) this.#onConfirmed(turn, false);
+    for (const place of this.#asked) if (nowMs - place.askedMs > CONFIRM_MS) this.#onConfirmed(place, false);
   }
 
   /** Whatever is under way, and whatever comes from now on, is to be read another way. */
   close(): void {
     // Commands that wait for those answered here start now: they must find nothing to join.
     this.#isClosed = true;
-    for (const turn of [...this.#asked, ...this.#gathering.values()]) this.#onConfirmed(turn, false);
-    this.#gathering.clear();
+    const gathered = this.#turn;
+    this.#turn = new OwnTurn(0);
+    for (const place of [...this.#asked, ...gathered.groups.values()]) this.#onConfirmed(place, false);
   }
 
-  #onConfirmed(turn: GroupTurn, confirmed: boolean): void {
+  #onConfirmed(place: OwnPlace, confirmed: boolean): void {
     // A confirmation may come after it was given up.
-    this.#asked.delete(turn);
-    const nowMs = this.#host.wallMs();
-    for (const read of turn.reads) {
+    this.#asked.delete(place);
+    const ready: OwnRead[] = [];
+    for (const read of place.reads) {
       if (read.isDone) continue;
       read.open -= 1;
-      if (!confirmed || read.open === 0)
-        this.#finish(read, confirmed ? this.#carryOut(read, nowMs) : undefined);
+      if (!confirmed) this.#finish(read, undefined);
+      else if (read.open === 0) ready.push(read);
+    }
+    for (let at = 0; at < ready.length; ) {
+      const end = this.#prepare(ready, at);
+      for (; at < end; at += 1) if (!ready[at].isDone) this.#finish(ready[at], this.#carryOut(ready[at]));
     }
   }
 
+  /**
+   * Makes the partitions of the reads from `from` on ready, and searches for their keys: of as many reads as one
+   * search is good for. Returns where the others begin.
+   */
+  #prepare(reads: readonly OwnRead[], from: number): number {
+    const nowMs = this.#host.wallMs();
+    const { turn } = reads[from];
+    const { paths, places } = turn;
+    const entered: OwnPlace[] = [];
+    this.#runs += 1;
+    let at = from;
+    for (let isFull = false; at < reads.length && !isFull; at += 1) {
+      const { first, end } = reads[at];
+      for (let path = first; path < end; path += 1) {
+        const start = paths.startOf(path);
+        const firstKey = paths.firstKeyOf(path);
+        // In the order in which they are read.
+        for (let key = paths.firstKeyOf(path + 1) - 1; key >= firstKey; key -= 1) {
+          const place = places[key];
+          if (place.enter(this.#runs)) {
+            this.#openPlace(place, nowMs);
+            entered.push(place);
+          }
+          if (!place.foresee(start, paths.endOfKey(key))) isFull = true;
+        }
+      }
+    }
+    // What one read alone looks for is not waited for together.
+    if (at - from > 1) for (const place of entered) place.prefetch(turn);
+    return at;
+  }
+
+  #openPlace(place: OwnPlace, nowMs: number): void {
+    const { replica } = place;
+    const { machine } = replica;
+    // A replica may have gone since it was asked.
+    place.view = this.#host.replica(replica.id) === replica ? machine.viewAt(nowMs) : undefined;
+    place.hasLocks = !machine.transactions.isIdle;
+  }
+
   /** Undefined when it takes the long way to tell. */
-  #carryOut(
-    { paths, turns, first, partitions }: OwnRead,
-    nowMs: number,
-  ): readonly (Resolved | undefined)[] | undefined {
+  #carryOut({ turn, first, end, partitions }: OwnRead): Results | undefined {
+    const { paths, places } = turn;
     const results: (Resolved | undefined)[] = [];
-    let end = first;
-    for (const path of paths) {
+    for (let path = first; path < end; path += 1) {
+      const firstKey = paths.firstKeyOf(path);
+      const lastKey = paths.firstKeyOf(path + 1) - 1;
+      const longest = paths.longestKeyOf(path);
       let result: Resolved | undefined;
-      end += path.count;
       // Keys behind the first that exists decide about nothing.
-      for (let i = 0; i < path.count && result === undefined; i += 1) {
-        const key = path.keyAt(i);
-        const entry = this.#entryAt(key, turns[end - 1 - i], partitions, nowMs);
+      for (let at = lastKey; at >= firstKey && result === undefined; at -= 1) {
+        const key = at === lastKey ? longest : longest.slice(0, paths.lengthOfKey(path, at));
+        const entry = entryAt(key, places[at], partitions);
         if (entry === NOT_HERE) return undefined;
-        if (entry !== undefined) result = resolveIn(entry, path, i);
+        if (entry !== undefined) result = resolveIn(entry, paths.wayBehind(path, at), lastKey - at);
       }
       results.push(result);
     }
     return results;
   }
 
-  /** `NOT_HERE` when what is here does not tell what there was at the moment of the read. */
-  #entryAt(
-    key: Key,
-    { replica, floor }: GroupTurn,
-    partitions: number,
-    nowMs: number,
-  ): Entry | undefined | typeof NOT_HERE {
-    const { machine } = replica;
-    // A replica may have gone since it was asked.
-    if (this.#host.replica(replica.id) !== replica) return NOT_HERE;
-    if (!machine.transactions.isIdle && machine.transactions.holderOf(key) !== undefined) return NOT_HERE;
-    const view = machine.viewAt(nowMs);
-    const entry = view.peek(key);
-    if (entry === undefined) return partitions === 1 || view.isAbsentSince(key, floor) ? undefined : NOT_HERE;
-    if (view.isDue(entry)) return NOT_HERE;
-    return partitions === 1 || entry.version <= floor ? entry : NOT_HERE;
-  }
-
-  #finish(read: OwnRead, results: readonly (Resolved | undefined)[] | undefined): void {
-    const { paths, route, sink } = read;
+  #finish(read: OwnRead, results: Results | undefined): void {
     read.isDone = true;
     this.#open -= 1;
-    if (results === undefined) this.#longWay.ask(paths, route, sink);
-    else sink.onResolved(results);
+    if (results === undefined) this.#longWay.ask(read.allMeanings(), read.route, read.sink);
+    else read.sink.onResolved(results, read);
   }
+}
+
+/** `NOT_HERE` when what is here does not tell what there was at the moment of the read. */
+function entryAt(key: Key, place: OwnPlace, partitions: number): Entry | undefined | typeof NOT_HERE {
+  const { view, floor } = place;
+  if (view === undefined) return NOT_HERE;
+  if (place.hasLocks && place.replica.machine.transactions.holderOf(key) !== undefined) return NOT_HERE;
+  const entry = view.peek(key);
+  if (entry === undefined) return partitions === 1 || view.isAbsentSince(key, floor) ? undefined : NOT_HERE;
+  if (view.isDue(entry)) return NOT_HERE;
+  return partitions === 1 || entry.version <= floor ? entry : NOT_HERE;
 }
 
 export const groupOfKey = (key: Key, route: Route): GroupId => groupOfSlot(slotOfKey(key), route);

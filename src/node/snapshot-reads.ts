@@ -28,17 +28,19 @@
  */
 import { lookIn, lookupsOf, resolveAll } from "../commands/look.js";
 import type { Reply } from "../commands/reply.js";
-import type { Entry, Looked, Lookup, Resolved } from "../commands/types.js";
+import type { AskedPaths, Entry, Looked, Lookup, Resolved } from "../commands/types.js";
 import { assert } from "../core/assert.js";
 import type { Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import type { GroupId } from "../core/ids.js";
 import type { Meanings } from "../document/meanings.js";
+import type { PathList } from "../document/path-list.js";
 import type { Clock } from "../ports/clock.js";
 import { asReply, type Route } from "./coordinator.js";
 import type { ReplySink } from "./database.js";
 import { answerAt, fieldArgs, KV_FIELD, revisionOf } from "./field-command.js";
-import { groupOfKey, OwnReads, type OwnReadsHost, type PathSink } from "./own-reads.js";
+import { groupOfKey, OwnReads, type OwnReadsHost } from "./own-reads.js";
+import type { PathSink } from "./own-turn.js";
 import { refusalError } from "./refusal.js";
 import type { Requests } from "./requests.js";
 import { STEPS_GRACE_MS, within } from "./within.js";
@@ -52,6 +54,11 @@ const ROUNDS_MAX = 3;
 const NO_FLOOR = -1;
 
 const NO_RESULTS: readonly (Resolved | undefined)[] = [];
+const NO_PATHS: AskedPaths = {
+  meaningsAt(i) {
+    assert(false, "there is no path %", i);
+  },
+};
 
 /** Gets, once, one result a lookup, in order, or why there are none. Bytes are valid during the call. */
 interface LookSink {
@@ -77,15 +84,22 @@ export class SnapshotReads {
     host.requests.ownReads = this.#own;
   }
 
-  look(paths: readonly Meanings[], route: Route, sink: PathSink): void {
-    if (paths.length === 0) sink.onResolved(NO_RESULTS);
-    else this.#own.look(paths, route, sink);
+  /** To add the paths of a read to, right before `look` is called for it. */
+  get paths(): PathList {
+    return this.#own.paths;
+  }
+
+  /** Looks at `paths` from the one at `first` on. */
+  look(first: number, route: Route, sink: PathSink): void {
+    if (first === this.paths.count) sink.onResolved(NO_RESULTS, NO_PATHS);
+    else this.#own.look(first, route, sink);
   }
 
   /** Asks the partitions, wherever they are. */
   ask(paths: readonly Meanings[], route: Route, sink: PathSink): void {
+    const asked: AskedPaths = { meaningsAt: (i) => paths[i] };
     const onLooked: LookSink["onLooked"] = (results) =>
-      sink.onResolved(results instanceof MinikeyError ? results : resolveAll(paths, results));
+      sink.onResolved(results instanceof MinikeyError ? results : resolveAll(paths, results), asked);
     new SnapshotRead(lookupsOf(paths), route, false, { onLooked }, this.#host).start();
   }
 

@@ -4,7 +4,7 @@
  * The tag is what stands between the first `{` and the first `}` after it; an empty one does not count.
  * Source: the Redis Cluster specification, "Key distribution model" and "Hash tags".
  */
-import type { Bytes, Key } from "../core/bytes.js";
+import { type Bytes, EMPTY_BYTES, type Key } from "../core/bytes.js";
 import { crc16, crc16OfKey } from "../core/crc16.js";
 
 export const SLOT_COUNT = 16_384;
@@ -38,20 +38,50 @@ function slotOfTag(key: Key): number | undefined {
   return close > open + 1 ? crc16OfKey(key, open + 1, close) & SLOT_MASK : undefined;
 }
 
+const NO_TAG = -1;
+
 /** The slots of keys each of which begins with the one before: no byte is looked at twice. */
 export class GrowingKey {
-  #length = 0;
+  #bytes: Bytes = EMPTY_BYTES;
+  /** The next byte. */
+  #at = 0;
   #crc = 0;
+  /** Behind the brace that may begin a tag; 0 before there is one. */
+  #tagStart = 0;
+  #slotOfTag = NO_TAG;
 
-  /** The next key is the first. */
-  reset(): void {
-    this.#length = 0;
+  /** The keys begin at `start` of `bytes`. */
+  reset(bytes: Bytes, start: number): void {
+    this.#bytes = bytes;
+    this.#at = start;
     this.#crc = 0;
+    this.#tagStart = 0;
+    this.#slotOfTag = NO_TAG;
   }
 
-  slotOf(key: Key): number {
-    this.#crc = crc16OfKey(key, this.#length, key.length, this.#crc);
-    this.#length = key.length;
-    return slotOfTag(key) ?? this.#crc & SLOT_MASK;
+  /** Of the key that ends at `end`. */
+  slotTo(end: number): number {
+    const start = this.#at;
+    this.#at = end;
+    if (this.#slotOfTag === NO_TAG) {
+      this.#crc = crc16(this.#bytes, start, end, this.#crc);
+      this.#findTag(start, end);
+    }
+    return this.#slotOfTag === NO_TAG ? this.#crc & SLOT_MASK : this.#slotOfTag;
+  }
+
+  #findTag(start: number, end: number): void {
+    const bytes = this.#bytes;
+    for (let at = start; at < end; at += 1) {
+      const byte = bytes[at];
+      if (byte === OPEN_BRACE && this.#tagStart === 0) this.#tagStart = at + 1;
+      if (byte !== CLOSE_BRACE || this.#tagStart === 0) continue;
+      if (at > this.#tagStart) {
+        this.#slotOfTag = crc16(bytes, this.#tagStart, at) & SLOT_MASK;
+        return;
+      }
+      // An empty tag is none, and no other counts.
+      this.#tagStart = Number.POSITIVE_INFINITY;
+    }
   }
 }

@@ -24,6 +24,7 @@ import {
 import { allocOwnBytes, type Bytes, copyBytes, EMPTY_BYTES, type Key } from "../../src/core/bytes.js";
 import { MinikeyError } from "../../src/core/errors.js";
 import { type KeyspaceId, keyspaceId, nodeId } from "../../src/core/ids.js";
+import { PathList } from "../../src/document/path-list.js";
 import type {
   ClusterStatus,
   Database,
@@ -279,11 +280,13 @@ export class MemoryDatabase implements Database {
   }
 
   #runQuery(spec: CommandSpec, args: Args, views: readonly MemoryView[]): Reply {
-    const plan = planQuery(spec, args);
-    const looked = lookupsOf(plan.paths).map((lookup) =>
+    const list = new PathList();
+    const plan = planQuery(spec, args, list);
+    const paths = Array.from({ length: list.count }, (_, i) => list.meaningsAt(i));
+    const looked = lookupsOf(paths).map((lookup) =>
       lookIn(views[this.#partitionOf(slotOfKey(lookup.key))].get(lookup.key), lookup),
     );
-    return plan.answer(resolveAll(plan.paths, looked));
+    return plan.answer(resolveAll(paths, looked), list);
   }
 
   #runFanOut(spec: CommandSpec, args: Args, views: readonly MemoryView[], cursors: ScanCursors): Reply {

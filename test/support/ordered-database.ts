@@ -1,8 +1,7 @@
 /** A database in memory that keeps the commands of its only connection in order, as a node does. */
 import { COMMANDS } from "../../src/commands/table.js";
-import type { Args } from "../../src/commands/types.js";
+import { type Args, copyArgs } from "../../src/commands/types.js";
 import { ContextOrder } from "../../src/node/context-order.js";
-import { copyArgs } from "../../src/node/coordinator.js";
 import type { ReplySink, RequestContext } from "../../src/node/database.js";
 import { answer } from "../../src/node/pending.js";
 import { MemoryDatabase } from "./memory-database.js";

@@ -6,6 +6,7 @@ import type { JsonPath } from "../../document/json-path.js";
 import { REPLY_BYTES_MAX, replyTooLarge } from "../../document/json-print.js";
 import { DocumentWork } from "../../document/json-work.js";
 import { oneMeaning } from "../../document/meanings.js";
+import type { PathList } from "../../document/path-list.js";
 import type { Limits } from "../check.js";
 import { valueTooLarge, wrongArity } from "../errors.js";
 import { refused, runPlan } from "../multi-key.js";
@@ -42,12 +43,12 @@ function fieldNames(path: JsonPath): readonly string[] | undefined {
   return names;
 }
 
-function planGet(args: Args): QueryPlan {
+function planGet(args: Args, paths: PathList): QueryPlan {
   const path = pathArg(args, args.count - 1);
   const names = fieldNames(path);
   const keys = Array.from({ length: args.count - 2 }, (_, i) => args.key(i + 1));
+  for (const key of keys) paths.add(oneMeaning(key, names ?? []));
   return {
-    paths: keys.map((key) => oneMeaning(key, names ?? [])),
     answer(results) {
       const work = new DocumentWork(sizeOfDifferent(keys, results));
       let sizeBytes = 0;

@@ -27,10 +27,14 @@ export class ForeseenKeys {
     this.#hash = hash;
   }
 
-  /** Finds the keys `bytes[spans[2i], spans[2i + 1])`, `from` ≤ i < `to`, at most `PREFETCH_KEYS_MAX`. */
+  /**
+   * Finds the keys `bytes[spans[2i], spans[2i + 1])`, `from` ≤ i < `to`, at most `PREFETCH_KEYS_MAX`; none of the
+   * records has a key longer than `keyLengthMax`.
+   */
   searchFor(
     places: Int32Array,
     records: Records,
+    keyLengthMax: number,
     bytes: Bytes,
     spans: readonly number[],
     from: number,
@@ -39,11 +43,14 @@ export class ForeseenKeys {
     const hashes = this.#hashes;
     const positions = this.#positions;
     const mask = (places.length >>> 1) - 1;
-    const keys = to - from;
+    let keys = 0;
     let sum = 0;
-    for (let i = 0; i < keys; i += 1) {
-      const span = 2 * (from + i);
-      hashes[i] = this.#hash.ofBytes(bytes, spans[span], spans[span + 1]);
+    for (let i = from; i < to; i += 1) {
+      const start = spans[2 * i];
+      const end = spans[2 * i + 1];
+      if (end - start > keyLengthMax) continue;
+      hashes[keys] = this.#hash.ofBytes(bytes, start, end);
+      keys += 1;
     }
     for (let i = 0; i < keys; i += 1) sum ^= places[2 * (hashes[i] & mask)];
     let found = 0;

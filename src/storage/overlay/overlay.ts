@@ -126,7 +126,8 @@ export class Overlay {
 
   /** A hint: the keys `bytes[spans[2i], spans[2i + 1])`, `from` ≤ i < `to`, are about to be written, in order. */
   prefetch(bytes: Bytes, spans: readonly number[], from: number, to: number): void {
-    if (this.#size > 0) this.#foreseen.searchFor(this.#places, this.#records, bytes, spans, from, to);
+    if (this.#size === 0) return;
+    this.#foreseen.searchFor(this.#places, this.#records, this.#keyLengthMax, bytes, spans, from, to);
   }
 
   /** Room for the new value of a key that is in the overlay already; undefined, and nothing done, when it is not. */

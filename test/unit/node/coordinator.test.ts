@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../src/commands/reply.js";
 import { COMMANDS } from "../../../src/commands/table.js";
+import { copyArgs } from "../../../src/commands/types.js";
 import { MinikeyError } from "../../../src/core/errors.js";
-import { copyArgs, gatherAll, sumOf } from "../../../src/node/coordinator.js";
+import { gatherAll, sumOf } from "../../../src/node/coordinator.js";
 import { makeArgs } from "../../../src/node/node-commands.js";
 
 const refused = new MinikeyError("NO_QUORUM", "refused");

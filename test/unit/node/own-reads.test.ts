@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Looked } from "../../../src/commands/types.js";
+import type { AskedPaths, Looked } from "../../../src/commands/types.js";
 import { type Key, latin1ToBytes } from "../../../src/core/bytes.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { type GroupId, keyspaceId, partitionId } from "../../../src/core/ids.js";
@@ -88,7 +88,7 @@ type Outcome = readonly (string | undefined)[] | "long way";
 
 class Here implements OwnReadsHost {
   readonly replicas: Replica[] = [];
-  readonly reads = new OwnReads(this, { ask: (_paths, _route, sink) => sink.onResolved(LONG_WAY) });
+  readonly reads = new OwnReads(this, { ask: (_paths, _route, sink) => sink.onResolved(LONG_WAY, NO_PATHS) });
   nowMs = 1_000;
   woken = 0;
 
@@ -130,7 +130,9 @@ class Here implements OwnReadsHost {
 
   lookAt(paths: readonly Meanings[], route = ROUTE): () => Outcome | undefined {
     const outcomes: Outcome[] = [];
-    this.reads.look(paths, route, {
+    const first = this.reads.paths.count;
+    for (const path of paths) this.reads.paths.add(path);
+    this.reads.look(first, route, {
       onResolved(results) {
         outcomes.push(results instanceof MinikeyError ? "long way" : results.map(textOf));
         assert.equal(outcomes.length, 1, "done twice");
@@ -152,6 +154,10 @@ class MeaningsOfBytes implements Meanings {
     this.#meanings = meanings;
   }
 
+  get text(): string {
+    return this.#meanings.text;
+  }
+
   get count(): number {
     return this.#meanings.count;
   }
@@ -165,6 +171,7 @@ class MeaningsOfBytes implements Meanings {
   }
 }
 
+const NO_PATHS: AskedPaths = { meaningsAt: () => oneMeaning("k", []) };
 const LONG_WAY = new MinikeyError("INTERNAL", "the long way");
 
 function textOf(looked: Looked | undefined): string | undefined {

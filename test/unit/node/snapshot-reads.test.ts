@@ -168,7 +168,9 @@ type Outcome = readonly (string | undefined)[] | MinikeyError;
 /** Starts a read; what is returned gives its outcome once it has one. */
 function look(partitions: Partitions, keys: readonly Key[], route = ROUTE): () => Outcome | undefined {
   const outcomes: Outcome[] = [];
-  new SnapshotReads(partitions).look(fieldsOf(keys), route, {
+  const reads = new SnapshotReads(partitions);
+  for (const field of fieldsOf(keys)) reads.paths.add(field);
+  reads.look(0, route, {
     onResolved(results) {
       outcomes.push(results instanceof MinikeyError ? results : results.map(textOf));
       assert.equal(outcomes.length, 1, "done twice");
