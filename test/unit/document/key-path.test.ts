@@ -31,47 +31,6 @@ test("a path means every key that its first segments make, the longest first", (
   for (const [text, expected] of cases) assert.deepEqual(meanings(text), expected, text);
 });
 
-test("the quick way to what a path means finds the same, or the same mistake", () => {
-  const listed = (text: string) => {
-    const meanings = meaningsOf(text);
-    return Array.from({ length: meanings.count }, (_, i) => ({
-      key: meanings.keyAt(i),
-      path: meanings.wayAt(i),
-    }));
-  };
-  const outcome = (find: () => ReturnType<typeof candidates>) => {
-    try {
-      return find().map(({ key, path }) => [key, path]);
-    } catch (error) {
-      return String(error);
-    }
-  };
-  const piece = fc.constantFrom(
-    ".",
-    "..",
-    "a",
-    "b.c",
-    '"',
-    '"x.y"',
-    "é",
-    "\\",
-    "\t",
-    "0",
-    "k".repeat(600),
-    ".s".repeat(70),
-  );
-  fc.assert(
-    fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
-      const text = pieces.join("");
-      assert.deepEqual(
-        outcome(() => listed(text)),
-        outcome(() => candidates(parseKeyPath(text))),
-      );
-    }),
-    { numRuns: 1_000 },
-  );
-});
-
 test("a segment in quotes is joined to no other", () => {
   const cases: [string, string[]][] = [
     ['"a.b".c', ["a.b > c"]],

@@ -334,7 +334,8 @@ test("a read that cannot be carried out here leaves the others of its turn as th
 test("what is asked while those under way are ended goes the long way, too", async () => {
   const here = await Here.open();
   let next: (() => Outcome | undefined) | undefined;
-  here.reads.look([oneMeaning(a, [])], ROUTE, {
+  here.reads.paths.add(oneMeaning(a, []));
+  here.reads.look(0, ROUTE, {
     onResolved() {
       // As a pipeline does: a command that waited for this one.
       next = here.look([a, b]);
