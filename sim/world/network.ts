@@ -45,6 +45,37 @@ export function isRaftFrame(frame: Bytes): boolean {
   return frame[0] === RAFT_FRAME;
 }
 
+/** What two nodes have in common. */
+class Link {
+  isUp = false;
+  /** Counts connections: frames of an older one are lost. */
+  generation = 0;
+  /** What every frame takes at least, between nodes that are far from each other. */
+  distanceMs = 0;
+  /** Why the two cannot talk: each cause once. */
+  cuts = new Set<symbol>();
+}
+
+/** From one node to another. */
+class Path {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly link: Link;
+  /** For the digest. */
+  readonly number: number;
+  /** When the last frame arrives that is on its way. */
+  lastMs = 0;
+  /** Why nothing arrives. */
+  stalls = new Set<symbol>();
+
+  constructor(from: NodeId, to: NodeId, link: Link) {
+    this.from = from;
+    this.to = to;
+    this.link = link;
+    this.number = from.charCodeAt(from.length - 1) * 256 + to.charCodeAt(to.length - 1);
+  }
+}
+
 export class Network {
   /** Told of every frame that is sent. */
   onSent: ((from: NodeId, frame: Bytes) => void) | undefined;
@@ -54,18 +85,9 @@ export class Network {
   readonly #endpoints = new Map<NodeId, Endpoint>();
   readonly #random: SeededRandom;
   readonly #weather = new Set<Weather>();
-  /** Pairs that cannot talk, and how many faults hold them apart. */
-  readonly #cut: Holds = new Map();
-  /** Directions in which nothing arrives … */
-  readonly #stalled: Holds = new Map();
-  /** … and what waits there. */
-  readonly #waiting = new Map<string, (() => void)[]>();
-  /** Counts connections of a pair: frames of an older one are lost. */
-  readonly #generation = new Map<string, number>();
-  readonly #up = new Set<string>();
-  readonly #lastMs = new Map<string, number>();
-  /** What every frame takes at least, between nodes that are far from each other. */
-  readonly #distanceMs = new Map<string, number>();
+  readonly #paths = new Map<NodeId, Map<NodeId, Path>>();
+  /** What waits where nothing arrives. */
+  readonly #waiting = new Map<Path, (() => void)[]>();
 
   constructor(world: World) {
     this.#world = world;
@@ -113,23 +135,29 @@ export class Network {
 
   /** From now on frames between two nodes take this much longer. */
   setDistance(a: NodeId, b: NodeId, delayMs: number): void {
-    this.#distanceMs.set(pair(a, b), delayMs);
+    this.#path(a, b).link.distanceMs = delayMs;
   }
 
   /** Cuts two nodes off from each other; returns what undoes it. */
   cut(a: NodeId, b: NodeId): Undo {
-    const undo = hold(this.#cut, pair(a, b));
+    const { cuts } = this.#path(a, b).link;
+    const cause = Symbol("cut");
+    cuts.add(cause);
     this.#disconnect(a, b);
-    return undo;
+    return () => {
+      cuts.delete(cause);
+    };
   }
 
   /** Holds back what `from` sends to `to`; returns what undoes it. */
   stall(from: NodeId, to: NodeId): Undo {
-    const direction = `${from}>${to}`;
-    const undo = hold(this.#stalled, direction);
+    const path = this.#path(from, to);
+    const { stalls } = path;
+    const cause = Symbol("stall");
+    stalls.add(cause);
     return () => {
-      undo();
-      if (!this.#stalled.has(direction)) this.#release(direction);
+      stalls.delete(cause);
+      if (path.stalls.size === 0) this.#release(path);
     };
   }
 
@@ -148,32 +176,54 @@ export class Network {
 
   healAll(): void {
     this.#weather.clear();
-    this.#cut.clear();
-    this.#stalled.clear();
-    for (const direction of [...this.#waiting.keys()]) this.#release(direction);
+    // What was holding them up can be undone later, and undoes nothing then.
+    for (const path of this.#allPaths()) {
+      path.link.cuts = new Set();
+      path.stalls = new Set();
+    }
+    for (const path of [...this.#waiting.keys()]) this.#release(path);
   }
 
-  #release(direction: string): void {
-    const waiting = this.#waiting.get(direction);
+  #path(from: NodeId, to: NodeId): Path {
+    let paths = this.#paths.get(from);
+    if (paths === undefined) {
+      paths = new Map();
+      this.#paths.set(from, paths);
+    }
+    let path = paths.get(to);
+    if (path === undefined) {
+      path = new Path(from, to, this.#paths.get(to)?.get(from)?.link ?? new Link());
+      paths.set(to, path);
+    }
+    return path;
+  }
+
+  *#allPaths(): Generator<Path> {
+    for (const paths of this.#paths.values()) yield* paths.values();
+  }
+
+  #release(path: Path): void {
+    const waiting = this.#waiting.get(path);
     if (waiting === undefined) return;
-    this.#waiting.delete(direction);
+    this.#waiting.delete(path);
     const atMs = this.#world.nowMs + this.#random.unit();
-    this.#lastMs.set(direction, Math.max(atMs, this.#lastMs.get(direction) ?? 0));
+    path.lastMs = Math.max(atMs, path.lastMs);
     for (const arrive of waiting) this.#world.scheduleAt(atMs, arrive);
   }
 
   #isUp(a: NodeId, b: NodeId): boolean {
-    return this.#up.has(pair(a, b));
+    return this.#path(a, b).link.isUp;
   }
 
   #connectSoon(a: NodeId, b: NodeId, from: Endpoint): void {
+    const { link } = this.#path(a, b);
     const retry = () => {
       if (this.#endpoints.get(a) !== from || !from.peers.has(b)) return;
       const to = this.#endpoints.get(b);
-      const isPossible = !this.#cut.has(pair(a, b)) && to?.peers.has(a) === true && !to.process.isPaused;
-      if (!this.#isUp(a, b) && isPossible) {
-        this.#up.add(pair(a, b));
-        this.#generation.set(pair(a, b), (this.#generation.get(pair(a, b)) ?? 0) + 1);
+      const isPossible = link.cuts.size === 0 && to?.peers.has(a) === true && !to.process.isPaused;
+      if (!link.isUp && isPossible) {
+        link.isUp = true;
+        link.generation += 1;
         for (const [x, y] of [
           [a, b],
           [b, a],
@@ -191,61 +241,63 @@ export class Network {
     const sender = this.#endpoints.get(from);
     if (sender === undefined) return;
     const { greeting } = sender;
-    this.#deliver(from, to, (events) => events.onGreeting(greeting));
+    this.#deliver(this.#path(from, to), (events) => events.onGreeting(greeting));
   }
 
   #send(from: NodeId, to: NodeId, parts: readonly Uint8Array[]): boolean {
-    if (!this.#isUp(from, to)) return false;
+    const path = this.#path(from, to);
+    if (!path.link.isUp) return false;
     const sent: Bytes = concatBytes(parts);
     const { trace } = this.#world;
     const hash = crc32c(sent);
-    trace.note(SENT, pathNumber(from, to), hash);
+    trace.note(SENT, path.number, hash);
     if (trace.isWritten) trace.say(`${from} → ${to}`, frameText(sent));
     this.onSent?.(from, sent);
     const frame = this.tamper?.(from, to, sent) ?? sent;
     const hand = (events: TransportEvents) => {
-      trace.note(DELIVERED, pathNumber(from, to), hash);
+      trace.note(DELIVERED, path.number, hash);
       events.onFrame(from, frame);
     };
     const isRaft = isRaftFrame(sent);
     let isReordered = false;
     for (const { loss, duplicates, reordering } of this.#weather) {
       if (this.#random.chance(loss)) return true;
-      if (isRaft && this.#random.chance(duplicates)) this.#deliver(from, to, hand, true);
+      if (isRaft && this.#random.chance(duplicates)) this.#deliver(path, hand, true);
       if (isRaft && this.#random.chance(reordering)) isReordered = true;
     }
-    this.#deliver(from, to, hand, isReordered);
+    this.#deliver(path, hand, isReordered);
     return true;
   }
 
-  #deliver(from: NodeId, to: NodeId, hand: (events: TransportEvents) => void, isOutOfOrder = false): void {
-    const { nowMs } = this.#world;
-    const direction = `${from}>${to}`;
-    const generation = this.#generation.get(pair(from, to));
-    const isCurrent = () => this.#generation.get(pair(from, to)) === generation && this.#isUp(from, to);
-    const arrive = () => {
-      if (this.#stalled.has(direction)) this.#wait(direction, arrive);
-      else this.#tell(to, (events) => isCurrent() && hand(events));
+  #deliver(path: Path, hand: (events: TransportEvents) => void, isOutOfOrder = false): void {
+    const { link } = path;
+    const { generation } = link;
+    const handOver = (events: TransportEvents) => {
+      if (link.isUp && link.generation === generation) hand(events);
     };
-    let atMs = nowMs + this.#delayMs(from, to);
+    const arrive = () => {
+      if (path.stalls.size > 0) this.#wait(path, arrive);
+      else this.#tell(path.to, handOver);
+    };
+    let atMs = this.#world.nowMs + this.#delayMs(link);
     if (isOutOfOrder) atMs += OUT_OF_ORDER_MS * this.#random.unit();
     else {
       // Never before the frame in front, and be it by the rounding of a time.
-      atMs = Math.max(atMs, this.#lastMs.get(direction) ?? 0);
-      this.#lastMs.set(direction, atMs);
+      atMs = Math.max(atMs, path.lastMs);
+      path.lastMs = atMs;
     }
     this.#world.scheduleAt(atMs, arrive);
   }
 
-  #wait(direction: string, arrive: () => void): void {
-    const waiting = this.#waiting.get(direction);
-    if (waiting === undefined) this.#waiting.set(direction, [arrive]);
+  #wait(path: Path, arrive: () => void): void {
+    const waiting = this.#waiting.get(path);
+    if (waiting === undefined) this.#waiting.set(path, [arrive]);
     else waiting.push(arrive);
   }
 
-  #delayMs(from: NodeId, to: NodeId): number {
+  #delayMs({ distanceMs }: Link): number {
     const random = this.#random;
-    let delayMs = this.#distanceMs.get(pair(from, to)) ?? 0;
+    let delayMs = distanceMs;
     delayMs += random.chance(0.02) ? 30 * random.unit() : random.unit();
     for (const weather of this.#weather) delayMs += weather.delayMs * random.unit();
     return delayMs;
@@ -259,30 +311,10 @@ export class Network {
   }
 
   #disconnect(a: NodeId, b: NodeId): void {
-    if (!this.#up.delete(pair(a, b))) return;
+    const { link } = this.#path(a, b);
+    if (!link.isUp) return;
+    link.isUp = false;
     this.#tell(a, (events) => events.onDown(b));
     this.#tell(b, (events) => events.onDown(a));
   }
-}
-
-/** Why something is held up: each cause once, by its key. */
-type Holds = Map<string, Set<symbol>>;
-
-/** Holds `key` until the result is called, once or more often. */
-function hold(holds: Holds, key: string): Undo {
-  const cause = Symbol(key);
-  const causes = holds.get(key) ?? new Set();
-  holds.set(key, causes.add(cause));
-  return () => {
-    causes.delete(cause);
-    if (causes.size === 0 && holds.get(key) === causes) holds.delete(key);
-  };
-}
-
-function pathNumber(from: NodeId, to: NodeId): number {
-  return from.charCodeAt(from.length - 1) * 256 + to.charCodeAt(to.length - 1);
-}
-
-function pair(a: NodeId, b: NodeId): string {
-  return a < b ? `${a}-${b}` : `${b}-${a}`;
 }
