@@ -92,4 +92,10 @@ export const REGRESSIONS: readonly Regression[] = [
     durationMs: 4_000,
     about: "a node that stopped closed its log before dropped keyspaces were removed (node/node)",
   },
+  {
+    seed: 19,
+    scenario: "lease",
+    durationMs: 4_000,
+    about: "with reads by lease, a leader that votes alone waited for others to confirm it (raft/reads)",
+  },
 ];

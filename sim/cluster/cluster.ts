@@ -35,6 +35,7 @@ export interface SimClusterOptions {
   readonly isSupervised?: boolean;
   /** Default: `model`. */
   readonly storage?: StorageKind;
+  readonly readMode?: "quorum" | "lease";
   /** Gets the timeline, line by line. */
   readonly trace?: (line: string) => void;
   /** Gets what the nodes log. */
@@ -165,7 +166,7 @@ export class SimCluster {
         replicas: this.#options.replicas ?? 3,
         partitions: this.partitions,
         valueBytesMax: VALUE_BYTES_MAX,
-        readMode: "quorum",
+        readMode: this.#options.readMode ?? "quorum",
         requestTimeoutMs: this.requestTimeoutMs,
         logBytesKept: this.#options.logBytesKept ?? (this.#options.seed % 2) * LOG_BYTES_KEPT,
         unsavedBytesMax: this.#options.unsavedBytesMax ?? UNSAVED_BYTES_MAX,

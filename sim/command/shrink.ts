@@ -107,8 +107,20 @@ const scenarioOf = (group: GroupReads): string => (group === "lease" ? "group-le
 
 /** The command that lives this life. */
 export function replayCommand(options: SimulationOptions): string {
-  const { seed, durationMs, nodes, replicas, partitions, storage, skewMs, workloads, clients, faults, only } =
-    options;
+  const {
+    seed,
+    durationMs,
+    nodes,
+    replicas,
+    partitions,
+    storage,
+    skewMs,
+    reads,
+    workloads,
+    clients,
+    faults,
+    only,
+  } = options;
   const flags: [string, string | number | undefined][] = [
     ["scenario", options.group === undefined ? undefined : scenarioOf(options.group)],
     ["seed", seed],
@@ -118,6 +130,7 @@ export function replayCommand(options: SimulationOptions): string {
     ["partitions", partitions],
     ["storage", storage],
     ["skew", skewMs],
+    ["reads", reads],
     ["workloads", workloads === undefined ? undefined : listed(workloads)],
     ["clients", clients],
     ["faults", faults === undefined ? undefined : listed(faults)],

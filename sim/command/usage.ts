@@ -2,7 +2,7 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import type { StorageKind } from "../cluster/node-storage.js";
 import { ALL_FAULTS } from "../faults/faults.js";
-import type { ClientKind, SimulationOptions } from "../run/plan.js";
+import type { ClientKind, ReadMode, SimulationOptions } from "../run/plan.js";
 import { SCENARIOS } from "../run/scenarios.js";
 import { ALL_WORKLOADS } from "../workloads/all.js";
 
@@ -37,6 +37,7 @@ const OPTIONS = {
   partitions: { type: "string" },
   skew: { type: "string" },
   storage: { type: "string" },
+  reads: { type: "string" },
   workloads: { type: "string" },
   clients: { type: "string" },
   faults: { type: "string" },
@@ -69,6 +70,7 @@ Runs whole clusters in simulated time, under faults drawn from a seed, and check
                       1 to 9 of each
   --skew MS           how far wall clocks are set wrong at most
   --storage KIND      files, mixed or model
+  --reads MODE        quorum, or lease: then no process stands still, for that is more than a lease withstands
   --workloads A,B     ${list(WORKLOAD_NAMES)}
   --clients KIND      nodes (right at their doors) or library (the product's own, over connections)
   --faults A,B        kinds of faults; "none" for a calm life
@@ -150,12 +152,14 @@ function positive(name: string, text: string): number {
 }
 
 const CLIENTS: readonly ClientKind[] = ["nodes", "library"];
+const READ_MODES: readonly ReadMode[] = ["quorum", "lease"];
 const STORAGES: readonly StorageKind[] = ["files", "mixed", "model"];
 const COUNT_MAX = 9;
 const SECOND_MS = 1_000;
 
 function optionsOf(values: Values): Omit<SimulationOptions, "seed"> {
-  const { duration, nodes, replicas, partitions, skew, storage, workloads, clients, faults, only } = values;
+  const { duration, nodes, replicas, partitions, skew, storage, reads, workloads, clients, faults, only } =
+    values;
   return {
     ...(duration === undefined ? {} : { durationMs: SECOND_MS * positive("--duration", duration) }),
     ...(nodes === undefined ? {} : { nodes: countOf("--nodes", nodes) }),
@@ -163,6 +167,7 @@ function optionsOf(values: Values): Omit<SimulationOptions, "seed"> {
     ...(partitions === undefined ? {} : { partitions: countOf("--partitions", partitions) }),
     ...(skew === undefined ? {} : { skewMs: positive("--skew", skew) }),
     ...(storage === undefined ? {} : { storage: oneOf("storage", storage, STORAGES) }),
+    ...(reads === undefined ? {} : { reads: oneOf("way to read", reads, READ_MODES) }),
     ...(workloads === undefined ? {} : { workloads: namesOf("workload", workloads, WORKLOAD_NAMES) }),
     ...(clients === undefined ? {} : { clients: oneOf("kind of clients", clients, CLIENTS) }),
     ...(faults === undefined ? {} : { faults: namesOf("fault", faults, FAULT_NAMES) }),

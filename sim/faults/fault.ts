@@ -28,6 +28,8 @@ export interface Fault {
   readonly destroys?: true;
   /** Only where there is more than one node. */
   readonly needsPeers?: true;
+  /** A lease does not withstand it: only where reads ask a majority. */
+  readonly breaksLease?: true;
   /** Only where nodes keep files. */
   readonly needsFiles?: true;
   /** Strikes; returns what it has done, for the timeline. */

@@ -3,6 +3,7 @@ import type { SimNode } from "../cluster/cluster.js";
 import type { Fault, Strike } from "./fault.js";
 
 const LONG_PAUSE_MS = 10_000;
+/** Two clocks that are so far off in opposite directions are within what a lease leaves to them, a quarter. */
 const TEMPO_OFF_MAX = 0.1;
 
 /** Dies now and starts again later, at the latest when all faults end. */
@@ -62,6 +63,7 @@ const STOP: Fault = {
 const PAUSE: Fault = {
   name: "pause",
   about: "a process stands still, for longer than elections take or shorter, and goes on as if nothing was",
+  breaksLease: true,
   strike({ cluster, sim, others, random, heal, later }) {
     const { process } = sim;
     process?.pause();

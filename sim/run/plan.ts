@@ -18,6 +18,7 @@ export interface SimulationOptions {
   readonly partitions?: number;
   readonly storage?: StorageKind;
   readonly skewMs?: number;
+  readonly reads?: ReadMode;
   /** Names; of those that the cluster allows. */
   readonly workloads?: readonly string[];
   readonly clients?: ClientKind;
@@ -32,6 +33,9 @@ export interface SimulationOptions {
   readonly trace?: (line: string) => void;
 }
 
+/** How nodes confirm linearizable reads: by asking a majority, or by a lease that trusts clocks. */
+export type ReadMode = "quorum" | "lease";
+
 export interface Plan {
   readonly durationMs: number;
   readonly nodes: number;
@@ -39,6 +43,7 @@ export interface Plan {
   readonly partitions: number;
   readonly storage: StorageKind;
   readonly skewMs: number;
+  readonly reads: ReadMode;
   readonly workloads: readonly WorkloadKind[];
   readonly clients: ClientKind;
   readonly faults: readonly PlannedFault[];
@@ -46,7 +51,8 @@ export interface Plan {
   readonly mayLoseData: boolean;
 }
 
-const DURATIONS_MS = [4_000, 8_000, 12_000, 20_000];
+/** Mostly short: more clusters and more mixtures of faults in the same time. */
+const DURATIONS_MS = [3_000, 4_000, 5_000, 6_000, 8_000, 16_000];
 const WORKLOADS_AT_ONCE = 4;
 
 /** Each part has a stream of its own: to fix one changes nothing of the others. */
@@ -59,13 +65,15 @@ export function planLife(options: SimulationOptions): Plan {
   const drawnStorage = shape.pick<StorageKind>(["files", "files", "mixed", "mixed", "model"]);
   const drawnSkewMs = shape.pick([100, 100, 1_000, 5_000]);
   const drawnDurationMs = shape.pick(DURATIONS_MS);
+  const drawnReads = shape.pick<ReadMode>(["quorum", "quorum", "quorum", "quorum", "lease"]);
   const nodes = options.nodes ?? drawnNodes;
   const replicas = Math.min(nodes, options.replicas ?? drawnReplicas);
   const storage = options.storage ?? drawnStorage;
   const durationMs = options.durationMs ?? drawnDurationMs;
   // Where a majority survives it.
   const mayLoseData = nodes >= 3 && replicas >= 3;
-  const cluster = { nodes, replicas, storage, mayLoseData };
+  const reads = options.reads ?? drawnReads;
+  const cluster = { nodes, replicas, storage, mayLoseData, reads };
   const planned = planFaults(new SeededRandom(seed ^ 0xfa17), faultsFor(cluster, options.faults), durationMs);
   return {
     ...cluster,
@@ -78,11 +86,12 @@ export function planLife(options: SimulationOptions): Plan {
   };
 }
 
-type ClusterPlan = Pick<Plan, "nodes" | "replicas" | "storage" | "mayLoseData">;
+type ClusterPlan = Pick<Plan, "nodes" | "replicas" | "storage" | "mayLoseData" | "reads">;
 
-function faultsFor({ nodes, storage, mayLoseData }: ClusterPlan, names?: readonly string[]): Fault[] {
+function faultsFor({ nodes, storage, mayLoseData, reads }: ClusterPlan, names?: readonly string[]): Fault[] {
   return ALL_FAULTS.filter(
-    ({ name, destroys, needsFiles, needsPeers }) =>
+    ({ name, destroys, needsFiles, needsPeers, breaksLease }) =>
+      (reads === "quorum" || breaksLease !== true) &&
       names?.includes(name) !== false &&
       (mayLoseData || destroys !== true) &&
       (storage !== "model" || needsFiles !== true) &&
@@ -103,9 +112,11 @@ function chooseWorkloads(
 
 /** The plan in one line. */
 export function describePlan(plan: Plan): string {
-  const { nodes, replicas, partitions, storage, skewMs, workloads, clients, faults, durationMs } = plan;
+  const { nodes, replicas, partitions, storage, skewMs, reads, workloads, clients, faults, durationMs } =
+    plan;
   return (
     `${nodes} nodes, ${replicas} replicas, ${partitions} partitions, storage ${storage}, clocks ±${skewMs} ms, ` +
+    `${reads === "lease" ? "reads by lease, " : ""}` +
     `${durationMs / 1000} s with ${faults.length} faults, ` +
     `${clients === "library" ? "through the library" : "at the nodes' doors"}: ${workloads.map(({ name }) => name).join(", ")}`
   );

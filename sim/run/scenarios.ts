@@ -44,6 +44,14 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     about: "clients that repeat their writes",
     options: { workloads: ["repeats", "pipelines", "counters", "swaps"] },
   },
+  lease: {
+    about: "reads by lease, on clocks that drift as far as it allows, while leaders come and go",
+    options: {
+      reads: "lease",
+      faults: [...namesOf(NETWORK_FAULTS), ...namesOf(CLOCK_FAULTS), "crash", "crash-loop", "stop"],
+      workloads: ["registers", "swaps", "pipelines", "documents"],
+    },
+  },
   group: {
     about: "one group's consensus core alone, a hundred times faster: members change, also several at once",
     options: { group: "quorum" },

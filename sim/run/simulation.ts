@@ -68,7 +68,7 @@ class Life {
   #endMs = Number.POSITIVE_INFINITY;
 
   constructor(options: SimulationOptions, plan: Plan) {
-    const { nodes, replicas, partitions, skewMs, storage } = plan;
+    const { nodes, replicas, partitions, skewMs, storage, reads } = plan;
     this.#plan = plan;
     this.#cluster = new SimCluster({
       seed: options.seed,
@@ -77,6 +77,7 @@ class Life {
       partitions,
       skewMs,
       storage,
+      readMode: reads,
       isSupervised: true,
       ...(options.trace === undefined ? {} : { trace: options.trace }),
     });

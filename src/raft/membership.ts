@@ -10,7 +10,7 @@
 import { encodeConfiguration } from "../codec/raft-entry.js";
 import type { Configuration } from "../codec/raft-types.js";
 import { checkTarget, firstStep, isJoint, lastStep, NOBODY } from "./configuration.js";
-import { forbidLease, voidLease } from "./reads.js";
+import { forbidLease, onReadRoundConfirmed, voidLease } from "./reads.js";
 import type { Replica } from "./replica.js";
 import { appendOwn, replicate } from "./replication.js";
 import { becomeFollower } from "./roles.js";
@@ -36,8 +36,11 @@ export function onConfigurationCommitted(replica: Replica): void {
 }
 
 function appendConfiguration(replica: Replica, configuration: Configuration): ReturnType<typeof appendOwn> {
+  const appended = appendOwn(replica, "config", encodeConfiguration(configuration));
+  // Nobody else may be left to answer the round under way.
+  onReadRoundConfirmed(replica);
   voidLease(replica.reads);
-  return appendOwn(replica, "config", encodeConfiguration(configuration));
+  return appended;
 }
 
 /** Tells the rest what is committed, and the voter that has most of the log to take over. */

@@ -106,9 +106,10 @@ export function startReads(replica: Replica): void {
   }
 }
 
-/** In lease mode every heartbeat is a round: reads then find the lease renewed. */
+/** In lease mode every heartbeat is a round: reads then find the lease renewed. Who votes alone needs none. */
 export function renewLease(replica: Replica): void {
-  if (replica.options.readMode === "lease" && !replica.reads.isRoundOpen) openRound(replica);
+  const { options, reads, members } = replica;
+  if (options.readMode === "lease" && !reads.isRoundOpen && !members.isOnlyVoter()) openRound(replica);
 }
 
 /** The lease rests on majorities that no longer decide, or on time-outs that voters need not keep. */
@@ -121,7 +122,7 @@ export function forbidLease(reads: Reads): void {
   reads.isLeaseForbidden = true;
 }
 
-/** A member confirmed a round: the one under way is over when a majority has. */
+/** A member confirmed a round, or fewer need to: the one under way is over when a majority has. */
 export function onReadRoundConfirmed(replica: Replica): void {
   const { reads } = replica;
   if (!reads.isRoundOpen || replica.members.agreedRound() < reads.round) return;
