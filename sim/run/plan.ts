@@ -116,7 +116,7 @@ export function describePlan(plan: Plan): string {
     plan;
   return (
     `${nodes} nodes, ${replicas} replicas, ${partitions} partitions, storage ${storage}, clocks ±${skewMs} ms, ` +
-    `${reads === "lease" ? "reads by lease, " : ""}` +
+    (reads === "lease" ? "reads by lease, " : "") +
     `${durationMs / 1000} s with ${faults.length} faults, ` +
     `${clients === "library" ? "through the library" : "at the nodes' doors"}: ${workloads.map(({ name }) => name).join(", ")}`
   );
