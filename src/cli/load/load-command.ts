@@ -114,6 +114,8 @@ class LoadRun {
   /** The last line that was read and dealt with. */
   #lastLine = 0;
   #isInterrupted = false;
+  /** Ends the wait for more lines. */
+  #wake: () => void = () => undefined;
 
   constructor(source: Source, flags: LoadFlags, routes: Routes) {
     this.#source = source;
@@ -132,6 +134,7 @@ class LoadRun {
   /** Reads no more, waits for what is on its way. */
   interrupt(): void {
     this.#isInterrupted = true;
+    this.#wake();
   }
 
   async start(): Promise<void> {
@@ -151,16 +154,34 @@ class LoadRun {
   }
 
   async #readAll(): Promise<void> {
-    for await (const line of linesByChunk(this.#source)) {
-      while (line.next()) {
-        if (this.#isInterrupted || this.#loader.failure !== undefined) return;
-        // Lines that are left out count for the format, too: `--from-line` may name a bad one.
-        this.#format ??= formatOf(line);
-        if (line.number >= this.#flags.fromLine) this.#take(line);
-        this.#lastLine = line.number;
-        if (!this.#loader.hasRoom) await this.#loader.room();
-      }
+    const chunks = linesByChunk(this.#source)[Symbol.asyncIterator]();
+    try {
+      let lines = await this.#nextOf(chunks);
+      while (lines !== undefined && (await this.#takeAll(lines))) lines = await this.#nextOf(chunks);
+    } finally {
+      this.#source.stop();
     }
+  }
+
+  /** The lines of one more chunk; undefined at the end, and when interrupted while waiting for it. */
+  async #nextOf(chunks: AsyncIterator<LineSplitter>): Promise<LineSplitter | undefined> {
+    return await new Promise((resolve, reject) => {
+      this.#wake = () => resolve(undefined);
+      chunks.next().then(({ done, value }) => resolve(done === true ? undefined : value), reject);
+    });
+  }
+
+  /** False when no more are to be read. */
+  async #takeAll(line: LineSplitter): Promise<boolean> {
+    while (line.next()) {
+      if (this.#isInterrupted || this.#loader.failure !== undefined) return false;
+      // Lines that are left out count for the format, too: `--from-line` may name a bad one.
+      this.#format ??= formatOf(line);
+      if (line.number >= this.#flags.fromLine) this.#take(line);
+      this.#lastLine = line.number;
+      if (!this.#loader.hasRoom) await this.#loader.room();
+    }
+    return !this.#isInterrupted;
   }
 
   #take(line: Line): void {

@@ -15,6 +15,8 @@ export interface Source {
   /** Bytes read so far, before decompression. */
   readonly readBytes: number;
   chunks(): AsyncIterable<Buffer>;
+  /** Gives up what is being read, also while it is waited for: `chunks` may then fail. */
+  stop(): void;
 }
 
 /** `-` is standard input. Fails with one line when the file cannot be read. `name` is for messages. */
@@ -39,6 +41,7 @@ class StreamSource implements Source {
   readonly totalBytes: number | undefined;
   readonly #openStream: () => Readable;
   #readBytes = 0;
+  #stream: Readable | undefined;
 
   constructor(name: string, totalBytes: number | undefined, openStream: () => Readable) {
     this.name = name;
@@ -65,6 +68,10 @@ class StreamSource implements Source {
     yield* this.#inflated(gunzip);
   }
 
+  stop(): void {
+    this.#stream?.destroy();
+  }
+
   async *#inflated(gunzip: Gunzip): AsyncIterable<Buffer> {
     try {
       for await (const chunk of gunzip) yield chunk as Buffer;
@@ -88,7 +95,8 @@ class StreamSource implements Source {
   }
 
   async *#counted(): AsyncGenerator<Buffer, void, undefined> {
-    for await (const chunk of this.#openStream()) {
+    this.#stream = this.#openStream();
+    for await (const chunk of this.#stream) {
       const bytes = chunk as Buffer;
       this.#readBytes += bytes.length;
       yield bytes;

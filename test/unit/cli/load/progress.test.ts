@@ -56,6 +56,8 @@ class FakeSource implements Source {
   }
 
   async *chunks(): AsyncIterable<Buffer> {}
+
+  stop(): void {}
 }
 
 test("the bar shows how much was read and how many records are stored, and is gone at the end", async () => {
