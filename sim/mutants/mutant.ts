@@ -26,4 +26,4 @@ export interface Mutant {
 /** Whole clusters, everything drawn from the seed, as in most lives. */
 export const ANY: Attack = { scenario: "any", seedsMax: 200 };
 /** One group alone: a thousand of these lives take as long as two or three of a cluster. */
-export const GROUP: Attack = { scenario: "group", seedsMax: 20_000 };
+export const GROUP: Attack = { scenario: "group", seedsMax: 60_000 };

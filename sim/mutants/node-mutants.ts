@@ -52,6 +52,50 @@ const SESSIONS: readonly Mutant[] = [
   },
 ];
 
+const WRITES: readonly Mutant[] = [
+  {
+    name: "timeout-is-refusal",
+    mistake: "A write that was not confirmed in time is told as not applied.",
+    file: "src/node/partition-writer.ts",
+    text: "const reply = batch.uncertain > 0 ? unconfirmed() : refusal;",
+    replacement: "const reply = refusal;",
+    attack: ANY,
+  },
+  {
+    name: "batches-out-of-order",
+    mistake: "A batch is applied when its number is new, also when the one before it has not come yet.",
+    file: "src/node/partition-machine.ts",
+    text: "if (session.closed || sequence !== session.lastSequence + 1) {",
+    replacement: "if (session.closed) {",
+    attack: ANY,
+  },
+  {
+    name: "locked-session-goes-on",
+    mistake: "What comes after a batch that met a lock is applied, and so overtakes it.",
+    file: "src/node/partition-machine.ts",
+    text: "    if (!complete) this.sessions.closeOrigin(id, session);\n",
+    replacement: "",
+    attack: ANY,
+  },
+  {
+    name: "reply-points-into-store",
+    mistake: "A reply is remembered as a place in the engine's memory, which later writes change.",
+    file: "src/node/partition-machine.ts",
+    text: 'return reply === OK || typeof reply !== "object" ? reply : retainReply(reply);',
+    replacement: "return reply;",
+    attack: ANY,
+  },
+  {
+    name: "json-edit-stored-as-text",
+    mistake: "A document that was edited in place is stored as the text that it is, without its type.",
+    file: "src/commands/json/documents.ts",
+    text: 'view.set(key, "json", bytes, start, end, old?.expiresAtMs ?? 0);',
+    replacement:
+      'view.set(key, old === undefined ? "json" : "string", bytes, start, end, old?.expiresAtMs ?? 0);',
+    attack: { scenario: "documents", seedsMax: 200 },
+  },
+];
+
 const EXPIRY: readonly Mutant[] = [
   {
     name: "expiry-decided-by-replica",
@@ -76,6 +120,22 @@ const EXPIRY: readonly Mutant[] = [
 ];
 
 const OTHERS: readonly Mutant[] = [
+  {
+    name: "read-passed-on-is-stale",
+    mistake: "A read that another node asks for is answered from what is here, as it is asked for often.",
+    file: "src/node/requests.ts",
+    text: "this.read(group, spec, args, frame.guarantee, { onReply }, undefined);",
+    replacement: 'this.read(group, spec, args, "stale", { onReply }, undefined);',
+    attack: ANY,
+  },
+  {
+    name: "back-as-the-same-replica",
+    mistake: "A node that has lost its disk comes back as the replica that it was, and may vote again.",
+    file: "src/node/cluster-map.ts",
+    text: "return { ...member, incarnation: member.incarnation + 1, disk, lostDisks };",
+    replacement: "return { ...member, disk, lostDisks };",
+    attack: { scenario: "disks", seedsMax: 200 },
+  },
   {
     name: "versions-from-the-start",
     mistake: "A restarted partition counts its versions from the number of its keys on.",
@@ -105,4 +165,4 @@ const OTHERS: readonly Mutant[] = [
   },
 ];
 
-export const NODE_MUTANTS: readonly Mutant[] = [...SESSIONS, ...EXPIRY, ...OTHERS];
+export const NODE_MUTANTS: readonly Mutant[] = [...SESSIONS, ...WRITES, ...EXPIRY, ...OTHERS];

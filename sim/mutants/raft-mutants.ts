@@ -96,7 +96,7 @@ const REPLICATION: readonly Mutant[] = [
     text: "const isCommitNews = advanceCommit(replica, logIndex(Math.min(append.commit, lastNew)));",
     replacement:
       "const isCommitNews = advanceCommit(replica, logIndex(Math.min(append.commit, log.lastIndex)));",
-    attack: ANY,
+    attack: GROUP,
   },
   {
     name: "count-old-acknowledgements",
@@ -105,7 +105,7 @@ const REPLICATION: readonly Mutant[] = [
     text: "if (message.term < replica.term) return onOldTerm(replica, message);",
     replacement:
       'if (message.term < replica.term && message.type !== "append-response") return onOldTerm(replica, message);',
-    attack: ANY,
+    attack: GROUP,
   },
 ];
 
@@ -116,7 +116,7 @@ const READS: readonly Mutant[] = [
     file: "src/raft/reads.ts",
     text: "if (replica.members.isOnlyVoter() || hasLease(replica)) {",
     replacement: 'if (replica.role === "leader") {',
-    attack: ANY,
+    attack: GROUP,
   },
   {
     name: "read-before-own-term",
@@ -124,7 +124,7 @@ const READS: readonly Mutant[] = [
     file: "src/raft/reads.ts",
     text: "return replica.isTermCommitted && (!reads.isRoundOpen || hasLease(replica));",
     replacement: "return !reads.isRoundOpen || hasLease(replica);",
-    attack: ANY,
+    attack: GROUP,
   },
   {
     name: "read-joins-round",
@@ -133,7 +133,7 @@ const READS: readonly Mutant[] = [
     text: "else replica.reads.waiting.push(context);",
     replacement: `else if (replica.reads.isRoundOpen) replica.reads.confirming.push(context);
   else replica.reads.waiting.push(context);`,
-    attack: ANY,
+    attack: GROUP,
   },
 ];
 

@@ -32,6 +32,14 @@ const TRANSACTIONS: readonly Mutant[] = [
     attack: MANY,
   },
   {
+    name: "commit-forgotten-early",
+    mistake: "A commit is forgotten as soon as it was sent, also by partitions that have not confirmed it.",
+    file: "src/node/transaction-runner.ts",
+    text: "if (isTold) this.#send(TXN_FORGET, id, parts);",
+    replacement: "this.#send(TXN_FORGET, id, parts);",
+    attack: MANY,
+  },
+  {
     name: "prepare-without-versions",
     mistake:
       "A partition votes yes when the keys are free, also when they have changed since they were read.",
@@ -69,6 +77,22 @@ const TRANSACTIONS: readonly Mutant[] = [
 ];
 
 const ONE_MOMENT: readonly Mutant[] = [
+  {
+    name: "own-reads-past-locks",
+    mistake: "What is read on this node's own replicas is shown although a transaction holds it.",
+    file: "src/node/own-reads.ts",
+    text: "    if (!machine.transactions.isIdle && machine.transactions.holderOf(key) !== undefined) return NOT_HERE;\n",
+    replacement: "",
+    attack: MANY,
+  },
+  {
+    name: "absent-is-absent",
+    mistake: "A key that is not there now is taken for one that was not there at the moment of the read.",
+    file: "src/node/own-reads.ts",
+    text: "if (entry === undefined) return partitions === 1 || view.isAbsentSince(key, floor) ? undefined : NOT_HERE;",
+    replacement: "if (entry === undefined) return undefined;",
+    attack: MANY,
+  },
   {
     name: "reads-side-by-side",
     mistake:
