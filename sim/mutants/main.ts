@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { MUTANTS } from "./all.js";
 import type { Mutant } from "./mutant.js";
-import { type Hunt, Workshop } from "./workshop.js";
+import { UnfitError, Workshop } from "./workshop.js";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 const MESSAGE_CHARACTERS_MAX = 160;
@@ -78,7 +78,6 @@ const say = (text: string): boolean => process.stdout.write(`${text}\n`);
 
 /** What became of one mutant. */
 interface Outcome {
-  readonly mutant: Mutant;
   readonly isCaught: boolean;
   readonly row: string;
 }
@@ -90,33 +89,25 @@ async function hunt(
   product: Workshop,
 ): Promise<Outcome> {
   const startMs = performance.now();
-  const { name, attack } = mutant;
-  workshop.make(mutant);
-  workshop.compile();
-  const result = await workshop.attack(attack, 1, Math.min(attack.seedsMax, seedsMax));
+  const { name, attack, mistake } = mutant;
+  const told = (isCaught: boolean, text: string): Outcome => ({ isCaught, row: `${name.padEnd(34)}${text}` });
+  try {
+    workshop.make(mutant);
+    workshop.compile();
+  } catch (error) {
+    if (!(error instanceof UnfitError)) throw error;
+    return told(false, `does not fit: ${error.message}`);
+  }
+  const { seeds, broken } = await workshop.attack(attack, 1, Math.min(attack.seedsMax, seedsMax));
   const seconds = `${((performance.now() - startMs) / 1000).toFixed(0)} s`;
-  const says = (text: string) => `${name.padEnd(34)}${text}`;
-  const { broken } = result;
-  if (broken === undefined) {
-    const row = says(`LIVES after ${result.seeds} seeds, ${seconds}: ${mutant.mistake}`);
-    return { mutant, isCaught: false, row };
+  if (broken === undefined) return told(false, `LIVES after ${seeds} seeds, ${seconds}: ${mistake}`);
+  const { property, seed, message } = broken;
+  const blame = (await product.attack(attack, seed, seed)).broken;
+  if (blame !== undefined) {
+    return told(false, `proves nothing: the product itself breaks "${blame.property}" at seed ${seed}`);
   }
-  const blame = await lifeOfProduct(product, mutant, broken.seed);
-  if (blame.broken !== undefined) {
-    const row = says(
-      `proves nothing: the product itself breaks "${blame.broken.property}" at seed ${broken.seed}`,
-    );
-    return { mutant, isCaught: false, row };
-  }
-  const text = broken.message.replace(/\s+/g, " ").slice(0, MESSAGE_CHARACTERS_MAX);
-  const row = says(
-    `${broken.property.padEnd(28)}seed ${`${broken.seed}`.padEnd(5)}${seconds.padStart(6)}  ${text}`,
-  );
-  return { mutant, isCaught: true, row };
-}
-
-async function lifeOfProduct(product: Workshop, { attack }: Mutant, seed: number): Promise<Hunt> {
-  return await product.attack(attack, seed, seed);
+  const says = message.replace(/\s+/g, " ").slice(0, MESSAGE_CHARACTERS_MAX);
+  return told(true, `${property.padEnd(28)}seed ${`${seed}`.padEnd(6)}${seconds.padStart(6)}  ${says}`);
 }
 
 async function run(asked: Asked): Promise<number> {
@@ -135,7 +126,7 @@ async function run(asked: Asked): Promise<number> {
   try {
     product.compile();
     say(
-      `${"mutant".padEnd(34)}${"caught by".padEnd(28)}${"at".padEnd(10)}${"after".padStart(6)}  what was seen`,
+      `${"mutant".padEnd(34)}${"caught by".padEnd(28)}${"at".padEnd(11)}${"after".padStart(6)}  what was seen`,
     );
     const waiting = [...mutants];
     const outcomes: Outcome[] = [];

@@ -81,7 +81,7 @@ const ONE_MOMENT: readonly Mutant[] = [
     name: "own-reads-past-locks",
     mistake: "What is read on this node's own replicas is shown although a transaction holds it.",
     file: "src/node/own-reads.ts",
-    text: "    if (!machine.transactions.isIdle && machine.transactions.holderOf(key) !== undefined) return NOT_HERE;\n",
+    text: "  if (place.hasLocks && place.replica.machine.transactions.holderOf(key) !== undefined) return NOT_HERE;\n",
     replacement: "",
     attack: MANY,
   },

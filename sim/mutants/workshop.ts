@@ -21,10 +21,14 @@ export interface Hunt {
   readonly broken: Required<LifeLine> | undefined;
 }
 
-/** `text` with the mutant's change. Throws when it does not hold the place exactly once. */
+/** The mutant does not fit the sources. */
+export class UnfitError extends Error {}
+
+/** `source` with the mutant's change. Throws `UnfitError` when the place is not there exactly once. */
 export function mutate(source: string, { name, file, text, replacement }: Mutant): string {
   const count = source.split(text).length - 1;
-  if (count !== 1) throw new Error(`mutant ${name}: its text stands in ${file} ${count} times, not once`);
+  if (count !== 1)
+    throw new UnfitError(`mutant ${name}: its text stands in ${file} ${count} times, not once`);
   return source.replace(text, () => replacement);
 }
 
@@ -59,14 +63,14 @@ export class Workshop {
     this.#changed = { path, original };
   }
 
-  /** Throws when the sources do not compile. */
+  /** Throws `UnfitError` when the sources do not compile. */
   compile(): void {
     const tsc = join(this.#directory, "node_modules/typescript/bin/tsc");
     const { status, stdout, stderr } = spawnSync(process.execPath, [tsc, "-b", "sim"], {
       cwd: this.#directory,
       encoding: "utf8",
     });
-    if (status !== 0) throw new Error(`it does not compile:\n${stdout}${stderr}`);
+    if (status !== 0) throw new UnfitError(`it does not compile:\n${stdout}${stderr}`);
   }
 
   /** Lives the seeds `from` to `to`, until one of them breaks a promise. */
