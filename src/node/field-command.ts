@@ -19,15 +19,15 @@
  */
 import { ByteReader } from "../codec/byte-reader.js";
 import { ByteWriter } from "../codec/byte-writer.js";
-import { findIn } from "../commands/look.js";
+import { type EntryLookup, findAll } from "../commands/look-all.js";
 import { type Reply, Slice } from "../commands/reply.js";
 import { command, KEY_VALUE_PAIRS } from "../commands/spec.js";
 import { COMMANDS } from "../commands/table.js";
 import type { Args, CommandSpec, Entry, Looked, Lookup, ValueType } from "../commands/types.js";
 import { assert } from "../core/assert.js";
-import { copyBytes, EMPTY_BYTES } from "../core/bytes.js";
+import { copyBytes, EMPTY_BYTES, type Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
-import type { JsonKind } from "../document/found.js";
+import type { Found, JsonKind } from "../document/found.js";
 import { makeArgs } from "./node-commands.js";
 import { StoreView } from "./store-view.js";
 
@@ -67,22 +67,32 @@ function checkFields(args: Args): void {
 
 function runFields(view: StoreView, args: Args): Reply {
   const replies: Reply[] = [view.revision];
+  const entries = new Map<Key, Entry | undefined>();
+  const lookups: EntryLookup[] = [];
+  /** Which of the replies is which lookup's. */
+  const asked: number[] = [];
   for (let i = 1; i < args.count; i += 2) {
     const key = args.key(i);
-    const entry = view.get(key);
+    if (!entries.has(key)) entries.set(key, view.get(key));
+    const entry = entries.get(key);
     if (entry === undefined) {
       replies.push(view.absentSince(key));
       continue;
     }
     const { known, path } = placeAt(args, i + 1);
-    replies.push(entry.version === known ? [entry.version] : fieldReply(entry, path));
+    if (entry.version !== known) {
+      asked.push(replies.length);
+      lookups.push({ entry, path });
+    }
+    replies.push([entry.version]);
   }
+  for (const [i, found] of findAll(lookups).entries())
+    replies[asked[i]] = fieldReply(lookups[i].entry, found);
   return replies;
 }
 
-function fieldReply(entry: Entry, path: readonly string[]): Reply {
+function fieldReply(entry: Entry, found: Found): Reply {
   const { type, version, expiresAtMs } = entry;
-  const found = findIn(entry, path);
   return found.kind === "value"
     ? [version, type, expiresAtMs, new Slice(entry.bytes, found.start, found.end)]
     : [version, type, expiresAtMs, found.depth, found.at, found.elements];

@@ -9,13 +9,15 @@
  * together, as a search mostly waits for memory.
  */
 import { resolveIn } from "../commands/look.js";
+import { type EntryLookup, findAll, SHARED_LOOKUPS_MIN } from "../commands/look-all.js";
 import type { Entry, Resolved } from "../commands/types.js";
 import type { Key } from "../core/bytes.js";
+import type { MinikeyError } from "../core/errors.js";
 import { type GroupId, groupOf, partitionId } from "../core/ids.js";
 import type { Meanings } from "../document/meanings.js";
 import type { PathList } from "../document/path-list.js";
 import { GrowingKey, slotOfKey } from "../sharding/slots.js";
-import type { Route } from "./coordinator.js";
+import { asReply, type Route } from "./coordinator.js";
 import { OwnPlace, OwnRead, OwnTurn, type PathSink } from "./own-turn.js";
 import type { ReplicaGroup } from "./replica-group.js";
 
@@ -36,6 +38,7 @@ export interface LongWay {
 type Results = readonly (Resolved | undefined)[];
 
 const NOT_HERE = "not here";
+type EntryHere = Entry | undefined | typeof NOT_HERE;
 
 /** A confirmation that takes longer may be lost, or there is no leader. */
 const CONFIRM_MS = 200;
@@ -90,9 +93,15 @@ export class OwnReads {
   }
 
   /** At once, from what the replicas here have. Undefined when there is none of some partition. */
-  #lookStale({ turn, first, end, route }: OwnRead): Results | undefined {
+  #lookStale(read: OwnRead): Results | MinikeyError | undefined {
+    const { turn, first, end, route } = read;
     const { paths } = turn;
     const nowMs = this.#host.wallMs();
+    const entryOf = (key: Key): EntryHere => {
+      const replica = this.#host.replica(groupOfKey(key, route));
+      return replica === undefined ? NOT_HERE : replica.machine.viewAt(nowMs).get(key);
+    };
+    if (end - first >= SHARED_LOOKUPS_MIN) return resolveMany(read, entryOf);
     const results: (Resolved | undefined)[] = [];
     for (let path = first; path < end; path += 1) {
       const firstKey = paths.firstKeyOf(path);
@@ -101,9 +110,8 @@ export class OwnReads {
       let result: Resolved | undefined;
       for (let at = lastKey; at >= firstKey && result === undefined; at -= 1) {
         const key = longest.slice(0, paths.lengthOfKey(path, at));
-        const replica = this.#host.replica(groupOfKey(key, route));
-        if (replica === undefined) return undefined;
-        const entry = replica.machine.viewAt(nowMs).get(key);
+        const entry = entryOf(key);
+        if (entry === NOT_HERE) return undefined;
         if (entry !== undefined) result = resolveIn(entry, paths.wayBehind(path, at), lastKey - at);
       }
       results.push(result);
@@ -239,8 +247,12 @@ export class OwnReads {
   }
 
   /** Undefined when it takes the long way to tell. */
-  #carryOut({ turn, first, end, partitions }: OwnRead): Results | undefined {
+  #carryOut(read: OwnRead): Results | MinikeyError | undefined {
+    const { turn, first, end, partitions } = read;
     const { paths, places } = turn;
+    if (end - first >= SHARED_LOOKUPS_MIN) {
+      return resolveMany(read, (key, at) => entryAt(key, places[at], partitions));
+    }
     const results: (Resolved | undefined)[] = [];
     for (let path = first; path < end; path += 1) {
       const firstKey = paths.firstKeyOf(path);
@@ -259,7 +271,7 @@ export class OwnReads {
     return results;
   }
 
-  #finish(read: OwnRead, results: Results | undefined): void {
+  #finish(read: OwnRead, results: Results | MinikeyError | undefined): void {
     read.isDone = true;
     this.#open -= 1;
     if (results === undefined) this.#longWay.ask(read.allMeanings(), read.route, read.sink);
@@ -267,8 +279,51 @@ export class OwnReads {
   }
 }
 
+/**
+ * What many paths lead to, by the entries of their keys, which are counted as the turn's paths count them: first all
+ * entries, then all ways into them. Undefined when some entry is not here.
+ */
+function resolveMany(
+  { turn, first, end }: OwnRead,
+  entryOf: (key: Key, at: number) => EntryHere,
+): Results | MinikeyError | undefined {
+  const { paths } = turn;
+  const entries = new Map<Key, Entry | undefined>();
+  const lookups: (EntryLookup & { readonly meaning: number })[] = [];
+  const asked: number[] = [];
+  for (let path = first; path < end; path += 1) {
+    const meanings = paths.meaningsAt(path);
+    const lastKey = paths.firstKeyOf(path + 1) - 1;
+    for (let meaning = 0; meaning < meanings.count; meaning += 1) {
+      const key = meanings.keyAt(meaning);
+      let entry = entries.get(key);
+      if (entry === undefined && !entries.has(key)) {
+        const there = entryOf(key, lastKey - meaning);
+        if (there === NOT_HERE) return undefined;
+        entry = there;
+        entries.set(key, entry);
+      }
+      if (entry === undefined) continue;
+      lookups.push({ entry, path: meanings.wayAt(meaning), meaning });
+      asked.push(path - first);
+      break;
+    }
+  }
+  const results: (Resolved | undefined)[] = Array.from({ length: end - first });
+  try {
+    for (const [i, found] of findAll(lookups).entries()) {
+      const { entry, meaning } = lookups[i];
+      const { type, version, expiresAtMs, bytes } = entry;
+      results[asked[i]] = { meaning, type, version, expiresAtMs, found, bytes };
+    }
+    return results;
+  } catch (error) {
+    return asReply(error);
+  }
+}
+
 /** `NOT_HERE` when what is here does not tell what there was at the moment of the read. */
-function entryAt(key: Key, place: OwnPlace, partitions: number): Entry | undefined | typeof NOT_HERE {
+function entryAt(key: Key, place: OwnPlace, partitions: number): EntryHere {
   const { view, floor } = place;
   if (view === undefined) return NOT_HERE;
   if (place.hasLocks && place.replica.machine.transactions.holderOf(key) !== undefined) return NOT_HERE;

@@ -26,7 +26,8 @@
  *
  * Keys that several partitions write all the time are read under a lock after a few rounds.
  */
-import { lookIn, lookupsOf, resolveAll } from "../commands/look.js";
+import { lookupsOf, resolveAll } from "../commands/look.js";
+import { findAll } from "../commands/look-all.js";
 import type { Reply } from "../commands/reply.js";
 import type { AskedPaths, Entry, Looked, Lookup, Resolved } from "../commands/types.js";
 import { assert } from "../core/assert.js";
@@ -242,13 +243,26 @@ class SnapshotRead {
     const { clock } = this.#host;
     const keys = [...new Set(this.#lookups.map((lookup) => lookup.key))];
     const limitMs = Math.max(0, this.#deadlineMs - clock.monotonicMs());
-    within(clock, limitMs, this.#host.readLocked(keys, this.#route)).then(
-      (entries) => {
-        if (entries === undefined) this.#finish(refusalError("unreachable"));
-        else this.#finish(this.#lookups.map((lookup) => lookIn(entries.get(lookup.key), lookup)));
-      },
-      (error: unknown) => this.#finish(asReply(error)),
-    );
+    within(clock, limitMs, this.#host.readLocked(keys, this.#route))
+      .then((entries) => (entries === undefined ? refusalError("unreachable") : this.#lookIn(entries)))
+      .then(
+        (results) => this.#finish(results),
+        (error: unknown) => this.#finish(asReply(error)),
+      );
+  }
+
+  #lookIn(entries: Entries): (Looked | undefined)[] {
+    const there = this.#lookups.flatMap(({ key, path }, i) => {
+      const entry = entries.get(key);
+      return entry === undefined ? [] : [{ entry, path, i }];
+    });
+    const results = Array.from<Looked | undefined>({ length: this.#lookups.length });
+    for (const [at, found] of findAll(there).entries()) {
+      const { entry, i } = there[at];
+      const { type, version, expiresAtMs, bytes } = entry;
+      results[i] = { type, version, expiresAtMs, found, bytes };
+    }
+    return results;
   }
 
   /** Each question ends in time by itself; several in a row must, too. */

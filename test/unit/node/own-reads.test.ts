@@ -405,6 +405,26 @@ test("a partition without a replica here, or with one that is being replaced, is
   assert.equal(here.reads.pending, 0);
 });
 
+test("many paths are read as few are, those into one document in one walk", async () => {
+  const here = await Here.open();
+  const document = latin1ToBytes(JSON.stringify({ f: Array.from({ length: 20 }, (_, i) => i) }));
+  here.of(a).machine.view.set(a, "json", document, 0, document.length, 0);
+  here.write(b, "2");
+  const fields = Array.from({ length: 21 }, (_, i) => meaningsOf(`${a}.f.${i}`));
+  const paths = [...fields, oneMeaning(b, []), oneMeaning(c, []), meaningsOf(`${a}.g`)];
+  const expected = [...Array.from({ length: 20 }, (_, i) => `${i}`), undefined, "2", undefined, undefined];
+  const outcome = here.lookAt(paths);
+  here.reads.flush();
+  here.releaseAll();
+  assert.deepEqual(outcome(), expected);
+  assert.deepEqual(here.lookAt(paths, { ...ROUTE, guarantee: "stale" })(), expected);
+  const spoiled = here.lookAt(paths);
+  here.reads.flush();
+  here.write(b, "3");
+  here.releaseAll();
+  assert.equal(spoiled(), "long way");
+});
+
 test("a stale read is answered at once from what is here", async () => {
   const here = await Here.open();
   here.write(a, "1");
