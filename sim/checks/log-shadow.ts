@@ -63,6 +63,11 @@ export class LogShadow {
     }
   }
 
+  /** The members that the group began with, when the log names none. */
+  beginWith(configuration: Configuration): void {
+    this.#configure(configuration);
+  }
+
   /** A snapshot has replaced the log. */
   startAt({ index, term, configuration }: SnapshotMeta): void {
     this.#terms = [];

@@ -18,7 +18,7 @@
  * An observer sees less than an omniscient reader of memory: a commit is known once a message or a hard state
  * carries it. What follows from that is weaker than the property, never stronger: nothing right is reported.
  */
-import type { Entry, Message, SnapshotMeta } from "../../src/codec/raft-types.js";
+import type { Configuration, Entry, Message, SnapshotMeta } from "../../src/codec/raft-types.js";
 import { crc32c } from "../../src/core/crc32c.js";
 import type { GroupId, NodeId } from "../../src/core/ids.js";
 import type { LogAppend, RecoveredGroup } from "../../src/storage/log/types.js";
@@ -27,7 +27,7 @@ import type { Report } from "./violation.js";
 
 /** One disk of a node, from when it was empty to when it is lost. */
 class Life {
-  readonly name: string;
+  readonly name: NodeId;
   /** As last seen in a message. */
   replica = 0;
   /** What was handed to the log. */
@@ -39,7 +39,7 @@ class Life {
   /** Handed over and not durable. */
   readonly underWay = new Map<GroupId, LogAppend[]>();
 
-  constructor(name: string) {
+  constructor(name: NodeId) {
     this.name = name;
   }
 }
@@ -66,16 +66,23 @@ class SeenGroup {
   readonly votes = new Map<string, number>();
 }
 
+export type ConfigurationOf = (node: NodeId, group: GroupId) => Configuration | undefined;
+
 export class RaftSafety {
   readonly #report: Report;
+  readonly #configurationOf: ConfigurationOf;
   readonly #groups = new Map<GroupId, SeenGroup>();
   readonly #lives = new Map<NodeId, Life>();
   readonly #byReplica = new Map<number, Life>();
   /** Steps looked at: entries, hard states, messages. */
   steps = 0;
 
-  constructor(report: Report) {
+  /**
+   * @param configurationOf what a node's state machine says of a group's members: a group's first ones stand in no log
+   */
+  constructor(report: Report, configurationOf: ConfigurationOf = () => undefined) {
     this.#report = report;
+    this.#configurationOf = configurationOf;
   }
 
   /** Terms that the groups have come to, in all. */
@@ -264,8 +271,19 @@ export class RaftSafety {
     if (index > (seen.commits.get(term) ?? 0)) seen.commits.set(term, index);
     if (index > seen.lastCommitted) {
       seen.lastCommitted = index;
+      if (log.configuration.voters.length === 0) this.#learnMembers(life, group, log);
       this.#checkOnMajority(life, group, log, index);
     }
+  }
+
+  /** The log has named no members so far: they are those that the group began with. */
+  #learnMembers(life: Life, group: GroupId, log: LogShadow): void {
+    const configuration = this.#configurationOf(life.name, group);
+    if (configuration === undefined) return;
+    log.beginWith(configuration);
+    const [voter, ...others] = configuration.voters;
+    // It has nobody to send messages to, in which it would say who it is.
+    if (others.length === 0 && !this.#byReplica.has(voter)) this.#byReplica.set(voter, life);
   }
 
   #checkOnMajority(life: Life, group: GroupId, log: LogShadow, index: number): void {

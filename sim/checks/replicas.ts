@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { ByteReader } from "../../src/codec/byte-reader.js";
 import { readConfiguration } from "../../src/codec/raft-entry.js";
+import type { Configuration } from "../../src/codec/raft-types.js";
 import type { Key } from "../../src/core/bytes.js";
 import type { GroupId } from "../../src/core/ids.js";
 import { expiryKey, readRecord } from "../../src/node/record.js";
 import { Sessions } from "../../src/node/sessions.js";
 import { Transactions } from "../../src/node/transactions.js";
 import type { AppliedState } from "../../src/ports/storage-engine.js";
-import type { SimCluster } from "../cluster/cluster.js";
+import type { SimCluster, SimNode } from "../cluster/cluster.js";
 import { TABLES } from "../disk/durable.js";
 import type { InspectedGroup } from "../disk/slow-disk.js";
 
@@ -88,8 +89,19 @@ function openIn(group: GroupId, applied: AppliedState): string[] {
   return prepared.concat(committed);
 }
 
+/** What a node's state machine says of a group's members; undefined while the group is not open there. */
+export function configurationOn(
+  { diskEngine, memoryEngine }: SimNode,
+  group: GroupId,
+): Configuration | undefined {
+  const open = diskEngine?.groups.get(group) ?? memoryEngine?.groups.get(group);
+  const applied = open?.captureApplied();
+  return applied && stateOf(applied).configuration;
+}
+
 interface PartitionState {
   readonly revision: number;
+  readonly configuration: Configuration;
   readonly transactions: Transactions;
 }
 
@@ -98,12 +110,12 @@ function stateOf({ state }: AppliedState): PartitionState {
   reader.u8();
   reader.u48();
   const revision = reader.u48();
-  readConfiguration(reader);
+  const configuration = readConfiguration(reader);
   new Sessions().decode(reader);
   const transactions = new Transactions();
   transactions.decode(reader);
   reader.expectEnd();
-  return { revision, transactions };
+  return { revision, configuration, transactions };
 }
 
 /** Versions are given once, and the expiry table lists exactly the keys that expire. */

@@ -8,6 +8,7 @@ import type { Logger } from "../../src/ports/logger.js";
 import { Connections } from "../../src/server/resp/connections.js";
 import { observedLog } from "../checks/observed-log.js";
 import { RaftSafety } from "../checks/raft-safety.js";
+import { configurationOn } from "../checks/replicas.js";
 import { StateSafety } from "../checks/state-safety.js";
 import { type Report, Violation } from "../checks/violation.js";
 import { DurableState } from "../disk/durable.js";
@@ -87,7 +88,7 @@ export class SimCluster {
     this.world = new World(options.seed, options.trace);
     this.submissions = new Submissions(this.world.trace);
     const report: Report = (property, message) => this.violations.push(new Violation(property, message));
-    this.safety = new RaftSafety(report);
+    this.safety = new RaftSafety(report, (node, group) => configurationOn(this.nodeNamed(node), group));
     this.#states = new StateSafety(report, this.world.trace);
     this.world.afterEvent = () => this.#states.lookBack();
     this.world.network.onSent = (from, frame) => {

@@ -1,7 +1,7 @@
 /** Counters: nothing acknowledged is lost, nothing is counted twice, no number is given twice. */
 import assert from "node:assert/strict";
 import { isRefused } from "../cluster/client.js";
-import { finalValue } from "./pipelines.js";
+import { finalValue } from "./final-read.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 interface Counter {

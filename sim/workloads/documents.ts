@@ -2,6 +2,7 @@
 import { MinikeyError } from "../../src/core/errors.js";
 import { History, type Model } from "../checks/linearizability.js";
 import { type Answer, isKnown, isRefused } from "../cluster/client.js";
+import { recordFinalRead } from "./final-read.js";
 import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 /** The words of a command, without the key. */
@@ -106,8 +107,10 @@ export class Documents implements Workload {
   }
 
   async check(load: Load): Promise<void> {
-    for (const [key, { operations }] of this.#histories) load.judge.expect(MODEL, operations, key);
-    await Promise.resolve();
+    for (const [key, history] of this.#histories) {
+      await recordFinalRead(load, history, ["JSON.GET", "."], ["JSON.GET", key, "."], answerOf);
+      load.judge.expect(MODEL, history.operations, key);
+    }
   }
 }
 

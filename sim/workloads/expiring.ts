@@ -2,9 +2,9 @@
  * Keys that expire: what was read as gone is never seen again, what has no expiry or a late one stays, and in
  * the end all that was to go is gone. Wall clocks may differ.
  */
-import assert from "node:assert/strict";
 import { History, type Model } from "../checks/linearizability.js";
 import { isKnown, isRefused } from "../cluster/client.js";
+import { recordFinalRead } from "./final-read.js";
 import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 /** `lasting` is a time to live that does not end in this simulation. */
@@ -122,23 +122,9 @@ export class Expiring implements Workload {
   async check(load: Load): Promise<void> {
     const { world } = load;
     await world.run(SOON_MS + this.#clocksApartMs, () => false);
-    const client = load.newClient();
-    const left = new Set(this.#keys);
-    const ask = (key: string) => {
-      const invokedMs = world.nowMs;
-      client.send(["GET", key], (answer) => {
-        if (!isKnown(answer)) {
-          ask(key);
-          return;
-        }
-        this.#histories.get(key)?.record({ do: "get when all is over" }, answer, invokedMs, world.nowMs);
-        left.delete(key);
-      });
-    };
-    for (const key of this.#keys) ask(key);
-    assert(await world.run(30_000, () => left.size === 0), "the healed cluster does not answer");
-    for (const [key, { operations }] of this.#histories) {
-      load.judge.expect(MODEL, operations, key);
+    for (const [key, history] of this.#histories) {
+      await recordFinalRead(load, history, { do: "get when all is over" }, ["GET", key]);
+      load.judge.expect(MODEL, history.operations, key);
     }
   }
 }

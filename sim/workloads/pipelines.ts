@@ -7,7 +7,8 @@ import assert from "node:assert/strict";
 import { isKnown, isRefused, newContext, SimClient } from "../cluster/client.js";
 import type { SimNode } from "../cluster/cluster.js";
 import type { SimProcess } from "../world/world.js";
-import { type Load, type LoadClient, repeat, type SimLoad, type SimWorkload } from "./workload.js";
+import { finalValue } from "./final-read.js";
+import { repeat, type SimLoad, type SimWorkload } from "./workload.js";
 
 /** One connection's list. */
 interface List {
@@ -180,18 +181,4 @@ function checkOrder(list: List, numbers: readonly number[]): void {
   }
   const ghost = numbers.find((number) => list.refused.has(number));
   assert(ghost === undefined, `${list.key}: ${ghost} was refused as not applied, but is there`);
-}
-
-/** What a linearizable read of the healed cluster says. */
-export async function finalValue(load: Load, client: LoadClient, key: string): Promise<string | null> {
-  let value: string | null | undefined;
-  const ask = () => {
-    client.send(["GET", key], (answer) => {
-      if (isKnown(answer)) value = answer as string | null;
-      else ask();
-    });
-  };
-  ask();
-  assert(await load.world.run(30_000, () => value !== undefined), "the healed cluster does not answer");
-  return value ?? null;
 }

@@ -6,6 +6,7 @@ import { MinikeyError } from "../../src/core/errors.js";
 import { SLOT_COUNT, slotOfKey } from "../../src/sharding/slots.js";
 import { History, type Model } from "../checks/linearizability.js";
 import { type Answer, isKnown, isRefused } from "../cluster/client.js";
+import { recordFinalRead } from "./final-read.js";
 import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 /** The words of a command. */
@@ -149,8 +150,9 @@ export class Queries implements Workload {
   }
 
   async check(load: Load): Promise<void> {
+    const call = ["MGET", ...this.#keys];
+    await recordFinalRead(load, this.#history, call, call);
     load.judge.expect(MODEL, this.#history.operations, this.name);
-    await Promise.resolve();
   }
 }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { History, type Model } from "../checks/linearizability.js";
 import { type Answer, isKnown, isRefused } from "../cluster/client.js";
+import { recordFinalRead } from "./final-read.js";
 import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 export type RegisterCall =
@@ -124,6 +125,7 @@ export class Registers implements Workload {
 
   async check(load: Load): Promise<void> {
     for (const [key, history] of this.#histories) {
+      await recordFinalRead(load, history, { do: "get" }, ["GET", key]);
       const read = new Set(
         history.operations.flatMap(({ answer }) => (answer === undefined ? [] : [answer])),
       );
@@ -138,6 +140,5 @@ export class Registers implements Workload {
       const isPossible = attempt !== undefined && !attempt.isRefused && attempt.invokedMs <= returnedMs;
       assert(isPossible, `a stale read of ${key} showed ${value}, which was not written by then`);
     }
-    await Promise.resolve();
   }
 }

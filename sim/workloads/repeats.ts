@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { isKnown } from "../cluster/client.js";
-import { finalValue } from "./pipelines.js";
+import { finalValue } from "./final-read.js";
 import { type Load, repeat, type Workload } from "./workload.js";
 
 interface Session {

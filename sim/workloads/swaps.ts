@@ -2,6 +2,7 @@
 import { MinikeyError } from "../../src/core/errors.js";
 import { History, type Model } from "../checks/linearizability.js";
 import { type Answer, isKnown, isRefused } from "../cluster/client.js";
+import { recordFinalRead } from "./final-read.js";
 import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 export type SwapCall =
@@ -119,8 +120,11 @@ export class Swaps implements Workload {
   }
 
   async check(load: Load): Promise<void> {
-    for (const [key, { operations }] of this.#histories) load.judge.expect(SWAP, operations, key);
-    await Promise.resolve();
+    const get: SwapCall = { do: "get" };
+    for (const [key, history] of this.#histories) {
+      await recordFinalRead(load, history, get, ["KV.GET", key], (reply) => answerOf(get, reply));
+      load.judge.expect(SWAP, history.operations, key);
+    }
   }
 }
 

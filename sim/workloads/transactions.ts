@@ -2,6 +2,7 @@
 import { MinikeyError } from "../../src/core/errors.js";
 import { History, type Model } from "../checks/linearizability.js";
 import { type Answer, isKnown, isRefused } from "../cluster/client.js";
+import { recordFinalRead } from "./final-read.js";
 import { type Load, type LoadClient, repeat, type Workload } from "./workload.js";
 
 /** The words of a command. */
@@ -121,7 +122,8 @@ export class ManyKeys implements Workload {
   }
 
   async check(load: Load): Promise<void> {
+    const call = ["MGET", ...this.#keys];
+    await recordFinalRead(load, this.#history, call, call);
     load.judge.expect(MODEL, this.#history.operations, this.name);
-    await Promise.resolve();
   }
 }

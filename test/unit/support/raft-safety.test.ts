@@ -40,7 +40,13 @@ const hardState = (ofTerm: number, vote: number, commit = 0): HardState => ({
 
 class Scene {
   readonly found: string[] = [];
-  readonly safety = new RaftSafety((property) => this.found.push(property));
+  readonly safety: RaftSafety;
+
+  /** @param first the members that the group begins with, when no log names them */
+  constructor(first?: Configuration) {
+    const report = (property: string) => this.found.push(property);
+    this.safety = new RaftSafety(report, () => first);
+  }
 
   append(node: NodeId, entries: readonly Entry[], state?: HardState): LogAppend {
     const append = { group: GROUP, hardState: state, entries, snapshot: undefined };
@@ -84,6 +90,24 @@ test("a right history breaks nothing", () => {
   scene.leads(B, 2, 2);
   scene.store(B, [entry(3, 2, "y")]);
   assert.deepEqual(scene.found, []);
+});
+
+test("what is committed must be on a majority's disks, also in a group whose first members stand in no log", () => {
+  for (const holders of [[A], [A, B]]) {
+    const scene = new Scene(CONFIGURATION);
+    for (const node of [A, B, C])
+      scene.says(node, A, { type: "heartbeat-response", term: term(1), readRound: 0 });
+    scene.append(A, [entry(1, 1, "x")], hardState(1, 1));
+    for (const node of holders) scene.store(node, [entry(1, 1, "x")], hardState(1, 1));
+    scene.leads(A, 1, 1);
+    assert.deepEqual(scene.found, holders.length === 1 ? ["durable before told"] : [], holders.join(" "));
+  }
+});
+
+test("a group of one has its majority on its own disk", () => {
+  const scene = new Scene({ voters: [idOf(A)], votersOutgoing: [], learners: [] });
+  scene.append(A, [entry(1, 1, "x")], hardState(1, 1, 1));
+  assert.deepEqual(scene.found, ["durable before told"]);
 });
 
 const BROKEN: readonly (readonly [property: string, name: string, play: (scene: Scene) => void])[] = [
