@@ -1,4 +1,5 @@
 /** All mutants, by what they change. */
+import { CLIENT_MUTANTS } from "./client-mutants.js";
 import type { Mutant } from "./mutant.js";
 import { NODE_MUTANTS } from "./node-mutants.js";
 import { RAFT_MUTANTS } from "./raft-mutants.js";
@@ -10,4 +11,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...STORAGE_MUTANTS,
   ...NODE_MUTANTS,
   ...TRANSACTION_MUTANTS,
+  ...CLIENT_MUTANTS,
 ];
