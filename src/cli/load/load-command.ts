@@ -1,6 +1,6 @@
 /** `minikey load FILE`: reads records, writes them to the cluster, and says what became of them. */
-import { createWriteStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { createWriteStream, rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable, type Writable } from "node:stream";
@@ -36,6 +36,8 @@ const LINE_BYTES_MAX = 64 * 1024 * 1024;
 /** Several batches for each of a dozen partitions. */
 const BYTES_ON_THEIR_WAY_MAX = 8 * 1024 * 1024;
 
+const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 const note = (line: string): void => void process.stderr.write(`${line}\n`);
 
 export async function runLoad(path: string, flags: LoadFlags): Promise<void> {
@@ -45,9 +47,20 @@ export async function runLoad(path: string, flags: LoadFlags): Promise<void> {
     return;
   }
   await withReadableTwice(source, async (twice) => {
-    await checkAll(twice, flags);
+    await endedBySignals(async () => await checkAll(twice, flags));
     await load(twice, flags);
   });
+}
+
+/** Before anything is written there is nothing to finish: a signal ends the command. */
+async function endedBySignals(work: () => Promise<void>): Promise<void> {
+  const end = (): void => process.exit(1);
+  const noMoreSignals = onStopSignals({ signals: STOP_SIGNALS, stop: end, stopAtOnce: end });
+  try {
+    await work();
+  } finally {
+    noMoreSignals();
+  }
 }
 
 /** Standard input is kept in a temporary file meanwhile: it can be read only once. */
@@ -57,13 +70,17 @@ async function withReadableTwice(source: Source, use: (source: Source) => Promis
     return;
   }
   const directory = await mkdtemp(join(tmpdir(), "minikey-load-"));
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  process.once("exit", remove);
   try {
     const copy = join(directory, "input");
-    await pipeline(Readable.from(source.chunks()), createWriteStream(copy, { mode: 0o600 }));
-    const file = await openSource(copy, process.stdin, source.name);
-    await use(file);
+    await endedBySignals(async () => {
+      await pipeline(Readable.from(source.chunks()), createWriteStream(copy, { mode: 0o600 }));
+    });
+    await use(await openSource(copy, process.stdin, source.name));
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    process.off("exit", remove);
+    remove();
   }
 }
 
@@ -91,7 +108,7 @@ async function load(source: Source, flags: LoadFlags): Promise<void> {
   const routes = await Routes.discover(channel, splitAddresses(flags.connect), options);
   const run = new LoadRun(source, flags, routes);
   const noMoreSignals = onStopSignals({
-    signals: ["SIGINT", "SIGTERM"],
+    signals: STOP_SIGNALS,
     stop: () => run.interrupt(),
     stopAtOnce: () => process.exit(1),
   });

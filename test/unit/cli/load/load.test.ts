@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -315,3 +315,17 @@ async function scriptedNode(answer: Parameters<typeof ScriptedNode.start>[0]): P
   cleanups.push(() => node.stop());
   return node;
 }
+
+test("Ctrl-C while standard input is still kept for --strict writes nothing and leaves nothing behind", async (t) => {
+  const directory = makeTempDir(t);
+  const child = spawn(process.execPath, [minikeyPath, "load", "-", "--strict"], {
+    env: { ...process.env, TMPDIR: directory },
+  });
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  child.stdin.write(jsonl(100));
+  child.stdin.on("error", () => {});
+  await waitFor("the copy is there", () => readdirSync(directory).length > 0);
+  child.kill("SIGINT");
+  assert.equal(await ended, 1);
+  assert.deepEqual(readdirSync(directory), []);
+});
