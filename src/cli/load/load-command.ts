@@ -38,6 +38,8 @@ const BYTES_ON_THEIR_WAY_MAX = 8 * 1024 * 1024;
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
+const endNow = (): never => process.exit(1);
+
 const note = (line: string): void => void process.stderr.write(`${line}\n`);
 
 export async function runLoad(path: string, flags: LoadFlags): Promise<void> {
@@ -54,8 +56,7 @@ export async function runLoad(path: string, flags: LoadFlags): Promise<void> {
 
 /** Before anything is written there is nothing to finish: a signal ends the command. */
 async function endedBySignals(work: () => Promise<void>): Promise<void> {
-  const end = (): void => process.exit(1);
-  const noMoreSignals = onStopSignals({ signals: STOP_SIGNALS, stop: end, stopAtOnce: end });
+  const noMoreSignals = onStopSignals({ signals: STOP_SIGNALS, stop: endNow, stopAtOnce: endNow });
   try {
     await work();
   } finally {
@@ -110,7 +111,7 @@ async function load(source: Source, flags: LoadFlags): Promise<void> {
   const noMoreSignals = onStopSignals({
     signals: STOP_SIGNALS,
     stop: () => run.interrupt(),
-    stopAtOnce: () => process.exit(1),
+    stopAtOnce: endNow,
   });
   try {
     await run.start();
