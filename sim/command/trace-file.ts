@@ -70,7 +70,8 @@ function headerOf(path: string, line: string): Header {
   } catch {
     header = null;
   }
-  if (typeof header?.minikeyTrace !== "number") {
+  const isOfLife = header?.minikeyTrace !== TRACE_VERSION || typeof header.options?.seed === "number";
+  if (typeof header?.minikeyTrace !== "number" || !isOfLife) {
     throw new UsageError(`${path} is no timeline of this simulator`);
   }
   if (header.minikeyTrace !== TRACE_VERSION || header.options === undefined) {

@@ -162,6 +162,45 @@ it("a broken history is told as its shortest part that is broken", () => {
   assert.deepEqual(shorten(REGISTER, history), [set("1", 0, 1), set("2", 4, 5), get("1", 8, 9)]);
 });
 
+it("the shortest part shows the calls without an answer that explain what others saw, and no more", () => {
+  const history = [
+    set("9", 0, 1),
+    set("8", 0, Infinity),
+    set("1", 2, 20),
+    get("9", 3, 4),
+    get("1", 5, 6),
+    get("9", 7, 8),
+    set("7", 8, Infinity),
+  ];
+  assert.deepEqual(
+    shorten(REGISTER, history).map(({ call, invokedMs }) => ({ ...call, invokedMs })),
+    [
+      { do: "set", value: "9", invokedMs: 0 },
+      { do: "set", value: "1", invokedMs: 2 },
+      { do: "get", invokedMs: 5 },
+      { do: "get", invokedMs: 7 },
+    ],
+  );
+});
+
+it("nothing of what is told of random histories can be left out", () => {
+  const random = new Seeded(11);
+  let told = 0;
+  for (let i = 0; i < 1_000; i += 1) {
+    const history = randomTexts(random);
+    if (judge(TEXT, history) !== "not linearizable") continue;
+    const shortest = shorten(TEXT, history);
+    assert.equal(judge(TEXT, shortest), "not linearizable", JSON.stringify(history));
+    for (const left of shortest.filter(({ answer }) => answer !== undefined)) {
+      const unknown = { ...left, answer: undefined, returnedMs: Infinity };
+      const part = shortest.map((operation) => (operation === left ? unknown : operation));
+      assert.equal(judge(TEXT, part), "linearizable", JSON.stringify({ history, shortest, left }));
+    }
+    told += 1;
+  }
+  assert.ok(told > 50, `${told}`);
+});
+
 it("a history that takes too long is counted as one of which nothing can be told", () => {
   const hard = Array.from({ length: 24 }, (_, i) => set(`${i}`, 0, 1_000));
   const judged = new Judge(2_000);
