@@ -1,6 +1,6 @@
 /**
- * Makes a life that breaks a promise smaller, by living it again: shorter, with fewer faults, with fewer clients,
- * as long as the same promise is still broken. Bounded in time.
+ * Makes a life that breaks a promise smaller, by living it again: shorter, with fewer faults, fewer and slower clients, on
+ * a simpler cluster, as long as the same promise is still broken. Bounded in time.
  */
 import type { GroupReads } from "../group/simulate-group.js";
 import { planLife, type SimulationOptions } from "../run/plan.js";
@@ -18,6 +18,19 @@ export interface Shrunk {
 const LIMIT_MS = 60_000;
 const SHORTEST_MS = 50;
 const SHARES = [0.25, 0.5, 0.75, 0.9];
+/** What clients pause at most. */
+const SLOWEST_MS = 500;
+/** Each for itself. */
+const SIMPLER: readonly Partial<SimulationOptions>[] = [
+  { nodes: 1 },
+  { nodes: 2 },
+  { nodes: 3 },
+  { partitions: 1 },
+  { storage: "model" },
+  { skewMs: 100 },
+  { reads: "quorum" },
+  { clients: "nodes" },
+];
 
 export async function shrink(
   options: SimulationOptions,
@@ -47,18 +60,19 @@ class Shrinker {
   }
 
   async run(): Promise<void> {
-    let before = -1;
-    while (before !== this.#size && performance.now() < this.#untilMs) {
-      before = this.#size;
+    let before = "";
+    while (before !== this.#told && performance.now() < this.#untilMs) {
+      before = this.#told;
       await this.#shortenLife();
-      await this.#dropFaults();
       await this.#dropWorkloads();
+      await this.#dropFaults();
+      await this.#simplify();
+      await this.#slowDown();
     }
   }
 
-  get #size(): number {
-    const { durationMs = 0, only = [], workloads = [] } = this.best.options;
-    return durationMs + only.length + workloads.length;
+  get #told(): string {
+    return replayCommand(this.best.options);
   }
 
   async #shortenLife(): Promise<void> {
@@ -89,6 +103,34 @@ class Shrinker {
     }
   }
 
+  /** A simpler cluster, where the same faults hit other nodes, or hit in another way. */
+  async #simplify(): Promise<void> {
+    for (const simpler of SIMPLER) {
+      const { nodes, replicas, partitions, skewMs, reads, clients, storage } = planLife(this.best.options);
+      const now: SimulationOptions = {
+        seed: 0,
+        nodes,
+        replicas,
+        partitions,
+        skewMs,
+        reads,
+        clients,
+        storage,
+      };
+      const isSimpler = Object.entries(simpler).some(([name, value]) => {
+        const known = now[name as keyof SimulationOptions];
+        return typeof value === "number" ? value < Number(known) : value !== known;
+      });
+      if (isSimpler) await this.#try(simpler);
+    }
+  }
+
+  /** Clients that do less. */
+  async #slowDown(): Promise<void> {
+    const { pauseMs } = planLife(this.best.options);
+    if (pauseMs < SLOWEST_MS && (await this.#try({ pauseMs: 2 * pauseMs }))) await this.#slowDown();
+  }
+
   /** Whether the same promise is broken in this smaller life, too. */
   async #try(smaller: Partial<SimulationOptions>): Promise<boolean> {
     if (performance.now() > this.#untilMs) return false;
@@ -110,6 +152,7 @@ export function replayCommand(options: SimulationOptions): string {
   const {
     seed,
     durationMs,
+    pauseMs,
     nodes,
     replicas,
     partitions,
@@ -125,6 +168,7 @@ export function replayCommand(options: SimulationOptions): string {
     ["scenario", options.group === undefined ? undefined : scenarioOf(options.group)],
     ["seed", seed],
     ["duration", durationMs === undefined ? undefined : durationMs / 1_000],
+    ["pause", pauseMs],
     ["nodes", nodes],
     ["replicas", replicas],
     ["partitions", partitions],

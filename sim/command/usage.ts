@@ -32,6 +32,7 @@ const OPTIONS = {
   minutes: { type: "string" },
   scenario: { type: "string" },
   duration: { type: "string" },
+  pause: { type: "string" },
   nodes: { type: "string" },
   replicas: { type: "string" },
   partitions: { type: "string" },
@@ -66,6 +67,7 @@ Runs whole clusters in simulated time, under faults drawn from a seed, and check
   --minutes M         seed after seed, from --seed or 1 on, for so long
   --scenario NAME     what is fixed; see below
   --duration S        seconds of simulated time in which clients work and faults strike
+  --pause MS          how long each client pauses between its commands, about (default 30)
   --nodes N --replicas N --partitions N
                       1 to 9 of each
   --skew MS           how far wall clocks are set wrong at most
@@ -158,10 +160,23 @@ const COUNT_MAX = 9;
 const SECOND_MS = 1_000;
 
 function optionsOf(values: Values): Omit<SimulationOptions, "seed"> {
-  const { duration, nodes, replicas, partitions, skew, storage, reads, workloads, clients, faults, only } =
-    values;
+  const {
+    duration,
+    pause,
+    nodes,
+    replicas,
+    partitions,
+    skew,
+    storage,
+    reads,
+    workloads,
+    clients,
+    faults,
+    only,
+  } = values;
   return {
     ...(duration === undefined ? {} : { durationMs: SECOND_MS * positive("--duration", duration) }),
+    ...(pause === undefined ? {} : { pauseMs: positive("--pause", pause) }),
     ...(nodes === undefined ? {} : { nodes: countOf("--nodes", nodes) }),
     ...(replicas === undefined ? {} : { replicas: countOf("--replicas", replicas) }),
     ...(partitions === undefined ? {} : { partitions: countOf("--partitions", partitions) }),

@@ -13,6 +13,8 @@ export interface SimulationOptions {
   readonly seed: number;
   /** How long clients work and faults strike. */
   readonly durationMs?: number;
+  /** How long each client pauses between its commands, about. */
+  readonly pauseMs?: number;
   readonly nodes?: number;
   readonly replicas?: number;
   readonly partitions?: number;
@@ -38,6 +40,7 @@ export type ReadMode = "quorum" | "lease";
 
 export interface Plan {
   readonly durationMs: number;
+  readonly pauseMs: number;
   readonly nodes: number;
   readonly replicas: number;
   readonly partitions: number;
@@ -53,6 +56,7 @@ export interface Plan {
 
 /** Mostly short: more clusters and more mixtures of faults in the same time. */
 const DURATIONS_MS = [3_000, 4_000, 5_000, 6_000, 8_000, 16_000];
+const PAUSE_MS = 30;
 const WORKLOADS_AT_ONCE = 4;
 
 /** Each part has a stream of its own: to fix one changes nothing of the others. */
@@ -78,6 +82,7 @@ export function planLife(options: SimulationOptions): Plan {
   return {
     ...cluster,
     durationMs,
+    pauseMs: options.pauseMs ?? PAUSE_MS,
     partitions: options.partitions ?? drawnPartitions,
     skewMs: options.skewMs ?? drawnSkewMs,
     workloads: chooseWorkloads(new SeededRandom(seed ^ 0x10ad), cluster, options.workloads),

@@ -183,7 +183,7 @@ class Life {
       programs: () => this.#library.programs,
       isOver: () => cluster.world.nowMs > this.#endMs || this.#isBroken,
       judge: this.#judge,
-      pauseMs: 30,
+      pauseMs: this.#plan.pauseMs,
       expect: (isTrue, message) => {
         if (!isTrue) this.#found.push(new Violation(workload.property, `${workload.name}: ${message}`));
       },
