@@ -17,8 +17,8 @@ export interface PlannedFault {
   readonly seed: number;
 }
 
-const GAPS_MS = [500, 1_500, 3_000, 5_000];
-const LENGTHS_MS = [500, 1_500, 3_000, 6_000];
+const GAPS_MS = [300, 800, 1_500, 3_000];
+const LENGTHS_MS = [500, 2_000, 4_000, 8_000];
 /** Before the first, so that clients have something to lose. */
 const FIRST_AT_MS = 1_000;
 
@@ -109,8 +109,11 @@ export function strikeAsPlanned(
       },
     });
   };
+  const over = Promise.all(plan.map(strike)).then(() => undefined);
+  // Whoever waits for it is told; until then it must not count as unhandled.
+  over.catch(() => undefined);
   return {
-    over: Promise.all(plan.map(strike)).then(() => undefined),
+    over,
     calm: () => {
       isOver = true;
       for (const wake of sleeping) wake();

@@ -118,7 +118,9 @@ const LOSE_DISK: Fault = {
     try {
       if (!(await cluster.isReady())) return;
       tell(`${node.id} loses its disk`);
-      await node.kill();
+      // Another fault may have waited for its end as well, to start it.
+      do await node.kill();
+      while (node.isRunning);
       node.wipe();
       cluster.start(node);
       const untilMs = performance.now() + READY_LIMIT_MS;

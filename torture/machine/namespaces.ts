@@ -60,8 +60,9 @@ export function findNamespaces(): Possibility {
   const reasons = WAYS.map((way): Possibility => {
     const result = spawnSync("unshare", [...way, "sh", "-c", PROBE], { encoding: "utf8" });
     if (result.status === 0) return { command: ["unshare", ...way] };
-    const [line = ""] = `${result.stderr ?? ""}${result.stdout ?? ""}`.trim().split("\n");
-    return { reason: result.error?.message ?? (line || `unshare ended with ${result.status}`) };
+    if (result.error !== undefined) return { reason: "there is no unshare" };
+    const [line] = `${result.stderr}${result.stdout}`.trim().split("\n");
+    return { reason: line || `unshare ended with ${result.status}` };
   });
   return reasons.find((possibility) => "command" in possibility) ?? reasons[0];
 }
