@@ -17,7 +17,7 @@ export interface PlannedFault {
   readonly seed: number;
 }
 
-const GAPS_MS = [300, 800, 1_500, 3_000];
+const GAPS_MS = [300, 800, 1_500, 3_000, 5_000];
 const LENGTHS_MS = [500, 2_000, 4_000, 8_000];
 /** Before the first, so that clients have something to lose. */
 const FIRST_AT_MS = 1_000;
@@ -71,14 +71,15 @@ export interface Storm {
   readonly calm: () => void;
 }
 
-/** @param onStrike what strikes, when it does */
+/** @param onStrike what strikes, when it does, and whether nothing else goes on */
 export function strikeAsPlanned(
   plan: readonly PlannedFault[],
   cluster: RealCluster,
-  onStrike: (name: string, text: string) => void,
+  onStrike: (name: string, text: string, isAlone: boolean) => void,
 ): Storm {
   const startMs = performance.now();
   let isOver = false;
+  let underWay = 0;
   const sleeping = new Set<() => void>();
   const pass = (timeMs: number): Promise<void> => {
     if (isOver || timeMs <= 0) return Promise.resolve();
@@ -96,18 +97,20 @@ export function strikeAsPlanned(
     await pass(startMs + atMs - performance.now());
     if (isOver) return;
     const random = new SeededRandom(seed);
+    underWay += 1;
     await fault.strike({
       cluster,
       node: cluster.nodes[node],
       others: random.shuffled(cluster.nodes.filter((_, i) => i !== node)),
       random,
       lengthMs,
-      tell: (text) => onStrike(fault.name, text),
+      tell: (text) => onStrike(fault.name, text, underWay === 1),
       pass,
       get isOver() {
         return isOver;
       },
     });
+    underWay -= 1;
   };
   const over = Promise.all(plan.map(strike)).then(() => undefined);
   // Whoever waits for it is told; until then it must not count as unhandled.

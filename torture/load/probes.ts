@@ -1,7 +1,7 @@
 /**
  * How long after a fault every partition takes writes again: small writes to one key of each partition, through every
- * node, all the time. A write counts that began after the fault; the node that answers first counts. When another fault
- * strikes before that, nothing can be said of the one before.
+ * node, all the time. A write counts that began after the fault; the node that answers first counts. Only of a fault
+ * that struck alone can this be said: when no other went on, and before the next.
  */
 import { isKnown } from "../../sim/cluster/client.js";
 import { partitionOfSlot } from "../../src/sharding/partitions.js";
@@ -11,7 +11,7 @@ import type { RealWorld } from "./real-world.js";
 
 const PAUSE_MS = 25;
 
-/** The fault that struck last, until every partition has answered a later write. */
+/** The fault that struck last, alone, until every partition has answered a later write. */
 interface Strike {
   readonly name: string;
   readonly atMs: number;
@@ -46,8 +46,10 @@ export class Probes {
     }
   }
 
-  onStrike(name: string): void {
-    this.#last = { name, atMs: this.#world.nowMs, missing: new Set(this.#keys) };
+  /** @param isAlone no other fault goes on */
+  onStrike(name: string, isAlone: boolean): void {
+    this.#last = undefined;
+    if (isAlone) this.#last = { name, atMs: this.#world.nowMs, missing: new Set(this.#keys) };
   }
 
   #onAnswer(key: string, invokedMs: number): void {

@@ -117,7 +117,11 @@ export class Life {
     const possible = possibleFaults(faults, this.#cluster.network);
     const plan = planFaults(new SeededRandom(seed ^ 0xfa17), possible, shape.nodes, durationMs);
     const startMs = this.#world.nowMs;
-    const storm = strikeAsPlanned(plan, this.#cluster, (name, text) => this.#onStrike(name, text, startMs));
+    const storm = strikeAsPlanned(plan, this.#cluster, (name, text, isAlone) => {
+      this.#struck.set(name, (this.#struck.get(name) ?? 0) + 1);
+      this.#probes.onStrike(name, isAlone);
+      this.#say(`${time(this.#world.nowMs - startMs)}  ${name.padEnd(13)}${text}`);
+    });
     const isBroken = await this.#world.run(durationMs, () => this.#isBroken);
     storm.calm();
     await storm.over;
@@ -130,12 +134,6 @@ export class Life {
     this.#isOver = true;
     this.#say(`${time(healedMs - startMs)}  the faults are over; ready ${readyMs.toFixed(0)} ms later`);
     this.#expectWhole();
-  }
-
-  #onStrike(name: string, text: string, startMs: number): void {
-    this.#struck.set(name, (this.#struck.get(name) ?? 0) + 1);
-    this.#probes.onStrike(name);
-    this.#say(`${time(this.#world.nowMs - startMs)}  ${name.padEnd(13)}${text}`);
   }
 
   async #check(): Promise<void> {

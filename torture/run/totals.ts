@@ -33,7 +33,7 @@ export class Totals {
     ];
     if (strikes > 0)
       lines.push(
-        "from a strike until every partition took writes again, unless another fault struck first:",
+        "from a strike until every partition took writes again, of those with no other fault at the time:",
         ...this.#faultLines(),
       );
     return lines.join("\n");
@@ -43,14 +43,16 @@ export class Totals {
     return [...this.#faults.keys()].sort().map((name) => {
       const count = this.#faults.get(name) ?? 0;
       const timesMs = [...(this.#recoveriesMs.get(name) ?? [])].sort((a, b) => a - b);
-      const median = timesMs.at(timesMs.length >> 1);
-      const figures =
-        median === undefined
-          ? "always disturbed by the next fault"
-          : `median ${shown(median)}, worst ${shown(timesMs[timesMs.length - 1])}`;
-      return `  ${name.padEnd(15)}${`× ${count}`.padEnd(7)}${figures}`;
+      return `  ${name.padEnd(15)}${`× ${count}`.padEnd(7)}${medianAndWorst(timesMs)}`;
     });
   }
+}
+
+/** Of sorted times. */
+function medianAndWorst(timesMs: readonly number[]): string {
+  if (timesMs.length === 0) return "never alone";
+  const figures = `median ${shown(timesMs[timesMs.length >> 1])}, worst ${shown(timesMs[timesMs.length - 1])}`;
+  return `${figures}, of ${timesMs.length}`;
 }
 
 function shown(timeMs: number): string {
