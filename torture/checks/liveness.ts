@@ -40,7 +40,7 @@ export async function awaitAnswers(world: RealWorld, cluster: RealCluster, clien
     });
   };
   for (const node of cluster.nodes.keys()) {
-    for (const key of keysOfPartitions(cluster.shape.partitions)) {
+    for (const key of keysOfPartitions("alive", cluster.shape.partitions)) {
       ask(node, ["SET", key, "alive"]);
       ask(node, ["GET", key]);
     }

@@ -11,6 +11,7 @@ import { Sums } from "../../sim/workloads/sums.js";
 import { Swaps } from "../../sim/workloads/swaps.js";
 import { ManyKeys } from "../../sim/workloads/transactions.js";
 import type { WorkloadOn } from "../../sim/workloads/workload.js";
+import { Freshness } from "./freshness.js";
 import { Ledger } from "./ledger.js";
 import type { TortureLoad } from "./torture-load.js";
 import { Versions } from "./versions.js";
@@ -21,6 +22,7 @@ const CLOCKS_APART_MS = 500;
 export function makeWorkloads(): readonly WorkloadOn<TortureLoad>[] {
   return [
     new Ledger(),
+    new Freshness(),
     new Versions(),
     new Registers(),
     new Counters(),

@@ -36,7 +36,9 @@ export class Clients {
   readonly #addresses: readonly NodeAddress[];
   readonly #onNever: (message: string) => void;
   readonly #libraries: Client[] = [];
+  readonly #connections = new Set<Connection>();
   readonly #idle = new Map<string, Connection[]>();
+  readonly #pipelines = new Map<number, Connection>();
 
   constructor(world: RealWorld, addresses: readonly NodeAddress[], onNever: (message: string) => void) {
     this.#world = world;
@@ -82,8 +84,20 @@ export class Clients {
     });
   }
 
+  /** The same, behind all that were sent this way before. */
+  pipeline(node: number, words: readonly string[], done: (answer: Answer) => void): void {
+    let connection = this.#pipelines.get(node);
+    if (connection === undefined || connection.isClosed) {
+      connection = this.#connect(node, {});
+      this.#pipelines.set(node, connection);
+    }
+    this.open += 1;
+    connection.send(words, (answer) => this.#end(words, answer, done));
+  }
+
   #connect(node: number, { readLevel, writeLevel }: ClientLevels): Connection {
-    const connection = new Connection(this.#addresses[node]);
+    const connection = new Connection(this.#addresses[node], () => this.#connections.delete(connection));
+    this.#connections.add(connection);
     const onLevel = (answer: Answer) => {
       if (isKnown(answer)) return;
       // At another level than it was opened for, it must not be used.
@@ -138,7 +152,7 @@ export class Clients {
   }
 
   async close(): Promise<void> {
-    for (const connection of [...this.#idle.values()].flat()) connection.close();
+    for (const connection of this.#connections) connection.close();
     await Promise.all(this.#libraries.map(async (client) => await client.close()));
   }
 }

@@ -12,6 +12,7 @@ const CONNECT_TIMEOUT_MS = 1_000;
 export const GIVE_UP_MS = 6_000;
 
 export class Connection {
+  readonly #onClosed: () => void;
   readonly #socket: Socket;
   readonly #writer = new RequestWriter();
   readonly #waiting: ((answer: Answer) => void)[] = [];
@@ -19,7 +20,8 @@ export class Connection {
   #isClosed = false;
   #timer: NodeJS.Timeout;
 
-  constructor({ host, respPort }: NodeAddress) {
+  constructor({ host, respPort }: NodeAddress, onClosed: () => void) {
+    this.#onClosed = onClosed;
     const parser = new ReplyParser((reply) => {
       const answer = reply instanceof MinikeyError ? reply : toPlain(reply);
       this.#waiting.shift()?.(answer);
@@ -47,10 +49,6 @@ export class Connection {
     return this.#isClosed;
   }
 
-  get isIdle(): boolean {
-    return !this.#isClosed && this.#waiting.length === 0;
-  }
-
   /** `done` gets an error when nothing can have been sent, and undefined when nothing was heard. */
   send(words: readonly string[], done: (answer: Answer) => void): void {
     if (this.#isClosed) {
@@ -68,6 +66,7 @@ export class Connection {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#socket.destroy();
+    this.#onClosed();
     const answer = this.#isConnected ? undefined : new Error("no connection");
     for (const done of this.#waiting.splice(0)) done(answer);
   }

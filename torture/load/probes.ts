@@ -27,7 +27,7 @@ export class Probes {
 
   constructor(world: RealWorld, partitions: number) {
     this.#world = world;
-    this.#keys = keysOfPartitions(partitions);
+    this.#keys = keysOfPartitions("probe", partitions);
   }
 
   start(clients: Clients, nodes: number, isOver: () => boolean): void {
@@ -64,10 +64,10 @@ export class Probes {
 }
 
 /** One key of each partition of the default keyspace. */
-export function keysOfPartitions(partitions: number): readonly string[] {
+export function keysOfPartitions(prefix: string, partitions: number): readonly string[] {
   const keys = new Map<number, string>();
   for (let i = 0; keys.size < partitions; i += 1) {
-    const key = `probe-${i}`;
+    const key = `${prefix}-${i}`;
     const partition = partitionOfSlot(slotOfKey(key), partitions);
     if (!keys.has(partition)) keys.set(partition, key);
   }

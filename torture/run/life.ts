@@ -163,6 +163,8 @@ export class Life {
   #loadOf({ property, name }: WorkloadOn<TortureLoad>): TortureLoad {
     const clients = this.#clients;
     return {
+      nodes: this.#plan.shape.nodes,
+      partitions: this.#plan.shape.partitions,
       world: this.#world,
       judge: this.#judge,
       pauseMs: PAUSE_MS,
@@ -173,6 +175,7 @@ export class Life {
       newClient: (levels, wanderlust) => clients.newClient(levels, wanderlust),
       newLibrary: () => clients.newLibrary(),
       request: (client, words, done) => clients.request(client, words, {}, done),
+      pipeline: (node, words, done) => clients.pipeline(node, words, done),
       read: async (key) => (await this.#readAll([key]))[0],
       readAll: async (keys) => await this.#readAll(keys),
     };
