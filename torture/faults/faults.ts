@@ -19,6 +19,9 @@ export interface PlannedFault {
 
 const GAPS_MS = [300, 800, 1_500, 3_000, 5_000];
 const LENGTHS_MS = [500, 2_000, 4_000, 8_000];
+/** Lives in which a fault strikes when the one before has ended, and all is well again. */
+const ONE_BY_ONE_SHARE = 0.4;
+const REST_MS = 2_000;
 /** Before the first, so that clients have something to lose. */
 const FIRST_AT_MS = 1_000;
 
@@ -31,14 +34,17 @@ export function planFaults(
   const plan: PlannedFault[] = [];
   if (faults.length === 0) return plan;
   const gapMs = random.pick(GAPS_MS);
-  for (let atMs = FIRST_AT_MS; atMs < durationMs; atMs += 100 + random.below(2 * gapMs)) {
+  const isOneByOne = random.chance(ONE_BY_ONE_SHARE);
+  for (let atMs = FIRST_AT_MS; atMs < durationMs; ) {
+    const lengthMs = 100 + random.below(random.pick(LENGTHS_MS));
     plan.push({
       atMs,
       fault: random.pick(faults),
-      lengthMs: 100 + random.below(random.pick(LENGTHS_MS)),
+      lengthMs,
       node: random.below(nodes),
       seed: random.below(2 ** 32),
     });
+    atMs += isOneByOne ? lengthMs + REST_MS : 100 + random.below(2 * gapMs);
   }
   return plan;
 }
