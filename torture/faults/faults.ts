@@ -17,7 +17,7 @@ export interface PlannedFault {
   readonly seed: number;
 }
 
-const GAPS_MS = [300, 800, 1_500, 3_000, 5_000];
+const GAPS_MS = [800, 1_500, 3_000, 5_000];
 const LENGTHS_MS = [500, 2_000, 4_000, 8_000];
 /** Lives in which a fault strikes when the one before has ended, and all is well again. */
 const ONE_BY_ONE_SHARE = 0.4;
