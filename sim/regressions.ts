@@ -98,4 +98,12 @@ export const REGRESSIONS: readonly Regression[] = [
     durationMs: 4_000,
     about: "with reads by lease, a leader that votes alone waited for others to confirm it (raft/reads)",
   },
+  {
+    seed: 9,
+    scenario: "any",
+    durationMs: 4_000,
+    workloads: ["formulas", "documents", "keyspaces", "counters"],
+    clients: "library",
+    about: "a read whose connection was lost said that it may have changed something (client/outgoing)",
+  },
 ];
