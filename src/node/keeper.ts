@@ -87,13 +87,10 @@ export class GroupKeeper {
     const { diskEngine, memoryEngine, recovered } = this.#options;
     const open = [...this.#groups.all()].filter((group) => isDropped(group.id));
     const logged = [...recovered.keys()].filter(isDropped);
-    const stored = await Promise.all(
-      [diskEngine, memoryEngine].map(async (engine) => ({
-        engine,
-        ids: (await engine.listGroups()).filter(isDropped),
-      })),
-    );
-    if (open.length + logged.length + stored[0].ids.length + stored[1].ids.length === 0) return;
+    const engines = [diskEngine, memoryEngine];
+    const listStored = async (engine: StorageEngine) => (await engine.listGroups()).filter(isDropped);
+    const stored = await Promise.all(engines.map(listStored));
+    if (open.length + logged.length + stored[0].length + stored[1].length === 0) return;
     // A restart must not go back to a map with the keyspace, for it would find its groups empty, and their votes gone.
     await this.#groups.get(META_GROUP)?.recordCommitted();
     for (const group of open) {
@@ -102,8 +99,9 @@ export class GroupKeeper {
       await group.close();
       await this.#forget(group.id);
     }
-    for (const { engine, ids } of stored) {
-      for (const id of ids) {
+    for (const engine of engines) {
+      // Listed again: a checkpoint that was under way may have stored what has been closed just now.
+      for (const id of await listStored(engine)) {
         // First the log, then the state: a crash between the two leaves what can be gone on with.
         await this.#forget(id);
         await (await engine.openGroup(id)).destroy();

@@ -81,10 +81,10 @@ export class Membership {
 
   /** From now on the groups follow the map; `incarnation` is this node's own. */
   async start(keeper: GroupKeeper, incarnation: number): Promise<void> {
-    this.#keeper = keeper;
     this.#incarnation = incarnation;
-    // The map as of all that is known to be committed: an older one may name keyspaces whose data are gone.
+    // The map as of all that is known to be committed: one on the way there may name keyspaces whose data are gone.
     this.#options.groups.get(META_GROUP)?.advance();
+    this.#keeper = keeper;
     await this.#follow();
     await this.#following;
   }
@@ -184,13 +184,13 @@ export class Membership {
     const meta = groups.get(META_GROUP);
     const map = meta && readMap(meta.machine.view);
     if (map === undefined || map.epoch <= this.#map.epoch) return;
-    if (this.#isStopped || this.#isReplaced(map)) return;
+    if (this.#keeper === undefined || this.#isStopped || this.#isReplaced(map)) return;
     this.#map = map;
     this.#memberByNumber = byNumber(map.members);
     this.#dialMembers();
     router.follow(map);
     requests.closeDropped();
-    this.#following = this.#keeper?.follow(
+    this.#following = this.#keeper.follow(
       map,
       (keyspace, partition) => keyspace.placement[partition].includes(self),
       map.valueBytesMax,

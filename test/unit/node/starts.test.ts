@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SimCluster } from "../../../sim/cluster/cluster.js";
+import { SimEngine } from "../../../sim/disk/durable.js";
 import { keyspaceOf } from "../../../src/core/ids.js";
 import { ask, pass, startedCluster, until } from "./scenario.js";
 
@@ -56,7 +57,7 @@ test("a node that comes back is ready at once, and moves no leader", async () =>
   }
 });
 
-test("a keyspace whose data are gone does not come back with a restart", async () => {
+test("a keyspace whose data are gone does not come back with a restart, not for a moment", async (context) => {
   for (let seed = 1; seed <= 4; seed += 1) {
     const cluster = await startedCluster({ seed, partitions: 1 });
     const [first] = cluster.nodes;
@@ -80,11 +81,15 @@ test("a keyspace whose data are gone does not come back with a restart", async (
       );
     await until(cluster, "nothing is left of it", isGone);
     for (const sim of cluster.nodes) cluster.crash(sim);
+    const { mock } = context.mock.method(SimEngine.prototype, "openGroup");
     // Alone, it hears of nobody what is committed.
     cluster.startSoon(first);
-    const opened = () => first.node?.status().partitions.map(({ keyspace }) => keyspace) ?? [];
-    await until(cluster, "it has opened its groups", () => opened().length > 0);
-    assert(!opened().includes(created.id), `seed ${seed}: keyspaces ${opened().join(" ")}`);
+    const open = () => first.node?.status().partitions ?? [];
+    await until(cluster, "it has opened its groups", () => open().length > 0);
+    await pass(cluster, 100);
+    const opened = mock.calls.map((call) => keyspaceOf(call.arguments[0]));
+    assert(opened.length > 1);
+    assert(!opened.includes(created.id), `seed ${seed}: it has opened groups of ${opened.join(" ")}`);
   }
 });
 
@@ -114,6 +119,36 @@ test("a node that stops while it removes a dropped keyspace finishes that first"
     cluster.startSoon(second);
     await until(cluster, "it is back", () => cluster.isReady);
   }
+});
+
+test("a keyspace that is dropped while a checkpoint stores it for the first time leaves nothing behind", async () => {
+  const cluster = await startedCluster({ partitions: 1 });
+  const [first] = cluster.nodes;
+  const { node, diskEngine } = first;
+  assert(node !== undefined && diskEngine instanceof SimEngine);
+  const created = await within(
+    cluster,
+    node.createKeyspace({
+      name: "short-lived",
+      consistency: "strong",
+      storage: "disk",
+      replicas: 3,
+      partitions: 1,
+    }),
+  );
+  assert.equal(await ask(cluster, first, ["SET", "key", "value"], { keyspace: created.id }), "OK");
+  diskEngine.pause = async () => {
+    await new Promise<void>((resolve) => {
+      cluster.world.schedule(1_000, resolve);
+    });
+  };
+  const checkpoint = diskEngine.checkpoint();
+  await within(cluster, node.dropKeyspace("short-lived"));
+  await within(cluster, checkpoint);
+  const { stored } = diskEngine;
+  await until(cluster, "it is removed", () =>
+    [...stored.keys()].every((id) => keyspaceOf(id) !== created.id),
+  );
 });
 
 /** So that checkpoints hold what there is now. */
