@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkLayers } from "./checks/layers.mjs";
 import { checkTidy } from "./checks/tidy.mjs";
-import { compile, install, root, runMain, runTool } from "./lib/setup.mjs";
+import { compile, install, root, runMain, runTool, withLock } from "./lib/setup.mjs";
 import { listFiles } from "./lib/source.mjs";
 
 const SECOND_MS = 1000;
@@ -70,20 +70,23 @@ await runMain(async () => {
   const stopping = new AbortController();
   // Every test file that runs listens.
   setMaxListeners(0, stopping.signal);
+  const note = (text) => write(`${text}\n`);
+  const checks = words.length === 0 ? CHECKS : CHECKS.filter(([name]) => name === "types");
+  let compiled = true;
+  await withLock(note, async () => {
+    await install({ note });
+    for (const check of checks) {
+      const passed = runCheck(check);
+      totals[passed ? "passed" : "failed"] += 1;
+      if (check[0] === "types") compiled = passed;
+    }
+  });
+  // Until here a signal ends the process; now there are tests to be stopped first.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.once(signal, () => {
       process.exitCode = 1;
       stopping.abort();
     });
-  }
-  await install({ note: (text) => write(`${text}\n`) });
-
-  const checks = words.length === 0 ? CHECKS : CHECKS.filter(([name]) => name === "types");
-  let compiled = true;
-  for (const check of checks) {
-    const passed = runCheck(check);
-    totals[passed ? "passed" : "failed"] += 1;
-    if (check[0] === "types") compiled = passed;
   }
 
   const seedModule = new URL("./lib/property-seed.mjs", import.meta.url).href;

@@ -13,17 +13,24 @@ import type { GenerateFlags } from "./generate/generate-command.js";
 import type { CreateFlags, KeyspaceFlags } from "./keyspace/keyspace-command.js";
 import type { FormatName } from "./load/formats.js";
 import type { LoadFlags } from "./load/load-command.js";
-import { watchOutput } from "./lost-output.js";
+import { type OutputOf, watchOutput } from "./lost-output.js";
 import type { ShellFlags } from "./shell/shell-command.js";
 import type { StartFlags } from "./start/start-command.js";
 import type { StatusFlags } from "./status/status-command.js";
 
 /** The subcommands that serve until they are stopped. */
 const SERVERS: ReadonlySet<string> = new Set(["start", "cluster"]);
+/** Those that may change data. */
+const WRITERS: ReadonlySet<string> = new Set(["shell", "load", "keyspace"]);
+
+function outputOf(subcommand: string): OutputOf {
+  if (SERVERS.has(subcommand)) return "server";
+  return WRITERS.has(subcommand) ? "writer" : "reader";
+}
 
 /** Runs `minikey` with these arguments and sets the process's exit status; never rejects. */
 export async function run(args: readonly string[]): Promise<void> {
-  watchOutput(SERVERS.has(args[0] ?? ""));
+  watchOutput(outputOf(args[0] ?? ""));
   const program = buildProgram();
   try {
     await program.parseAsync(args, { from: "user" });

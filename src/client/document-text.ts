@@ -5,6 +5,7 @@
  * As with `JSON.stringify`, an object's field that is undefined is left out, `toJSON` is asked, and half of a
  * surrogate pair in a text or name is kept as its escape.
  */
+import { types } from "node:util";
 import { JSON_DEPTH_MAX } from "../codec/json-text.js";
 import { MinikeyError } from "../core/errors.js";
 import { shorten } from "../core/text.js";
@@ -13,7 +14,7 @@ import { shorten } from "../core/text.js";
 export function documentText(value: unknown): string {
   let text: string | undefined;
   try {
-    const fault = faultOf(value, "", 0);
+    const fault = faultOf(asJsonTakesIt(value, ""), 0);
     if (fault !== undefined) throw new MinikeyError("BAD_REQUEST", messageOf(fault));
     text = JSON.stringify(value) as string | undefined;
   } catch (error) {
@@ -46,9 +47,8 @@ function messageOf({ what, way }: Fault): string {
   return `not a JSON value: ${shorten(path, SHOWN_MAX)} ${what}`;
 }
 
-/** `name` is where the value lies in its object or list, for `toJSON`; `depth` how many of these it is in. */
-function faultOf(given: unknown, name: string, depth: number): Fault | undefined {
-  const value = asJsonTakesIt(given, name);
+/** Of a value as JSON takes it, which is in `depth` objects and lists. */
+function faultOf(value: unknown, depth: number): Fault | undefined {
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -69,33 +69,50 @@ function faultOf(given: unknown, name: string, depth: number): Fault | undefined
 
 const fault = (what: string): Fault => ({ what, way: [] });
 
-/** What `JSON.stringify` writes in its place. */
+/** What `JSON.stringify` writes in its place. `name` is where the value lies in its object or list, for `toJSON`. */
 function asJsonTakesIt(value: unknown, name: string): unknown {
   if (typeof value !== "object" || value === null) return value;
   const { toJSON } = value as { toJSON?: unknown };
-  return typeof toJSON === "function" ? (toJSON.call(value, name) as unknown) : value;
+  const taken = typeof toJSON === "function" ? (toJSON.call(value, name) as unknown) : value;
+  return types.isBoxedPrimitive(taken) ? taken.valueOf() : taken;
 }
 
 function faultIn(value: object, depth: number): Fault | undefined {
   if (depth === JSON_DEPTH_MAX) return fault(`is nested more than ${JSON_DEPTH_MAX} deep, or holds itself`);
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i += 1) {
-      const found = faultOf(value[i], String(i), depth + 1);
+      const found = faultOf(asJsonTakesIt(value[i], String(i)), depth + 1);
       if (found !== undefined) return onTheWay(found, i);
     }
     return undefined;
   }
-  if (value instanceof Map || value instanceof Set || value instanceof Promise) {
-    return fault(`is a ${value.constructor.name}, of which JSON would keep nothing`);
+  const names = Object.keys(value);
+  if (value instanceof Map || value instanceof Set || (names.length === 0 && !isPlain(value))) {
+    return fault(`is ${withArticle(kindOf(value))}, of which JSON would keep nothing`);
   }
-  for (const name of Object.keys(value)) {
-    const member = (value as Readonly<Record<string, unknown>>)[name];
+  for (const name of names) {
+    const member = asJsonTakesIt((value as Readonly<Record<string, unknown>>)[name], name);
     if (member === undefined) continue;
-    const found = faultOf(member, name, depth + 1);
+    const found = faultOf(member, depth + 1);
     if (found !== undefined) return onTheWay(found, name);
   }
   return undefined;
 }
+
+/** Whether the object is of no class, in whatever realm it was made: what it holds are its fields. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** `RegExp`, `Map`, the name of a class. */
+function kindOf(value: object): string {
+  const { constructor } = value as { readonly constructor?: { readonly name?: unknown } };
+  const name = constructor?.name;
+  return typeof name === "string" && name !== "" ? name : Object.prototype.toString.call(value).slice(8, -1);
+}
+
+const withArticle = (noun: string): string => `${/^[AEIOU]/i.test(noun) ? "an" : "a"} ${noun}`;
 
 function onTheWay(found: Fault, step: string | number): Fault {
   found.way.push(step);

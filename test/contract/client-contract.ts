@@ -1,9 +1,18 @@
 /** What a `Client` does, wherever it runs: over a socket to a cluster, or inside the process of a node. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { runInNewContext } from "node:vm";
 import type { Client } from "../../src/client/client.js";
 import type { Json } from "../../src/client/values.js";
 import { MinikeyError } from "../../src/core/errors.js";
+
+class Hidden {
+  readonly #secret = 1;
+
+  get secret(): number {
+    return this.#secret;
+  }
+}
 
 /** Tests a client of an empty database, made by `open`, which also sees to its end. */
 export function testClient(name: string, open: (t: TestContext) => Promise<Client>): void {
@@ -73,6 +82,12 @@ export function testClient(name: string, open: (t: TestContext) => Promise<Clien
       [{ a: [{ n: 1n }] }, /a\[0\]\.n is a bigint: /],
       [{ m: new Map([[1, 2]]) }, /m is a Map, of which JSON would keep nothing$/],
       [{ s: new Set([1]) }, /s is a Set, /],
+      [{ a: [/x/] }, /a\[0\] is a RegExp, of which JSON would keep nothing$/],
+      [{ a: new Error("lost") }, /a is an Error, of which JSON would keep nothing$/],
+      [{ a: new ArrayBuffer(8) }, /a is an ArrayBuffer, /],
+      [{ a: new Hidden() }, /a is a Hidden, /],
+      [{ a: Object.create({ inherited: 1 }) }, /a is an Object, /],
+      [{ a: Object(Number.NaN) }, /a is NaN/],
       [{ a: { toJSON: () => [Number.NaN] } }, /a\[0\] is NaN/],
       [{ a: new Date(Number.NaN), b: Number.NaN }, /b is NaN/],
       [holdsItself, /me is nested more than 128 deep, or holds itself$|me… is nested/],
@@ -86,10 +101,20 @@ export function testClient(name: string, open: (t: TestContext) => Promise<Clien
     }
     assert.equal(await client.get("k"), null);
     const shared = { x: 1 };
-    const date = new Date(0);
-    await client.put("k", { kept: 1, left: undefined, date, twice: [shared, shared] } as unknown as Json);
-    const text = '{"kept":1,"date":"1970-01-01T00:00:00.000Z","twice":[{"x":1},{"x":1}]}';
-    assert.equal(String(await client.getBuffer("k")), text);
+    const gone = { toJSON: () => undefined };
+    const taken = {
+      kept: 1,
+      left: undefined,
+      gone,
+      date: new Date(0),
+      twice: [shared, shared],
+      boxed: [Object(1), Object("x"), Object(false)],
+      empty: [{}, Object.create(null), runInNewContext("({})")],
+    };
+    await client.put("k", taken as unknown as Json);
+    const text = '{"kept":1,"date":"1970-01-01T00:00:00.000Z","twice":[{"x":1},{"x":1}],';
+    const rest = '"boxed":[1,"x",false],"empty":[{},{},{}]}';
+    assert.equal(String(await client.getBuffer("k")), text + rest);
   });
 
   testIt("a path leads to one value of a document, and to the part that is missing", async (client) => {

@@ -36,7 +36,7 @@ const LINE_BYTES_MAX = 64 * 1024 * 1024;
 /** Several batches for each of a dozen partitions. */
 const BYTES_ON_THEIR_WAY_MAX = 8 * 1024 * 1024;
 
-const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const endNow = (): never => process.exit(1);
 

@@ -119,6 +119,23 @@ describe("set-up of one clone", () => {
     assert.equal(existsSync(lockOf(directory)), false);
   });
 
+  it("is waited for by npm test, too", async (t) => {
+    const directory = makeClone(t);
+    mkdirSync(join(directory, "dist"));
+    writeFileSync(lockOf(directory), String(process.pid));
+    const [npm, ran] = [join(directory, "npm.js"), join(directory, "ran")];
+    writeFileSync(npm, `require("node:fs").writeFileSync(${JSON.stringify(ran)}, ""); process.exit(1);`);
+    const script = `await import(${JSON.stringify(join(directory, "tools/test.mjs"))});`;
+    const waiting = runInClone(t, directory, script, { npm_execpath: npm });
+    const said = `Waiting for another set-up of this clone (process ${process.pid}) …\n`;
+    await waitFor("it says that it waits", () => waiting.output() !== "");
+    assert.equal(waiting.output(), said);
+    assert.equal(existsSync(ran), false);
+    rmSync(lockOf(directory));
+    await waiting.ended;
+    assert.deepEqual([existsSync(ran), existsSync(lockOf(directory))], [true, false]);
+  });
+
   it("does not wait for one that was killed", async (t) => {
     const directory = makeClone(t);
     const killed = runInClone(

@@ -316,16 +316,30 @@ async function scriptedNode(answer: Parameters<typeof ScriptedNode.start>[0]): P
   return node;
 }
 
-test("Ctrl-C while standard input is still kept for --strict writes nothing and leaves nothing behind", async (t) => {
-  const directory = makeTempDir(t);
-  const child = spawn(process.execPath, [minikeyPath, "load", "-", "--strict"], {
-    env: { ...process.env, TMPDIR: directory },
-  });
+test("a signal while standard input is still kept for --strict writes nothing and leaves nothing behind", async (t) => {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    const directory = makeTempDir(t);
+    const child = spawn(process.execPath, [minikeyPath, "load", "-", "--strict"], {
+      env: { ...process.env, TMPDIR: directory },
+    });
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+    child.stdin.write(jsonl(100));
+    child.stdin.on("error", () => {});
+    await waitFor("the copy is there", () => readdirSync(directory).length > 0);
+    child.kill(signal);
+    assert.equal(await ended, 1, signal);
+    assert.deepEqual(readdirSync(directory), [], signal);
+  }
+});
+
+test("a load whose messages nobody reads any more ends, and does not pass for done", async () => {
+  const server = await startServer();
+  const child = spawn(process.execPath, [minikeyPath, "load", "-", "--connect", server.address]);
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  child.stdin.write(jsonl(100));
   child.stdin.on("error", () => {});
-  await waitFor("the copy is there", () => readdirSync(directory).length > 0);
-  child.kill("SIGINT");
+  const closed = new Promise((resolve) => child.stderr.once("close", resolve));
+  child.stderr.destroy();
+  await closed;
+  child.stdin.write("k:v\nno record\n");
   assert.equal(await ended, 1);
-  assert.deepEqual(readdirSync(directory), []);
 });
