@@ -108,10 +108,11 @@ export class Workshop {
     const status = await ended;
     if (status === 0) return { seeds, broken: undefined };
     // What is thrown where nobody waits for it ends a node's process, and here all of them.
-    const seed = from + seeds;
-    return isStuck
-      ? { seeds: seeds + 1, broken: { seed, property: "liveness", message: "the life does not end" } }
-      : { seeds: seeds + 1, broken: { seed, property: "no node ends by itself", message: errors } };
+    const thrown = /^\w*(?:Error|Failure)\b.*$/m.exec(errors)?.[0] ?? errors;
+    const broken = isStuck
+      ? { property: "liveness", message: "the life does not end" }
+      : { property: "no node ends by itself", message: thrown };
+    return { seeds: seeds + 1, broken: { ...broken, seed: from + seeds } };
   }
 
   remove(): void {
