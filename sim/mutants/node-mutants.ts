@@ -1,5 +1,23 @@
 /** Mistakes in the node: sessions and retries, expiry, versions, membership, write levels. */
-import { ANY, type Mutant } from "./mutant.js";
+import { ANY, type Attack, type Mutant } from "./mutant.js";
+
+/** Writes whose fate is followed closely. */
+const WRITERS = ["pipelines", "registers", "counters", "sums"];
+const NETWORK: Attack = { scenario: "network", options: { workloads: WRITERS }, seedsMax: 400 };
+const STOPS: Attack = {
+  scenario: "any",
+  options: { workloads: WRITERS, faults: ["stop", "pause", "delay"] },
+  seedsMax: 400,
+};
+
+/** What lies on which disk when a write is answered, while disks are lost. */
+const LEVELS: Attack = {
+  scenario: "any",
+  options: { storage: "model", nodes: 3, replicas: 3, workloads: ["levels"], faults: ["lose-disk", "crash"] },
+  seedsMax: 200,
+};
+/** Keyspaces that come and go, while processes die. */
+const DROPS: Attack = { scenario: "crashes", options: { workloads: ["keyspaces"] }, seedsMax: 400 };
 
 const SESSIONS: readonly Mutant[] = [
   {
@@ -29,7 +47,7 @@ const SESSIONS: readonly Mutant[] = [
     file: "src/node/partition-writer.ts",
     text: "if (batch.uncertain > 0) batch.uncertain -= 1;",
     replacement: "batch.uncertain = 0;",
-    attack: ANY,
+    attack: NETWORK,
   },
   {
     name: "once-remembers-nothing",
@@ -48,7 +66,7 @@ const SESSIONS: readonly Mutant[] = [
     this.#cutBytes = 0;
 `,
     replacement: "",
-    attack: ANY,
+    attack: STOPS,
   },
 ];
 
@@ -59,14 +77,6 @@ const WRITES: readonly Mutant[] = [
     file: "src/node/partition-writer.ts",
     text: "const reply = batch.uncertain > 0 ? unconfirmed() : refusal;",
     replacement: "const reply = refusal;",
-    attack: ANY,
-  },
-  {
-    name: "batches-out-of-order",
-    mistake: "A batch is applied when its number is new, also when the one before it has not come yet.",
-    file: "src/node/partition-machine.ts",
-    text: "if (session.closed || sequence !== session.lastSequence + 1) {",
-    replacement: "if (session.closed) {",
     attack: ANY,
   },
   {
@@ -151,7 +161,7 @@ const OTHERS: readonly Mutant[] = [
     file: "src/node/awaited-by-all.ts",
     text: "const replicas = [...voters, ...votersOutgoing, ...learners];",
     replacement: "const replicas = [...voters, ...votersOutgoing];",
-    attack: ANY,
+    attack: LEVELS,
   },
   {
     name: "state-removed-before-log",
@@ -161,7 +171,7 @@ const OTHERS: readonly Mutant[] = [
         await (await engine.openGroup(id)).destroy();`,
     replacement: `        await (await engine.openGroup(id)).destroy();
         await this.#forget(id);`,
-    attack: { ...ANY, options: { workloads: ["keyspaces"] } },
+    attack: DROPS,
   },
 ];
 

@@ -1,5 +1,5 @@
 /** Mistakes in what lies on disk: the log, its recovery, checkpoints, snapshots. */
-import { ANY, type Attack, type Mutant } from "./mutant.js";
+import { ANY, type Attack, GROUP, type Mutant } from "./mutant.js";
 
 /** Real files, on disks that fail, tear and forget. */
 const DISKS: Attack = { scenario: "disks", seedsMax: 200 };
@@ -97,7 +97,7 @@ const CHECKPOINTS: readonly Mutant[] = [
     file: "src/raft/replica.ts",
     text: "this.handedToApply = restored.appliedIndex;",
     replacement: "this.handedToApply = snapshot.index;",
-    attack: ANY,
+    attack: GROUP,
   },
   {
     name: "snapshot-without-index",
@@ -116,7 +116,7 @@ const CHECKPOINTS: readonly Mutant[] = [
     file: "src/raft/snapshots.ts",
     text: "if (meta.index <= replica.commit || replica.log.termAt(meta.index) === meta.term) {",
     replacement: "if (replica.log.termAt(meta.index) === meta.term) {",
-    attack: ANY,
+    attack: GROUP,
   },
 ];
 

@@ -1,8 +1,17 @@
 /** Mistakes in what goes over several partitions: transactions, and reads of one moment. */
 import type { Attack, Mutant } from "./mutant.js";
 
-/** Commands over several partitions alone. */
-const MANY: Attack = { scenario: "transactions", seedsMax: 200 };
+/** Commands over several partitions alone, … */
+const MANY: Attack = { scenario: "transactions", options: { partitions: 4 }, seedsMax: 400 };
+/** … whose coordinators die, while partitions cannot be reached. */
+const ABANDONED: Attack = {
+  ...MANY,
+  options: {
+    partitions: 4,
+    workloads: ["transactions"],
+    faults: ["crash", "crash-all", "pause", "split", "one-way", "flap"],
+  },
+};
 
 const TRANSACTIONS: readonly Mutant[] = [
   {
@@ -29,7 +38,7 @@ const TRANSACTIONS: readonly Mutant[] = [
     file: "src/node/transaction-runner.ts",
     text: "    if (votes.includes(undefined)) return false;\n",
     replacement: "",
-    attack: MANY,
+    attack: ABANDONED,
   },
   {
     name: "commit-forgotten-early",
@@ -37,7 +46,7 @@ const TRANSACTIONS: readonly Mutant[] = [
     file: "src/node/transaction-runner.ts",
     text: "if (isTold) this.#send(TXN_FORGET, id, parts);",
     replacement: "this.#send(TXN_FORGET, id, parts);",
-    attack: MANY,
+    attack: ABANDONED,
   },
   {
     name: "prepare-without-versions",
@@ -55,7 +64,7 @@ const TRANSACTIONS: readonly Mutant[] = [
     file: "src/node/node-commands.ts",
     text: "    transactions.fence(id);\n    return",
     replacement: "    return",
-    attack: MANY,
+    attack: ABANDONED,
   },
   {
     name: "write-past-locks",
