@@ -17,7 +17,15 @@ import { asBytes, type Bytes, concatBytes, EMPTY_BYTES, utf8ToBytes } from "../c
 import { MinikeyError } from "../core/errors.js";
 import { type KeyspaceId, keyspaceId } from "../core/ids.js";
 import type { Database, RequestContext } from "../node/database.js";
-import { type Argument, type Channel, WireMap, type WireReply, type WireRequest, WireSet } from "./wire.js";
+import {
+  type Argument,
+  type Channel,
+  clientClosed,
+  WireMap,
+  type WireReply,
+  type WireRequest,
+  WireSet,
+} from "./wire.js";
 
 /** Answers what a node's servers answer without the data: `PING`, `KEYSPACE` … */
 export interface LocalAnswers {
@@ -31,6 +39,8 @@ export class DirectChannel implements Channel {
   readonly #context: RequestContext;
   #open = 0;
   #whenIdle: (() => void) | undefined;
+  /** What `close` waits for. */
+  #idle: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(database: Database, local: LocalAnswers, keyspace: string | number = 0) {
@@ -43,9 +53,7 @@ export class DirectChannel implements Channel {
   submit(request: WireRequest): void {
     const id = this.#keyspaceId();
     if (this.#isClosed || id instanceof MinikeyError) {
-      request.onReply(
-        id instanceof MinikeyError ? id : new MinikeyError("BAD_REQUEST", "the client is closed"),
-      );
+      request.onReply(id instanceof MinikeyError ? id : clientClosed());
       return;
     }
     this.#open += 1;
@@ -89,15 +97,17 @@ export class DirectChannel implements Channel {
   }
 
   async ready(): Promise<void> {
+    if (this.#isClosed) throw clientClosed();
     await Promise.resolve();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#open === 0) return;
-    await new Promise<void>((resolve) => {
+    this.#idle ??= new Promise((resolve) => {
       this.#whenIdle = resolve;
     });
+    await this.#idle;
   }
 
   #keyspaceId(): KeyspaceId | MinikeyError {

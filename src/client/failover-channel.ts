@@ -17,7 +17,7 @@ import { type ConnectionListener, NodeConnection } from "./node-connection.js";
 import { Outgoing } from "./outgoing.js";
 import { Queue } from "./queue.js";
 import { Sessions } from "./session.js";
-import type { Channel, WireReply, WireRequest } from "./wire.js";
+import { type Channel, clientClosed, type WireReply, type WireRequest } from "./wire.js";
 import type { ClientWorld } from "./world.js";
 
 const SWEEP_EVERY_MS = 25;
@@ -71,7 +71,7 @@ export class FailoverChannel implements Channel {
 
   submit(request: WireRequest): void {
     if (this.#isClosing) {
-      request.onReply(new MinikeyError("BAD_REQUEST", "the client is closed"));
+      request.onReply(clientClosed());
       return;
     }
     if (this.#pending >= this.#options.pendingMax) {
@@ -93,6 +93,7 @@ export class FailoverChannel implements Channel {
   }
 
   ready(): Promise<void> {
+    if (this.#isClosing) return Promise.reject(clientClosed());
     if (this.#connection?.isReady === true) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#readyWaiters.push({ resolve, reject });
@@ -127,7 +128,7 @@ export class FailoverChannel implements Channel {
     const connection = this.#connection;
     this.#connection = undefined;
     connection?.destroy(new MinikeyError("CONNECTION_LOST", "the client is closed"));
-    this.#rejectReadyWaiters(new MinikeyError("BAD_REQUEST", "the client is closed"));
+    this.#rejectReadyWaiters(clientClosed());
     for (const resolve of this.#closeWaiters.splice(0)) resolve();
   }
 

@@ -7,7 +7,7 @@
  * `Buffer`, which may be a view into a larger one (copy what is kept).
  */
 import type { DoubleReply, Status, VerbatimReply } from "../commands/reply.js";
-import type { MinikeyError } from "../core/errors.js";
+import { MinikeyError } from "../core/errors.js";
 import type { ReadLevel, WriteLevel } from "../node/database.js";
 
 export { READ_LEVELS, type ReadLevel, WRITE_LEVELS, type WriteLevel } from "../node/database.js";
@@ -72,3 +72,6 @@ export interface Channel {
   /** Refuses new commands, waits for those on their way, and closes. */
   close(): Promise<void>;
 }
+
+/** The answer to whatever comes after `close`. */
+export const clientClosed = (): MinikeyError => new MinikeyError("BAD_REQUEST", "the client is closed");

@@ -320,5 +320,13 @@ export function testClient(name: string, open: (t: TestContext) => Promise<Clien
     await client.put("k", "v");
     await client.close();
     await assert.rejects(client.get("k"), { message: "the client is closed", outcome: "not-applied" });
+    await assert.rejects(client.ready(), { message: "the client is closed" });
+  });
+
+  testIt("whoever closes, and however often, waits for what is on its way", async (client) => {
+    await client.ready();
+    const put = client.put("k", "v");
+    await Promise.all([client.close(), client.close(), put]);
+    await client.close();
   });
 }

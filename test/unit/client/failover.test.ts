@@ -238,6 +238,7 @@ test("a late answer does not go to the next call", async () => {
   const node = await startNode((command) => (command === "GET slow" ? late : echoValue(command)));
   const channel = openChannel(node.address);
   cleanups.push(() => channel.close());
+  await channel.ready();
   const answers: string[] = [];
   const ask = (key: string, timeoutMs: number): Promise<void> =>
     new Promise((resolve) => {
