@@ -11,6 +11,7 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -195,12 +196,23 @@ function takeLock(path) {
   try {
     const holder = Number(readFileSync(path, "utf8"));
     if (isRunning(holder)) return holder;
-    rmSync(path, { force: true });
+    removeLockOf(holder, path);
   } catch (error) {
-    // Released meanwhile.
-    if (error.code !== "ENOENT") throw error;
+    // Released, or taken, meanwhile.
+    if (error.code !== "ENOENT" && error.code !== "EEXIST") throw error;
   }
   return takeLock(path);
+}
+
+/** Another may be quicker, and have the lock itself by now: then it is put back. */
+function removeLockOf(holder, path) {
+  const aside = `${path}.${process.pid}`;
+  renameSync(path, aside);
+  try {
+    if (Number(readFileSync(aside, "utf8")) !== holder) linkSync(aside, path);
+  } finally {
+    rmSync(aside, { force: true });
+  }
 }
 
 function isRunning(pid) {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { repositoryRoot } from "../../support/repository.js";
@@ -149,6 +149,32 @@ describe("set-up of one clone", () => {
     const next = runInClone(t, directory, work);
     await next.ended;
     assert.equal(next.output(), "works\n");
+  });
+
+  it("does not take the lock of one that was killed from another that was quicker", async (t) => {
+    const directory = makeClone(t);
+    mkdirSync(join(directory, "dist"));
+    const dead = spawnSync(process.execPath, ["-e", ""]).pid;
+    const lock = lockOf(directory);
+    writeFileSync(lock, String(dead));
+    const slow = `
+      import fs from "node:fs";
+      import { syncBuiltinESMExports } from "node:module";
+      const { readFileSync } = fs;
+      fs.readFileSync = (path, encoding) => {
+        const text = readFileSync(path, encoding);
+        // The other takes it between the moment in which the lock is read and that in which it is removed.
+        if (path === ${JSON.stringify(lock)} && text === "${dead}") fs.writeFileSync(path, "${process.pid}");
+        return text;
+      };
+      syncBuiltinESMExports();`;
+    const waiting = runInClone(t, directory, `${slow} ${work}`);
+    await waitFor("it says something", () => waiting.output() !== "");
+    assert.equal(waiting.output(), `Waiting for another set-up of this clone (process ${process.pid}) …\n`);
+    assert.equal(readFileSync(lock, "utf8"), String(process.pid));
+    rmSync(lock);
+    await waiting.ended;
+    assert.deepEqual(readdirSync(join(directory, "dist")), []);
   });
 
   it("kills npm and all that it has started when it is told to stop: npm would go on for long", async (t) => {
