@@ -5,6 +5,13 @@ import { type Load, type LoadClient, repeat, type Workload } from "./workload.js
 
 const LASTING = Array.from({ length: 25 }, (_, i) => `s-lasting-${i}`);
 
+/** One scan, from its first page to its last. */
+interface Scan {
+  readonly seen: Set<string>;
+  /** What was there before it began. */
+  readonly lasting: readonly string[];
+}
+
 export class Scans implements Workload {
   readonly name = "scans";
   readonly property = "scans see what stays";
@@ -16,7 +23,7 @@ export class Scans implements Workload {
   start(load: Load): void {
     const client = load.newClient({}, 0.5);
     this.#writeLasting(load, client, () => {
-      repeat(load, (next) => this.#scan(load, client, "0", new Set(), next));
+      repeat(load, (next) => this.#scan(load, client, "0", this.#newScan(), next));
     });
     const churner = load.newClient();
     repeat(load, (next) => this.#churn(load, churner, next));
@@ -46,33 +53,37 @@ export class Scans implements Workload {
     client.send(random.chance(0.5) ? ["SET", key, `${this.#written}`] : ["DEL", key], () => next());
   }
 
-  #scan(load: Load, client: LoadClient, cursor: string, seen: Set<string>, next: () => void): void {
+  #newScan(): Scan {
+    return { seen: new Set(), lasting: this.#isComplete ? LASTING : [] };
+  }
+
+  #scan(load: Load, client: LoadClient, cursor: string, scan: Scan, next: () => void): void {
     const { random } = load.world;
     if (cursor === "0" && random.chance(0.2)) {
       client.send(["KEYS", "s-*"], (answer) => {
-        if (isKnown(answer)) this.#checkSeen(load, new Set(answer as string[]));
+        if (isKnown(answer)) this.#checkSeen(load, { ...scan, seen: new Set(answer as string[]) });
         next();
       });
       return;
     }
     client.send(["SCAN", cursor, "MATCH", "s-*", "COUNT", `${1 + random.below(12)}`], (answer) => {
       if (!isKnown(answer)) {
-        load.world.schedule(20, () => this.#scan(load, client, cursor, seen, next));
+        load.world.schedule(20, () => this.#scan(load, client, cursor, scan, next));
         return;
       }
       const [nextCursor, keys] = answer as [string, string[]];
-      for (const key of keys) seen.add(key);
-      if (nextCursor !== "0") this.#scan(load, client, nextCursor, seen, next);
+      for (const key of keys) scan.seen.add(key);
+      if (nextCursor !== "0") this.#scan(load, client, nextCursor, scan, next);
       else {
-        this.#checkSeen(load, seen);
+        this.#checkSeen(load, scan);
         next();
       }
     });
   }
 
-  #checkSeen(load: Load, seen: ReadonlySet<string>): void {
+  #checkSeen(load: Load, { seen, lasting }: Scan): void {
     this.finished += 1;
-    const missed = this.#isComplete ? LASTING.filter((key) => !seen.has(key)) : [];
+    const missed = lasting.filter((key) => !seen.has(key));
     load.expect(missed.length === 0, `a scan missed keys that were there all along: ${missed.join(" ")}`);
     const invented = [...seen].filter((key) => !/^s-(?:lasting|churn)-\d+$/.test(key));
     load.expect(invented.length === 0, `a scan showed keys never written: ${invented.join(" ")}`);
@@ -82,7 +93,7 @@ export class Scans implements Workload {
     const { world } = load;
     const before = this.finished;
     const client = load.newClient();
-    this.#scan(load, client, "0", new Set(), () => undefined);
+    this.#scan(load, client, "0", this.#newScan(), () => undefined);
     assert(
       await world.run(30_000, () => this.finished > before),
       "the healed cluster does not answer a scan",
