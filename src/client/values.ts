@@ -54,6 +54,9 @@ export function putCommand(
   nowMs: number,
 ): Argument[] {
   const { ttlMs, onlyIf } = condition;
+  if (ttlMs !== undefined && ttlMs <= 0) {
+    throw new MinikeyError("BAD_REQUEST", `ttlMs: expected more than 0, got ${ttlMs}`);
+  }
   const isBytes = typeof value === "string" || value instanceof Uint8Array;
   if (isBytes && typeof onlyIf !== "object") {
     const args: Argument[] = ["SET", key, value];

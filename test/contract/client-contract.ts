@@ -6,6 +6,9 @@ import type { Client } from "../../src/client/client.js";
 import type { Json } from "../../src/client/values.js";
 import { MinikeyError } from "../../src/core/errors.js";
 
+/** What JavaScript passes where TypeScript sees a key. */
+const absent = [undefined] as unknown as [string];
+
 class Hidden {
   readonly #secret = 1;
 
@@ -115,6 +118,29 @@ export function testClient(name: string, open: (t: TestContext) => Promise<Clien
     const text = '{"kept":1,"date":"1970-01-01T00:00:00.000Z","twice":[{"x":1},{"x":1}],';
     const rest = '"boxed":[1,"x",false],"empty":[{},{},{}]}';
     assert.equal(String(await client.getBuffer("k")), text + rest);
+  });
+
+  testIt("what the types forbid is refused, and nothing is done", async (client) => {
+    await client.put("k", { kept: true });
+    const cases: [call: () => Promise<unknown>, message: string][] = [
+      [() => client.put("k", "v", { ttlMs: 0 }), "ttlMs: expected more than 0, got 0"],
+      [() => client.put("k", { gone: true }, { ttlMs: -5 }), "ttlMs: expected more than 0, got -5"],
+      [() => client.get(...absent), "the key is of type undefined: expected text, bytes or a number"],
+      [() => client.delete(...absent), "the key is of type undefined: expected text, bytes or a number"],
+      [
+        () => client.command("SET", "k", ...absent),
+        "the value is of type undefined: expected text, bytes or a number",
+      ],
+      [
+        () => client.put("k", "v", { consistency: "most" as "all" }),
+        "consistency: expected one of one, quorum, all, got most",
+      ],
+    ];
+    for (const [call, message] of cases) {
+      await assert.rejects(call, { name: "MinikeyError", code: "BAD_REQUEST", message });
+    }
+    assert.deepEqual(await client.get("k"), { kept: true });
+    assert.equal(await client.exists("undefined"), false);
   });
 
   testIt("a path leads to one value of a document, and to the part that is missing", async (client) => {
