@@ -28,6 +28,8 @@ export const mainPath = join(root, "dist/src/cli/main.js");
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 const LOCK_POLL_MS = 200;
+/** Where nothing can be written, nothing can be disturbed; and where the file system has no links, there is no lock. */
+const NO_LOCKS = new Set(["EACCES", "EROFS", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
 /** A step of the set-up failed; the message is for people, and complete. */
 export class SetupError extends Error {}
@@ -187,8 +189,7 @@ function takeLock(path) {
     linkSync(mine, path);
     return process.pid;
   } catch (error) {
-    // Where nothing can be written, nothing can be disturbed.
-    if (error.code === "EACCES" || error.code === "EROFS") return process.pid;
+    if (NO_LOCKS.has(error.code)) return process.pid;
     if (error.code !== "EEXIST") throw error;
   } finally {
     rmSync(mine, { force: true });

@@ -177,6 +177,21 @@ describe("set-up of one clone", () => {
     assert.deepEqual(readdirSync(join(directory, "dist")), []);
   });
 
+  it("goes on without a lock where there are no links: a file system need not have them", async (t) => {
+    const directory = makeClone(t);
+    const without = `
+      import fs from "node:fs";
+      import { syncBuiltinESMExports } from "node:module";
+      fs.linkSync = () => {
+        throw Object.assign(new Error("operation not permitted"), { code: "EPERM" });
+      };
+      syncBuiltinESMExports();`;
+    const running = runInClone(t, directory, `${without} ${work}`);
+    await running.ended;
+    assert.equal(running.output(), "works\n");
+    assert.deepEqual(readdirSync(join(directory, "dist")), []);
+  });
+
   it("kills npm and all that it has started when it is told to stop: npm would go on for long", async (t) => {
     const directory = makeClone(t);
     const [npm, pids] = [join(directory, "npm.js"), join(directory, "pids")];
