@@ -28,3 +28,16 @@ export interface Fault {
   /** Resolves when its traces are removed: a process that it ended runs again, a network that it cut is whole. */
   strike(strike: Strike): Promise<void>;
 }
+
+/** The node that leads the most partitions, as far as anybody knows; else the one that was drawn. */
+export async function leaderOf({ cluster, node }: Strike): Promise<RealNode> {
+  const view = await cluster.view();
+  const leading = (id: string) => view?.partitions.filter(({ leader }) => leader === id).length ?? 0;
+  const [first] = [...cluster.nodes].sort((a, b) => leading(b.id) - leading(a.id));
+  return leading(first.id) > 0 ? first : node;
+}
+
+/** For people. */
+export function seconds(timeMs: number): string {
+  return `${(timeMs / 1_000).toFixed(1)} s`;
+}

@@ -1,13 +1,12 @@
 /** Faults of the network between the nodes. Clients reach every node, but for `unplug`. */
 import type { RealCluster } from "../cluster/cluster.js";
 import type { RealNode } from "../cluster/node.js";
-import type { Fault, Strike } from "./fault.js";
+import { type Fault, leaderOf, type Strike, seconds } from "./fault.js";
 
 /** What the first sends does not reach the second. */
 type Cut = readonly [from: RealNode, to: RealNode];
 
 const names = (nodes: readonly RealNode[]): string => nodes.map(({ id }) => id).join(" ");
-const seconds = (timeMs: number): string => `${(timeMs / 1_000).toFixed(1)} s`;
 
 /** Both ways between all of one side and all of the other. */
 function between(some: readonly RealNode[], others: readonly RealNode[]): Cut[] {
@@ -45,6 +44,20 @@ const SPLIT: Fault = {
     const rest = others.slice(size);
     tell(`${names(side)} | ${names(rest)} for ${seconds(lengthMs)}`);
     await cutFor(strike, between(side, rest), lengthMs);
+  },
+};
+
+const SPLIT_LEADER: Fault = {
+  name: "split-leader",
+  about: "the node that leads the most partitions hears nothing of the others, nor they of it",
+  needs: "splits",
+  nodesMin: 2,
+  async strike(strike) {
+    const { cluster, lengthMs, tell } = strike;
+    const leader = await leaderOf(strike);
+    const rest = cluster.nodes.filter((node) => node !== leader);
+    tell(`${leader.id} | ${names(rest)} for ${seconds(lengthMs)}`);
+    await cutFor(strike, between([leader], rest), lengthMs);
   },
 };
 
@@ -136,4 +149,13 @@ const SLOW: Fault = {
   },
 };
 
-export const NETWORK_FAULTS: readonly Fault[] = [SPLIT, SPLIT_ALL, ONE_WAY, BRIDGE, FLAP, UNPLUG, SLOW];
+export const NETWORK_FAULTS: readonly Fault[] = [
+  SPLIT,
+  SPLIT_LEADER,
+  SPLIT_ALL,
+  ONE_WAY,
+  BRIDGE,
+  FLAP,
+  UNPLUG,
+  SLOW,
+];

@@ -1,16 +1,6 @@
 /** Faults of whole processes: SIGKILL, SIGSTOP, SIGTERM, and a data directory that is gone. */
 import type { RealNode } from "../cluster/node.js";
-import type { Fault, Strike } from "./fault.js";
-
-const seconds = (timeMs: number): string => `${(timeMs / 1_000).toFixed(1)} s`;
-
-/** The node that leads the most partitions, as far as anybody knows; else the one that was drawn. */
-async function leaderOf({ cluster, node }: Strike): Promise<RealNode> {
-  const view = await cluster.view();
-  const leading = (id: string) => view?.partitions.filter(({ leader }) => leader === id).length ?? 0;
-  const [first] = [...cluster.nodes].sort((a, b) => leading(b.id) - leading(a.id));
-  return leading(first.id) > 0 ? first : node;
-}
+import { type Fault, leaderOf, type Strike, seconds } from "./fault.js";
 
 async function killFor(strike: Strike, node: RealNode): Promise<void> {
   const { cluster, lengthMs, tell, pass } = strike;

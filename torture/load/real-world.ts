@@ -10,6 +10,7 @@ export class RealWorld implements LoadWorld {
   readonly #onError: (error: unknown) => void;
   readonly #startMs = performance.now();
   readonly #timers = new Set<NodeJS.Timeout>();
+  #isEnded = false;
 
   /** @param onError for what is thrown by what was scheduled */
   constructor(random: SeededRandom, onError: (error: unknown) => void) {
@@ -22,6 +23,7 @@ export class RealWorld implements LoadWorld {
   }
 
   schedule(delayMs: number, run: () => void): void {
+    if (this.#isEnded) return;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       try {
@@ -47,8 +49,9 @@ export class RealWorld implements LoadWorld {
     return true;
   }
 
-  /** Forgets what was scheduled. */
+  /** Nothing that is scheduled happens any more. */
   end(): void {
+    this.#isEnded = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
   }
