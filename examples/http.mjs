@@ -3,7 +3,7 @@
  *
  * Run: npm start, and in another terminal: node examples/http.mjs
  */
-const base = process.env.MINIKEY_URL ?? "http://127.0.0.1:8000";
+const base = process.env.MINIKEYDB_URL ?? "http://127.0.0.1:8000";
 const headers = { "Content-Type": "application/json" };
 const key = `${base}/kv/${encodeURIComponent("example:city/Vila")}`;
 

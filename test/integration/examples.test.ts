@@ -52,7 +52,7 @@ test("the library, ioredis and fetch talk to a cluster", async () => {
       ioredis,
       /^hello is world for (?:60|59) s\na pipeline: \[ 1, 2, '2' \]\nall or none: OK \[ '1', '2' \]/,
     );
-    const http = await runExample("http.mjs", { MINIKEY_URL: cluster.http("n2") });
+    const http = await runExample("http.mjs", { MINIKEYDB_URL: cluster.http("n2") });
     assert.match(
       http,
       /^PUT 201 .*\nGET 200 .*\nPUT over that version 200 .*\nPUT over the old version 412 .*\nDELETE 200/,
