@@ -164,8 +164,7 @@ export async function setUp({ projects = productProjects(), note = () => {} } = 
 export async function withLock(note, work) {
   const path = join(root, "dist/set-up.lock");
   let holder = takeLock(path);
-  if (holder !== process.pid)
-    note(`Waiting for another set-up of this clone (process ${holder}, which has ${path}) …`);
+  if (holder !== process.pid) note(`Waiting for another set-up of this clone (process ${holder}) …`);
   while (holder !== process.pid) {
     await sleep(LOCK_POLL_MS);
     holder = takeLock(path);
