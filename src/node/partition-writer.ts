@@ -114,6 +114,8 @@ export class PartitionWriter {
   #blockedInARow = 0;
   /** Counts the times that what was sent before may have been lost: a new leader, a new connection to it. */
   #epoch = 0;
+  /** The leader has refused a batch for want of room, and has taken none since: one is tried, not all again. */
+  #isPressed = false;
   #pending = 0;
 
   constructor(group: GroupId, host: WriterHost) {
@@ -180,6 +182,7 @@ export class PartitionWriter {
   /** A leader, a new one, or a lost one again can be reached: what is under way goes to it, in order. */
   onLeaderFound(): void {
     this.#epoch += 1;
+    this.#isPressed = false;
     this.#resend();
   }
 
@@ -203,7 +206,7 @@ export class PartitionWriter {
   onRefused(session: number, sequence: number, refusal: Refusal): void {
     const batch = this.#find(session, sequence);
     if (batch === undefined) return;
-    batch.refusal = refusal;
+    this.#onNotSent(batch, refusal);
     if (batch.uncertain > 0) batch.uncertain -= 1;
   }
 
@@ -216,6 +219,7 @@ export class PartitionWriter {
       batch.sentEpoch = NEVER_SENT;
       return;
     }
+    this.#isPressed = false;
     if (result.status === "forgotten") {
       this.#onForgotten(batch, Number(result.replies[0]));
       return;
@@ -344,7 +348,12 @@ export class PartitionWriter {
     const nowMs = this.#host.monotonicMs();
     if (nowMs < this.#notBeforeMs) return;
     for (const batch of this.#lingering) this.#sendAgain(batch, nowMs);
-    for (const batch of this.#inFlight) this.#sendAgain(batch, nowMs);
+    for (const batch of this.#inFlight) {
+      const isWaiting = !batch.isDone && batch.uncertain === 0;
+      this.#sendAgain(batch, nowMs);
+      // Where this one finds no room, those behind it would be sent in vain.
+      if (isWaiting && this.#isPressed) return;
+    }
   }
 
   #sendAgain(batch: Batch, nowMs: number): void {
@@ -360,7 +369,12 @@ export class PartitionWriter {
     if (batch.uncertain > 0) batch.data = copyBytes(batch.data);
     const sending = this.#host.sendBatch(this.group, batch.data);
     if (sending === "sent") batch.uncertain += 1;
-    else batch.refusal = sending;
+    else this.#onNotSent(batch, sending);
+  }
+
+  #onNotSent(batch: Batch, refusal: Refusal): void {
+    batch.refusal = refusal;
+    if (refusal === "overloaded") this.#isPressed = true;
   }
 
   #find(session: number, sequence: number): Batch | undefined {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { newContext } from "../../../sim/cluster/client.js";
 import type { SimCluster, SimNode } from "../../../sim/cluster/cluster.js";
 import { MinikeyError } from "../../../src/core/errors.js";
+import { Requests } from "../../../src/node/requests.js";
 import { ask, keysApart, partitionOfKey, pass, startedCluster, until } from "./scenario.js";
 
 /** The model of the disk engine counts so much a write. */
@@ -118,4 +119,27 @@ test("a transaction ends while writes wait, and leaves no key locked", async () 
   assert.equal(await ask(cluster, first, ["MSET", keys[0], "1", keys[1], "2"]), "OK");
   for (const release of releases) release();
   for (const key of keys) assert.equal(await ask(cluster, first, ["SET", key, "3"]), "OK");
+});
+
+test("writes that wait for a disk on another node are not sent there again and again", async (context) => {
+  const cluster = await slowCluster();
+  const [first, second] = cluster.nodes;
+  const goOn = stallCheckpoints(first);
+  const key = keyLed(first, true);
+  await writeUntilRefused(cluster, first, key);
+  const answers: unknown[] = [];
+  const large = "x".repeat(500_000);
+  for (let i = 0; i < 40; i += 1) {
+    cluster.submissions.submit(second, ["SET", key, large], newContext(), (answer) => answers.push(answer));
+  }
+  await pass(cluster, 300);
+  const { mock } = context.mock.method(Requests.prototype, "sendBatch");
+  await pass(cluster, 1_000);
+  const sentBytes = mock.calls.reduce((sum, call) => sum + call.arguments[1].length, 0);
+  context.diagnostic(`${mock.callCount()} batches, ${sentBytes} bytes`);
+  assert(sentBytes > 0, "whether there is room again is tried");
+  assert(sentBytes < 40 * large.length * 2, `${sentBytes} bytes were sent in a second`);
+  goOn();
+  await until(cluster, "all are answered", () => answers.length === 40, 1_000);
+  assert.deepEqual(new Set(answers), new Set(["OK"]));
 });
