@@ -470,9 +470,12 @@ export class MinikeyNode implements Database {
     else if (!this.#mustDrop(message)) group.step(message);
   }
 
-  /** What would only make the node fall further behind is lost on it, as on a node that is away. */
+  /**
+   * What would only make the node fall further behind is lost on it, as on a node that is away. The leader's questions
+   * what it lacks are, too: an answer would make the leader send all of that again.
+   */
   #mustDrop(message: Message): boolean {
-    return message.type === "append" && message.entries.length > 0 && this.#checkpoints.lag === "far";
+    return message.type === "append" && this.#checkpoints.lag === "far";
   }
 
   #onNote(from: NodeId, text: string): void {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { newContext } from "../../../sim/cluster/client.js";
 import type { SimCluster, SimNode } from "../../../sim/cluster/cluster.js";
 import { MinikeyError } from "../../../src/core/errors.js";
+import { Groups } from "../../../src/node/groups.js";
 import { Requests } from "../../../src/node/requests.js";
 import { ask, keysApart, partitionOfKey, pass, startedCluster, until } from "./scenario.js";
 
@@ -142,4 +143,25 @@ test("writes that wait for a disk on another node are not sent there again and a
   goOn();
   await until(cluster, "all are answered", () => answers.length === 40, 1_000);
   assert.deepEqual(new Set(answers), new Set(["OK"]));
+});
+
+test("a replica that takes no more is not sent all that it lacks again and again", async (context) => {
+  const cluster = await slowCluster();
+  const [first, second] = cluster.nodes;
+  const goOn = stallCheckpoints(second);
+  const key = keyLed(first, true);
+  const value = "x".repeat(5_000);
+  for (let i = 0; i < 3 * WRITES_MAX; i += 1) await ask(cluster, first, ["SET", key, value]);
+  const { mock } = context.mock.method(Groups.prototype, "sendMessage");
+  for (let i = 0; i < 100; i += 1) {
+    assert.equal(await ask(cluster, first, ["SET", key, value]), "OK");
+    await pass(cluster, 10);
+  }
+  const entries = mock.calls.reduce((sum, { arguments: [, message] }) => {
+    return sum + (message.type === "append" ? message.entries.length : 0);
+  }, 0);
+  assert(entries <= 4 * 100, `for 100 writes ${entries} entries were sent`);
+  goOn();
+  await until(cluster, "it is brought up to date", () => unsavedWrites(second) === 0);
+  assert.equal(await ask(cluster, second, ["GET", key]), value);
 });
