@@ -74,7 +74,6 @@ export class Submissions {
     const text = `${sim.id}: ${words.join(" ")}`;
     const open = this.#open.get(process) ?? new Map<number, string>();
     this.#open.set(process, open);
-    open.set(number, text);
     const sink = {
       onReply: (reply: Reply) => {
         if (!process.isAlive) return;
@@ -86,7 +85,11 @@ export class Submissions {
       },
     };
     this.#trace.tell(CLIENT, `${number} → ${text}`);
-    process.deliver(() => node.submit(makeArgs(words), context, sink));
+    process.deliver(() => {
+      // What a paused process never came to take, it owes no answer to: its connection ended.
+      open.set(number, text);
+      node.submit(makeArgs(words), context, sink);
+    });
   }
 
   /** A command of this name was carried out and answered. */

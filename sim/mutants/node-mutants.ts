@@ -16,18 +16,16 @@ const LEVELS: Attack = {
   options: { storage: "model", nodes: 3, replicas: 3, workloads: ["levels"], faults: ["lose-disk", "crash"] },
   seedsMax: 200,
 };
-/** Keyspaces that come and go, while processes die. */
-const DROPS: Attack = { scenario: "crashes", options: { workloads: ["keyspaces"] }, seedsMax: 400 };
 
 const SESSIONS: readonly Mutant[] = [
   {
     name: "session-lost-on-leader-change",
     mistake: "When a new leader is found, what is under way is sent to it in a new session.",
     file: "src/node/partition-writer.ts",
-    text: `    this.#epoch += 1;
+    text: `    this.#isPressed = false;
     this.#resend();
   }`,
-    replacement: `    this.#epoch += 1;
+    replacement: `    this.#isPressed = false;
     this.#goOnAnew(this.#inFlight.filter((batch) => !batch.isDone));
     this.#host.wakeWriter(this);
   }`,
@@ -162,16 +160,6 @@ const OTHERS: readonly Mutant[] = [
     text: "const replicas = [...voters, ...votersOutgoing, ...learners];",
     replacement: "const replicas = [...voters, ...votersOutgoing];",
     attack: LEVELS,
-  },
-  {
-    name: "state-removed-before-log",
-    mistake: "Of a dropped keyspace first the state is removed, then the log is told to let go of it.",
-    file: "src/node/keeper.ts",
-    text: `        await this.#forget(id);
-        await (await engine.openGroup(id)).destroy();`,
-    replacement: `        await (await engine.openGroup(id)).destroy();
-        await this.#forget(id);`,
-    attack: DROPS,
   },
 ];
 

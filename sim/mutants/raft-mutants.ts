@@ -98,15 +98,6 @@ const REPLICATION: readonly Mutant[] = [
       "const isCommitNews = advanceCommit(replica, logIndex(Math.min(append.commit, log.lastIndex)));",
     attack: GROUP,
   },
-  {
-    name: "count-old-acknowledgements",
-    mistake: "An acknowledgement counts whatever the term it was given in.",
-    file: "src/raft/raft.ts",
-    text: "if (message.term < replica.term) return onOldTerm(replica, message);",
-    replacement:
-      'if (message.term < replica.term && message.type !== "append-response") return onOldTerm(replica, message);',
-    attack: GROUP,
-  },
 ];
 
 const READS: readonly Mutant[] = [
@@ -171,14 +162,6 @@ const MEMBERS: readonly Mutant[] = [
     attack: GROUP,
   },
   {
-    name: "change-before-own-term",
-    mistake: "A new leader changes members before it has committed anything in its term.",
-    file: "src/raft/membership.ts",
-    text: "const isSettled = replica.isTermCommitted && replica.history.currentIndex <= replica.commit;",
-    replacement: "const isSettled = replica.history.currentIndex <= replica.commit;",
-    attack: GROUP,
-  },
-  {
     name: "change-while-changing",
     mistake: "Members are changed again while the last change is not committed.",
     file: "src/raft/membership.ts",
@@ -211,14 +194,6 @@ const LEASES: readonly Mutant[] = [
     file: "src/raft/reads.ts",
     text: "return ticks - reads.leaseTick < leaseTicks(options);",
     replacement: "return ticks >= reads.leaseTick && reads.leaseTick !== NO_LEASE;",
-    attack: GROUP_LEASE,
-  },
-  {
-    name: "lease-from-the-answer",
-    mistake: "A lease runs from when a majority has answered, not from when it was asked.",
-    file: "src/raft/reads.ts",
-    text: "reads.leaseTick = reads.roundTick;",
-    replacement: "reads.leaseTick = replica.ticks;",
     attack: GROUP_LEASE,
   },
   {

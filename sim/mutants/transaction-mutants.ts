@@ -112,11 +112,13 @@ const ONE_MOMENT: readonly Mutant[] = [
     attack: MANY,
   },
   {
-    name: "changed-twice-is-confirmed",
-    mistake: "When several partitions have changed meanwhile, only the first is asked again.",
+    name: "unchanged-since-the-answer",
+    mistake:
+      "A partition's values are taken for unchanged since its own answer, not since before the question.",
     file: "src/node/snapshot-reads.ts",
-    text: "else if (changed.length === 1 && held === undefined) this.#confirmAllBut(changed[0]);",
-    replacement: "else if (held === undefined) this.#confirmAllBut(changed[0]);",
+    text: "const changed = this.#parts.filter((part) => part !== held && part.changedAt > part.floor);",
+    replacement:
+      "const changed = this.#parts.filter((part) => part !== held && part.changedAt > part.revision);",
     attack: MANY,
   },
   {
