@@ -181,8 +181,8 @@ export class PartitionWriter {
 
   /** A leader, a new one, or a lost one again can be reached: what is under way goes to it, in order. */
   onLeaderFound(): void {
-    this.#isPressed = false;
     this.#epoch += 1;
+    this.#isPressed = false;
     this.#resend();
   }
 
