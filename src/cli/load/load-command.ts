@@ -1,6 +1,5 @@
 /** `minikey load FILE`: reads records, writes them to the cluster, and says what became of them. */
-import { createWriteStream, rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
+import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable, type Writable } from "node:stream";
@@ -70,7 +69,8 @@ async function withReadableTwice(source: Source, use: (source: Source) => Promis
     await use(source);
     return;
   }
-  const directory = await mkdtemp(join(tmpdir(), "minikey-load-"));
+  // At once, so that no signal comes between the directory and what removes it.
+  const directory = mkdtempSync(join(tmpdir(), "minikey-load-"));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   process.once("exit", remove);
   try {
