@@ -3,7 +3,6 @@ import { ANY, type Attack, type Mutant } from "./mutant.js";
 
 /** Writes whose fate is followed closely. */
 const WRITERS = ["pipelines", "registers", "counters", "sums"];
-const NETWORK: Attack = { scenario: "network", options: { workloads: WRITERS }, seedsMax: 400 };
 const STOPS: Attack = {
   scenario: "any",
   options: { workloads: WRITERS, faults: ["stop", "pause", "delay"] },
@@ -38,14 +37,6 @@ const SESSIONS: readonly Mutant[] = [
     text: "    this.sessions.encode(writer);\n",
     replacement: "    new Sessions().encode(writer);\n",
     attack: ANY,
-  },
-  {
-    name: "refused-once-is-refused",
-    mistake: "What one leader refuses is told as not applied, though another may have been sent it before.",
-    file: "src/node/partition-writer.ts",
-    text: "if (batch.uncertain > 0) batch.uncertain -= 1;",
-    replacement: "batch.uncertain = 0;",
-    attack: NETWORK,
   },
   {
     name: "once-remembers-nothing",

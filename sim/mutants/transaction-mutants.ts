@@ -1,17 +1,8 @@
 /** Mistakes in what goes over several partitions: transactions, and reads of one moment. */
 import type { Attack, Mutant } from "./mutant.js";
 
-/** Commands over several partitions alone, … */
+/** Commands over several partitions alone. */
 const MANY: Attack = { scenario: "transactions", options: { partitions: 4 }, seedsMax: 400 };
-/** … whose coordinators die, while partitions cannot be reached. */
-const ABANDONED: Attack = {
-  ...MANY,
-  options: {
-    partitions: 4,
-    workloads: ["transactions"],
-    faults: ["crash", "crash-all", "pause", "split", "one-way", "flap"],
-  },
-};
 
 const TRANSACTIONS: readonly Mutant[] = [
   {
@@ -32,23 +23,6 @@ const TRANSACTIONS: readonly Mutant[] = [
     attack: MANY,
   },
   {
-    name: "silence-is-no",
-    mistake:
-      "Whoever finishes an abandoned transaction takes a partition that does not answer for one that votes no.",
-    file: "src/node/transaction-runner.ts",
-    text: "    if (votes.includes(undefined)) return false;\n",
-    replacement: "",
-    attack: ABANDONED,
-  },
-  {
-    name: "commit-forgotten-early",
-    mistake: "A commit is forgotten as soon as it was sent, also by partitions that have not confirmed it.",
-    file: "src/node/transaction-runner.ts",
-    text: "if (isTold) this.#send(TXN_FORGET, id, parts);",
-    replacement: "this.#send(TXN_FORGET, id, parts);",
-    attack: ABANDONED,
-  },
-  {
     name: "prepare-without-versions",
     mistake:
       "A partition votes yes when the keys are free, also when they have changed since they were read.",
@@ -56,15 +30,6 @@ const TRANSACTIONS: readonly Mutant[] = [
     text: `      if (version !== -1 && (view.get(key)?.version ?? 0) !== version) return "CONFLICT";\n`,
     replacement: "",
     attack: MANY,
-  },
-  {
-    name: "no-without-fence",
-    mistake:
-      "A partition that is asked for a vote that it never gave says no, and may still be prepared later.",
-    file: "src/node/node-commands.ts",
-    text: "    transactions.fence(id);\n    return",
-    replacement: "    return",
-    attack: ABANDONED,
   },
   {
     name: "write-past-locks",
