@@ -106,4 +106,10 @@ export const REGRESSIONS: readonly Regression[] = [
     clients: "library",
     about: "a read whose connection was lost said that it may have changed something (client/outgoing)",
   },
+  {
+    seed: 306893,
+    scenario: "any",
+    durationMs: 6_000,
+    about: "the answer to a read of before a restart was taken for another read's (node/requests)",
+  },
 ];

@@ -75,12 +75,14 @@ export class Requests implements WriterHost, ReaderHost {
   readonly #lost = new LostGroups();
   #awakeWriters: PartitionWriter[] = [];
   #awakeReaders: (PartitionReader | OwnReads)[] = [];
-  #nextRequest = 1;
+  /** Not from 1 on: an answer to what this node asked before it was restarted may come yet. */
+  #nextRequest: number;
   #isClosed = false;
 
   constructor(host: RequestsHost) {
     this.#host = host;
     this.requestTimeoutMs = host.requestTimeoutMs;
+    this.#nextRequest = host.random.below(2 ** 47);
     this.valueBytesMax = host.valueBytesMax;
     this.#proposals = new Proposals(host);
     this.#awaitedByAll = new AwaitedByAll(host.clock, host.requestTimeoutMs - ALL_MARGIN_MS, (group, batch) =>

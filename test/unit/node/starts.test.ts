@@ -4,7 +4,8 @@ import { test } from "node:test";
 import type { SimCluster } from "../../../sim/cluster/cluster.js";
 import { SimEngine } from "../../../sim/disk/durable.js";
 import { keyspaceOf } from "../../../src/core/ids.js";
-import { ask, pass, startedCluster, until } from "./scenario.js";
+import { decodeFrame } from "../../../src/node/peer-frames.js";
+import { ask, keysApart, pass, startedCluster, until } from "./scenario.js";
 
 /** Who leads, of every group as every node sees it. */
 function leaders(cluster: SimCluster): string[] {
@@ -149,6 +150,29 @@ test("a keyspace that is dropped while a checkpoint stores it for the first time
   await until(cluster, "it is removed", () =>
     [...stored.keys()].every((id) => keyspaceOf(id) !== created.id),
   );
+});
+
+test("a restarted node numbers what it asks others anew, so that no late answer is taken for another's", async () => {
+  const cluster = await startedCluster({ partitions: 3, replicas: 1 });
+  const [first] = cluster.nodes;
+  const numbers: number[] = [];
+  const { network } = cluster.world;
+  const { onSent } = network;
+  network.onSent = (from, bytes) => {
+    onSent?.(from, bytes);
+    const frame = decodeFrame(bytes);
+    if (from === first.id && frame.type === "read") numbers.push(frame.request);
+  };
+  const readAll = async () => {
+    for (const key of keysApart(3, 3)) assert.equal(await ask(cluster, first, ["GET", key]), null);
+    return numbers.splice(0);
+  };
+  const before = await readAll();
+  assert(before.length > 0, "some partition is elsewhere");
+  cluster.crash(first);
+  cluster.startSoon(first);
+  await until(cluster, "it is back", () => cluster.isReady);
+  for (const number of await readAll()) assert(!before.includes(number), `${number} is used again`);
 });
 
 /** So that checkpoints hold what there is now. */
