@@ -1,9 +1,10 @@
 /** `npm run simulate`: runs the lives that were asked for, and says what came of them. `usage.ts` has the options. */
 
 import { Violation } from "./checks/violation.js";
+import { UsageError } from "./command/arguments.js";
 import { replayCommand, shrink } from "./command/shrink.js";
 import { replayTrace, writeTrace } from "./command/trace-file.js";
-import { type Asked, helpText, parseUsage, UsageError } from "./command/usage.js";
+import { type Asked, helpText, parseUsage } from "./command/usage.js";
 import type { SimulationOptions } from "./run/plan.js";
 import { type SimulationReport, simulate } from "./run/simulation.js";
 

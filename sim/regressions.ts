@@ -112,4 +112,13 @@ export const REGRESSIONS: readonly Regression[] = [
     durationMs: 6_000,
     about: "the answer to a read of before a restart was taken for another read's (node/requests)",
   },
+  {
+    seed: 407613,
+    scenario: "any",
+    durationMs: 8_000,
+    workloads: ["scans", "pipelines", "keyspaces", "expiring"],
+    clients: "library",
+    about:
+      "the simulator's own last scan was not asked again when its answer was not heard (sim/workloads/scans)",
+  },
 ];

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { SimulationOptions } from "../run/plan.js";
 import { type SimulationReport, simulate } from "../run/simulation.js";
 import { TRACE_VERSION } from "../world/trace.js";
-import { UsageError } from "./usage.js";
+import { UsageError } from "./arguments.js";
 
 interface Header {
   readonly minikeyTrace: number;

@@ -1,13 +1,11 @@
 /** What the command `npm run simulate` is asked for. */
-import { type ParseArgsConfig, parseArgs } from "node:util";
+import type { ParseArgsConfig } from "node:util";
 import type { StorageKind } from "../cluster/node-storage.js";
 import { ALL_FAULTS } from "../faults/faults.js";
 import type { ClientKind, ReadMode, SimulationOptions } from "../run/plan.js";
 import { SCENARIOS } from "../run/scenarios.js";
 import { ALL_WORKLOADS } from "../workloads/all.js";
-
-/** Wrong usage: the message is for people; exit status 2. */
-export class UsageError extends Error {}
+import { type OptionValues, parseOptions, positive, seedOf, UsageError } from "./arguments.js";
 
 export interface Asked {
   /** First and last seed; the last is infinite when there is a time instead. */
@@ -93,7 +91,7 @@ Exit status: 0 all promises kept, 1 one was broken, 2 wrong usage.`;
 
 /** Throws `UsageError`. */
 export function parseUsage(args: readonly string[]): Asked {
-  const values = parse(args);
+  const values = parseOptions(args, OPTIONS);
   const minutes = values.minutes === undefined ? 0 : positive("--minutes", values.minutes);
   const scenario = oneOf("scenario", values.scenario ?? "any", Object.keys(SCENARIOS));
   const [from, to] = seedsOf(values.seed, values.seeds, minutes);
@@ -114,15 +112,7 @@ export function parseUsage(args: readonly string[]): Asked {
   };
 }
 
-type Values = ReturnType<typeof parse>;
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: false }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
+type Values = OptionValues<typeof OPTIONS>;
 
 /** First and last seed. */
 function seedsOf(seed: string | undefined, seeds: string | undefined, minutes: number): [number, number] {
@@ -137,20 +127,6 @@ function seedsOf(seed: string | undefined, seeds: string | undefined, minutes: n
   const [from, to] = bounds.map(seedOf);
   if (from > to) throw new UsageError(`the range ${seeds} is backwards: did you mean ${to}..${from}?`);
   return [from, to];
-}
-
-const SEED_MAX = 2 ** 32 - 1;
-
-function seedOf(text: string): number {
-  const seed = /^\d{1,10}$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY;
-  if (seed > SEED_MAX) throw new UsageError(`"${text}" is no seed: a whole number from 0 to ${SEED_MAX}`);
-  return seed;
-}
-
-function positive(name: string, text: string): number {
-  const value = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : 0;
-  if (value === 0) throw new UsageError(`${name} takes a number above 0, not "${text}"`);
-  return value;
 }
 
 const CLIENTS: readonly ClientKind[] = ["nodes", "library"];

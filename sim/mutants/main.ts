@@ -5,7 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { parseOptions, UsageError } from "../command/arguments.js";
 import { MUTANTS } from "./all.js";
 import type { Mutant } from "./mutant.js";
 import { UnfitError, Workshop } from "./workshop.js";
@@ -25,7 +25,13 @@ Makes mutants, small mistakes, in a copy of the product, and shows that the simu
 
 Exit status: 0 all caught, 1 one lives, 2 wrong usage.`;
 
-class UsageError extends Error {}
+const OPTIONS = {
+  only: { type: "string" },
+  "seeds-max": { type: "string" },
+  jobs: { type: "string" },
+  list: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
 
 interface Asked {
   readonly mutants: readonly Mutant[];
@@ -36,7 +42,7 @@ interface Asked {
 }
 
 function parseUsage(args: readonly string[]): Asked {
-  const { only, list, help, jobs, ...rest } = parse(args);
+  const { only, list, help, jobs, ...rest } = parseOptions(args, OPTIONS);
   const names = only?.split(",") ?? MUTANTS.map(({ name }) => name);
   return {
     mutants: names.map(mutantNamed),
@@ -45,21 +51,6 @@ function parseUsage(args: readonly string[]): Asked {
     isList: list === true,
     isHelp: help === true,
   };
-}
-
-function parse(args: readonly string[]) {
-  const options = {
-    only: { type: "string" },
-    "seeds-max": { type: "string" },
-    jobs: { type: "string" },
-    list: { type: "boolean" },
-    help: { type: "boolean", short: "h" },
-  } as const;
-  try {
-    return parseArgs({ args: [...args], options }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 function mutantNamed(name: string): Mutant {

@@ -59,18 +59,17 @@ export class Scans implements Workload {
 
   #scan(load: Load, client: LoadClient, cursor: string, scan: Scan, next: () => void): void {
     const { random } = load.world;
+    const again = () => load.world.schedule(20, () => this.#scan(load, client, cursor, scan, next));
     if (cursor === "0" && random.chance(0.2)) {
       client.send(["KEYS", "s-*"], (answer) => {
-        if (isKnown(answer)) this.#checkSeen(load, { ...scan, seen: new Set(answer as string[]) });
+        if (!isKnown(answer)) return again();
+        this.#checkSeen(load, { ...scan, seen: new Set(answer as string[]) });
         next();
       });
       return;
     }
     client.send(["SCAN", cursor, "MATCH", "s-*", "COUNT", `${1 + random.below(12)}`], (answer) => {
-      if (!isKnown(answer)) {
-        load.world.schedule(20, () => this.#scan(load, client, cursor, scan, next));
-        return;
-      }
+      if (!isKnown(answer)) return again();
       const [nextCursor, keys] = answer as [string, string[]];
       for (const key of keys) scan.seen.add(key);
       if (nextCursor !== "0") this.#scan(load, client, nextCursor, scan, next);

@@ -4,7 +4,8 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { parseUsage, UsageError } from "../../sim/command/usage.js";
+import { UsageError } from "../../sim/command/arguments.js";
+import { parseUsage } from "../../sim/command/usage.js";
 import { repositoryRoot } from "../support/repository.js";
 import { makeTempDir } from "../support/temp-dir.js";
 

@@ -1,9 +1,7 @@
 /** What the command `npm run torture` is asked for. */
-import { type ParseArgsConfig, parseArgs } from "node:util";
+import type { ParseArgsConfig } from "node:util";
+import { parseOptions, positive, SEED_MAX, seedOf, UsageError } from "../../sim/command/arguments.js";
 import { ALL_FAULTS } from "../faults/faults.js";
-
-/** Wrong usage: the message is for people; exit status 2. */
-export class UsageError extends Error {}
 
 export interface Asked {
   /** Of the first life; the next has the next. */
@@ -39,7 +37,6 @@ const OPTIONS = {
 } as const satisfies ParseArgsConfig["options"];
 
 const NODES: ReadonlySet<string> = new Set(["1", "3", "5", "7"]);
-const SEED_MAX = 2 ** 32 - 1;
 const SECOND_MS = 1_000;
 const MINUTES = 2;
 const LIFE_SECONDS = 30;
@@ -71,7 +68,7 @@ Exit status: 0 all promises kept, 1 one was broken, 2 wrong usage.`;
 
 /** Throws `UsageError`. */
 export function parseUsage(args: readonly string[]): Asked {
-  const values = parse(args);
+  const values = parseOptions(args, OPTIONS);
   return {
     seed: values.seed === undefined ? Math.floor(Math.random() * SEED_MAX) : seedOf(values.seed),
     minutes: values.minutes === undefined ? MINUTES : positive("--minutes", values.minutes),
@@ -83,26 +80,6 @@ export function parseUsage(args: readonly string[]): Asked {
     isInside: values.inside === true,
     isHelp: values.help === true,
   };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: false }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function seedOf(text: string): number {
-  const seed = /^\d{1,10}$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY;
-  if (seed > SEED_MAX) throw new UsageError(`"${text}" is no seed: a whole number from 0 to ${SEED_MAX}`);
-  return seed;
-}
-
-function positive(name: string, text: string): number {
-  const value = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : 0;
-  if (value === 0) throw new UsageError(`${name} takes a number above 0, not "${text}"`);
-  return value;
 }
 
 function nodesOf(text: string): number {
