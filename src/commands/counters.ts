@@ -2,6 +2,7 @@
 import { type Key, latin1ToBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { notAFloat, notAnInteger } from "./errors.js";
+import { refusedEventually, WOULD_LOSE } from "./eventual.js";
 import { addInt64, type Int64, negateInt64, parseInt64 } from "./integers.js";
 import { addLongDoubles, formatLongDouble, type LongDouble, parseLongDouble } from "./long-double.js";
 import type { Reply } from "./reply.js";
@@ -58,6 +59,7 @@ export const COUNTER_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: FLAGS,
     categories: CATEGORIES,
     group: "string",
@@ -71,6 +73,7 @@ export const COUNTER_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: FLAGS,
     categories: CATEGORIES,
     group: "string",
@@ -84,6 +87,7 @@ export const COUNTER_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: FLAGS,
     categories: CATEGORIES,
     group: "string",
@@ -100,6 +104,7 @@ export const COUNTER_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: FLAGS,
     categories: CATEGORIES,
     group: "string",
@@ -116,6 +121,7 @@ export const COUNTER_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: refusedEventually("INCRBYFLOAT", `${WOULD_LOSE} (INCRBY adds whole numbers and loses none)`),
     flags: FLAGS,
     categories: CATEGORIES,
     group: "string",

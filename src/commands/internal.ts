@@ -65,6 +65,7 @@ function piece(
     arity,
     spread: "all",
     access,
+    eventual: "as is",
     group: "minikey",
     summary,
     internal: true,

@@ -1,5 +1,6 @@
 /** Single keys, whatever their values: existence, type, time to live. Source: Redis 7.0, `db.c`, `expire.c`. */
 import { MinikeyError } from "../core/errors.js";
+import { refusedWith } from "./eventual.js";
 import { type ExpiryOption, resolveAnyExpiry } from "./expiry-options.js";
 import { type Reply, Status } from "./reply.js";
 import { ALL_KEYS, command, isWord, ONE_KEY } from "./spec.js";
@@ -112,6 +113,8 @@ function runPersist(view: KeyValueView, args: Args): Reply {
 
 // --- Table ---
 
+const MAY_DIFFER = "replicas may have different expiries for it to be compared with";
+
 function deletion(name: string, opcode: number, arity: number, flags: readonly string[]): CommandSpec {
   return command({
     name,
@@ -120,6 +123,7 @@ function deletion(name: string, opcode: number, arity: number, flags: readonly s
     keys: ALL_KEYS,
     spread: "sum",
     access: "write",
+    eventual: "each key",
     flags,
     categories: name === "UNLINK" ? WRITE : WRITE_SLOW,
     group: name === "DELETE" ? "minikey" : "generic",
@@ -158,6 +162,11 @@ function expiryWrite(
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: refusedWith(
+      name,
+      3,
+      ["NX", "XX", "GT", "LT"].map((word) => [word, MAY_DIFFER]),
+    ),
     flags: ["write", "fast"],
     categories: WRITE,
     group: "generic",
@@ -210,6 +219,7 @@ export const KEY_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: ["write", "fast"],
     categories: WRITE,
     group: "generic",

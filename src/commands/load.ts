@@ -65,6 +65,7 @@ export const LOAD_COMMANDS = [
     keysInside,
     spread: "single",
     access: "write",
+    eventual: "each key",
     flags: ["write", "denyoom"],
     categories: ["@keyspace", "@write", "@slow"],
     group: "minikey",

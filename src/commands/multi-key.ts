@@ -8,6 +8,7 @@ import type { Key } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import type { Limits } from "./check.js";
 import { noSuchKey, syntaxError, wrongArity } from "./errors.js";
+import { BOTH_FIND_NONE, NOT_BOTH_KEYS, refusedEventually } from "./eventual.js";
 import { OK, type Reply } from "./reply.js";
 import { ALL_KEYS, command, integerArg, isWord, KEY_VALUE_PAIRS, TWO_KEYS, valueReply } from "./spec.js";
 import type { Args, CommandSpec, Decision, Entry, KeyValueView, Mutation, TransactionPlan } from "./types.js";
@@ -185,6 +186,7 @@ export const MULTI_KEY_COMMANDS: readonly CommandSpec[] = [
     keys: KEY_VALUE_PAIRS,
     spread: "transaction",
     access: "write",
+    eventual: "each key",
     flags: ["write", "denyoom"],
     categories: ["@write", "@string", "@slow"],
     group: "string",
@@ -200,6 +202,7 @@ export const MULTI_KEY_COMMANDS: readonly CommandSpec[] = [
     keys: KEY_VALUE_PAIRS,
     spread: "transaction",
     access: "write",
+    eventual: refusedEventually("MSETNX", BOTH_FIND_NONE),
     flags: ["write", "denyoom"],
     categories: ["@write", "@string", "@slow"],
     group: "string",
@@ -215,6 +218,7 @@ export const MULTI_KEY_COMMANDS: readonly CommandSpec[] = [
     keys: TWO_KEYS,
     spread: "transaction",
     access: "write",
+    eventual: refusedEventually("RENAME", NOT_BOTH_KEYS),
     flags: ["write"],
     categories: ["@keyspace", "@write", "@slow"],
     group: "generic",
@@ -229,6 +233,7 @@ export const MULTI_KEY_COMMANDS: readonly CommandSpec[] = [
     keys: TWO_KEYS,
     spread: "transaction",
     access: "write",
+    eventual: refusedEventually("RENAMENX", NOT_BOTH_KEYS),
     flags: ["write", "fast"],
     categories: ["@keyspace", "@write", "@fast"],
     group: "generic",
@@ -243,6 +248,7 @@ export const MULTI_KEY_COMMANDS: readonly CommandSpec[] = [
     keys: TWO_KEYS,
     spread: "transaction",
     access: "write",
+    eventual: refusedEventually("COPY", NOT_BOTH_KEYS),
     flags: ["write", "denyoom"],
     categories: ["@keyspace", "@write", "@slow"],
     group: "generic",

@@ -104,6 +104,7 @@ export const SCAN_COMMANDS: readonly CommandSpec[] = [
     arity: -1,
     spread: "all",
     access: "write",
+    eventual: "each key",
     flags: ["write"],
     categories: ["@keyspace", "@write", "@slow", "@dangerous"],
     group: "server",

@@ -1,4 +1,5 @@
 /** Building blocks of table entries: every `CommandSpec` is made here, with all fields, so that all have one shape. */
+import { assert } from "../core/assert.js";
 import { type Bytes, type Key, latin1ToBytes, utf8ToBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { notAnInteger, wrongType } from "./errors.js";
@@ -10,6 +11,7 @@ type Optional =
   | "opcode"
   | "keys"
   | "keysInside"
+  | "eventual"
   | "flags"
   | "categories"
   | "internal"
@@ -19,10 +21,11 @@ type Optional =
   | "plan"
   | "query";
 
-/** What an entry has to say; the rest has defaults. */
+/** What an entry has to say; the rest has defaults. A write says what it is in an eventual keyspace. */
 export type CommandFields = Omit<CommandSpec, Optional> & Partial<Pick<CommandSpec, Optional>>;
 
 export function command(fields: CommandFields): CommandSpec {
+  assert(fields.access !== "write" || fields.eventual !== undefined, "% has no rule", fields.name);
   return {
     name: fields.name,
     opcode: fields.opcode ?? 0,
@@ -31,6 +34,7 @@ export function command(fields: CommandFields): CommandSpec {
     keysInside: fields.keysInside,
     spread: fields.spread,
     access: fields.access,
+    eventual: fields.eventual ?? "as is",
     flags: fields.flags ?? [],
     categories: fields.categories ?? [],
     group: fields.group,

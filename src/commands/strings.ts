@@ -2,6 +2,7 @@
 import { allocOwnBytes, EMPTY_BYTES } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import { syntaxError } from "./errors.js";
+import { BOTH_FIND_NONE, MAY_BE_GONE, refusedEventually, refusedWith } from "./eventual.js";
 import { type ExpiryOption, expiryOption, isSameKind, resolveExpiry } from "./expiry-options.js";
 import { OK, type Reply, Slice } from "./reply.js";
 import { bytesReply, command, isWord, numberArg, ONE_KEY, stringEntry, valueReply } from "./spec.js";
@@ -228,6 +229,10 @@ export const STRING_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: refusedWith("SET", 3, [
+      ["NX", BOTH_FIND_NONE],
+      ["XX", MAY_BE_GONE],
+    ]),
     flags: ["write", "denyoom"],
     categories: WRITE_SLOW,
     group: "string",
@@ -242,6 +247,7 @@ export const STRING_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: ["write", "denyoom"],
     categories: WRITE_SLOW,
     group: "minikey",
@@ -268,6 +274,7 @@ export const STRING_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: refusedEventually("SETNX", BOTH_FIND_NONE),
     flags: ["write", "denyoom", "fast"],
     categories: WRITE,
     group: "string",
@@ -281,6 +288,7 @@ export const STRING_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: ["write", "denyoom"],
     categories: WRITE_SLOW,
     group: "string",
@@ -294,6 +302,7 @@ export const STRING_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: ["write", "denyoom"],
     categories: WRITE_SLOW,
     group: "string",
@@ -307,6 +316,7 @@ export const STRING_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: ["write", "denyoom", "fast"],
     categories: WRITE,
     group: "string",
@@ -320,6 +330,7 @@ export const STRING_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: ["write", "fast"],
     categories: WRITE,
     group: "string",
@@ -333,6 +344,7 @@ export const STRING_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: ["write", "fast"],
     categories: WRITE,
     group: "string",
@@ -349,6 +361,7 @@ export const STRING_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: ["write", "denyoom", "fast"],
     categories: WRITE,
     group: "string",
@@ -389,6 +402,7 @@ export const STRING_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: ["write", "denyoom"],
     categories: WRITE_SLOW,
     group: "string",

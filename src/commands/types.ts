@@ -131,6 +131,19 @@ export interface KeyPositions {
  */
 export type Spread = "single" | "sum" | "gather" | "transaction" | "query" | "all-sum" | "all" | "local";
 
+/** What cannot be promised in an eventual keyspace, as an error's text begins with it, and why. */
+export interface NotKept {
+  readonly what: string;
+  readonly why: string;
+}
+
+/**
+ * How a command is carried out in an eventual keyspace (docs/adr/0014). `as is`: on what the replica has that is asked.
+ * `each key`: so is each of its keys by itself, and some may be done when others cannot be. A function says what of
+ * the command cannot be kept, for arguments that have passed its check; undefined: it is carried out as is.
+ */
+export type EventualRule = "as is" | "each key" | ((args: Args) => NotKept | undefined);
+
 export interface CommandSpec {
   /** Upper case; `CLIENT` has its subcommands inside. */
   readonly name: string;
@@ -147,6 +160,7 @@ export interface CommandSpec {
   readonly spread: Spread;
   /** `write`: replicated. `read`: needs no log entry. `none`: `local`. */
   readonly access: "write" | "read" | "none";
+  readonly eventual: EventualRule;
   /** Redis's flags and categories, for `COMMAND`: `fast`, `denyoom`, `@string` … */
   readonly flags: readonly string[];
   readonly categories: readonly string[];

@@ -19,7 +19,7 @@ import { checkCanonical } from "./canonical.js";
 import { notAnInteger, syntaxError } from "./errors.js";
 import type { Reply } from "./reply.js";
 import { command, isWord, keyReply, numberArg, ONE_KEY, optionalKeyArg, valueReply } from "./spec.js";
-import type { Args, CommandSpec, KeyValueView, ValueType } from "./types.js";
+import type { Args, CommandSpec, EventualRule, KeyValueView, ValueType } from "./types.js";
 
 function runKvGet(view: KeyValueView, args: Args): Reply {
   const entry = view.get(args.key(1));
@@ -104,6 +104,16 @@ function checkKvList(args: Args): void {
   }
 }
 
+// --- In eventual keyspaces ---
+
+const MAY_ALL_MEET = "two replicas may both find that it holds";
+
+const putConditions: EventualRule = (args) =>
+  isWord(args, 3, "ANY") ? undefined : { what: "a write under a condition", why: MAY_ALL_MEET };
+
+const deleteConditions: EventualRule = (args) =>
+  numberArg(args, 2) === 0 ? undefined : { what: "a delete under a condition", why: MAY_ALL_MEET };
+
 const READ = ["@keyspace", "@read", "@fast"] as const;
 const WRITE = ["@keyspace", "@write", "@fast"] as const;
 
@@ -128,6 +138,7 @@ export const VERSIONED_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: putConditions,
     flags: ["write", "denyoom", "fast"],
     categories: WRITE,
     group: "minikey",
@@ -142,6 +153,7 @@ export const VERSIONED_COMMANDS: readonly CommandSpec[] = [
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: deleteConditions,
     flags: ["write", "fast"],
     categories: WRITE,
     group: "minikey",
@@ -171,6 +183,7 @@ export const VERSIONED_COMMANDS: readonly CommandSpec[] = [
     keys: { first: 4, last: 4, step: 1 },
     spread: "single",
     access: "write",
+    eventual: "as is",
     flags: ["write", "denyoom"],
     categories: ["@keyspace", "@write", "@slow"],
     group: "minikey",

@@ -154,7 +154,8 @@ export function lastResult<Result>(results: readonly (Result | null)[], otherwis
 type Fields<Check extends "check" | "prepare"> = Pick<
   CommandSpec,
   "name" | "opcode" | "arity" | "summary" | "run" | Check
->;
+> &
+  Partial<Pick<CommandSpec, "eventual">>;
 
 /** A command of one key that reads. */
 export function reading(fields: Fields<"check">): CommandSpec {
@@ -169,13 +170,14 @@ export function reading(fields: Fields<"check">): CommandSpec {
   });
 }
 
-/** A command of one key that writes. */
+/** A command of one key that writes: in an eventual keyspace as is, unless it says otherwise. */
 export function writing(fields: Fields<"check"> | Fields<"prepare">): CommandSpec {
   return command({
     ...fields,
     keys: ONE_KEY,
     spread: "single",
     access: "write",
+    eventual: fields.eventual ?? "as is",
     flags: ["write", "denyoom"],
     categories: ["@json", "@write", "@slow"],
     group: "json",

@@ -8,6 +8,7 @@ import type { JsonText, ValueEdit } from "../../document/json-edit.js";
 import { type Arithmetic, calculate, integerOf } from "../../document/json-number.js";
 import { type JsonPath, LEGACY_ROOT } from "../../document/json-path.js";
 import { wrongArity } from "../errors.js";
+import { refusedEventually, WOULD_LOSE } from "../eventual.js";
 import { DoubleReply, ProtocolReply, type Reply } from "../reply.js";
 import type { Args, CommandSpec, KeyValueView } from "../types.js";
 import {
@@ -134,6 +135,7 @@ export const JSON_SCALAR_COMMANDS: readonly CommandSpec[] = [
     name: "JSON.NUMINCRBY",
     opcode: 127,
     arity: 4,
+    eventual: refusedEventually("JSON.NUMINCRBY", WOULD_LOSE),
     summary: "Increment the number value stored at path by number",
     prepare: prepareCalculation,
     run: calculation("add"),
@@ -142,6 +144,7 @@ export const JSON_SCALAR_COMMANDS: readonly CommandSpec[] = [
     name: "JSON.NUMMULTBY",
     opcode: 128,
     arity: 4,
+    eventual: refusedEventually("JSON.NUMMULTBY", WOULD_LOSE),
     summary: "Multiply the number value stored at path by number",
     prepare: prepareCalculation,
     run: calculation("multiply"),

@@ -178,6 +178,7 @@ export const JSON_SEVERAL_COMMANDS: readonly CommandSpec[] = [
     keys: { first: 1, last: -1, step: 3 },
     spread: "transaction",
     access: "write",
+    eventual: "each key",
     flags: ["write", "denyoom"],
     categories: ["@json", "@write", "@slow"],
     group: "json",

@@ -15,6 +15,7 @@ import { mergePatch } from "../../document/json-merge.js";
 import type { JsonPath } from "../../document/json-path.js";
 import type { DocumentWork } from "../../document/json-work.js";
 import { syntaxError } from "../errors.js";
+import { BOTH_FIND_NONE, MAY_BE_GONE, refusedWith } from "../eventual.js";
 import { OK, type Reply } from "../reply.js";
 import { isWord } from "../spec.js";
 import type { Args, CommandSpec, KeyValueView } from "../types.js";
@@ -151,6 +152,10 @@ export const JSON_WHOLE_COMMANDS: readonly CommandSpec[] = [
     name: "JSON.SET",
     opcode: 122,
     arity: -4,
+    eventual: refusedWith("JSON.SET", 4, [
+      ["NX", BOTH_FIND_NONE],
+      ["XX", MAY_BE_GONE],
+    ]),
     summary: "Set the JSON value at path in key",
     prepare: prepareSet,
     run: runSet,
