@@ -47,7 +47,7 @@ export class DirectChannel implements Channel {
     this.#database = database;
     this.#local = local;
     this.#keyspace = keyspace;
-    this.#context = { keyspace: keyspaceId(0), readLevel: "linearizable", writeLevel: "quorum" };
+    this.#context = { keyspace: keyspaceId(0), readLevel: "default", writeLevel: "default" };
   }
 
   submit(request: WireRequest): void {
@@ -67,8 +67,8 @@ export class DirectChannel implements Channel {
     const context = this.#context;
     context.keyspace = keyspace;
     // The node reads the levels before `submit` returns.
-    context.readLevel = request.readLevel ?? "linearizable";
-    context.writeLevel = request.writeLevel ?? "quorum";
+    context.readLevel = request.readLevel ?? "default";
+    context.writeLevel = request.writeLevel ?? "default";
     this.#database.submit(args, context, { onReply: (reply) => this.#answer(request, reply) });
   }
 

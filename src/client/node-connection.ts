@@ -245,14 +245,13 @@ export class NodeConnection {
 
 /** A level of consistency that the server keeps for the connection. */
 class Level {
-  /** What the server has, and what it had at the start; empty when it has none. */
+  /** What was chosen of the server; empty when it has none to choose from. */
   current = "";
   #initial = "";
 
-  /** The server's answer to `CONSISTENCY READ` or `CONSISTENCY WRITE`. */
+  /** The server's answer to `CONSISTENCY READ` or `CONSISTENCY WRITE`: at the start nothing is chosen. */
   start(reply: WireReply): void {
-    if (Buffer.isBuffer(reply)) this.#initial = reply.toString();
-    else if (reply instanceof Status) this.#initial = reply.text;
+    if (Buffer.isBuffer(reply) || reply instanceof Status) this.#initial = "default";
     this.current = this.#initial;
   }
 

@@ -27,6 +27,7 @@ import type { Random } from "../ports/random.js";
 import type { BatchLevel } from "./batch.js";
 import type { Keyspace } from "./cluster-map.js";
 import type { ReplySink, RequestContext } from "./database.js";
+import type { EventualLevels } from "./eventual/levels.js";
 import type { PathSink } from "./own-turn.js";
 import type { ReadGuarantee } from "./partition-reader.js";
 import { answer } from "./pending.js";
@@ -41,6 +42,8 @@ export interface Route {
   readonly guarantee: ReadGuarantee;
   readonly level: BatchLevel;
   readonly partitionOf: (slot: number) => number;
+  /** How many replicas are asked in an eventual keyspace; undefined in a strong one. */
+  readonly eventual: EventualLevels | undefined;
 }
 
 export type Done = (reply: Reply) => void;

@@ -12,14 +12,23 @@ export const WRITE_LEVELS = ["one", "quorum", "all"] as const;
 export type ReadLevel = (typeof READ_LEVELS)[number];
 export type WriteLevel = (typeof WRITE_LEVELS)[number];
 
+/** What holds in a keyspace when nobody has chosen. */
+export const DEFAULT_LEVELS: Readonly<
+  Record<KeyspaceInfo["consistency"], { readonly read: ReadLevel; readonly write: WriteLevel }>
+> = {
+  strong: { read: "linearizable", write: "quorum" },
+  eventual: { read: "one", write: "one" },
+};
+
 /**
  * What a connection (or an HTTP request) carries from command to command. Commands of one context are applied
  * in the order submitted: a read sees the context's earlier writes.
  */
 export interface RequestContext {
   keyspace: KeyspaceId;
-  readLevel: ReadLevel;
-  writeLevel: WriteLevel;
+  /** `default`: none was chosen, and the keyspace's own holds (`DEFAULT_LEVELS`). */
+  readLevel: ReadLevel | "default";
+  writeLevel: WriteLevel | "default";
   /** The node's own: what of this context is under way. Left out by whoever makes the context. */
   order?: ContextOrder;
 }

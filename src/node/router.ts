@@ -5,7 +5,8 @@ import type { KeyspaceId } from "../core/ids.js";
 import { partitionTable } from "../sharding/partitions.js";
 import type { ClusterMap, Keyspace } from "./cluster-map.js";
 import type { Route } from "./coordinator.js";
-import type { ReadLevel, RequestContext, WriteLevel } from "./database.js";
+import type { RequestContext } from "./database.js";
+import { eventualLevels } from "./eventual/levels.js";
 
 type PartitionOf = (slot: number) => number;
 
@@ -13,7 +14,7 @@ interface RoutedKeyspace {
   readonly keyspace: Keyspace;
   readonly partitionOf: PartitionOf;
   /** By read level, then write level; made once: a route is the same object for every command that needs it. */
-  readonly routes: Map<ReadLevel, Map<WriteLevel, Route>>;
+  readonly routes: Map<RequestContext["readLevel"], Map<RequestContext["writeLevel"], Route>>;
 }
 
 export class Router {
@@ -49,6 +50,11 @@ export class Router {
     return routed.routes.get(context.readLevel)?.get(context.writeLevel) ?? makeRoute(routed, context);
   }
 
+  /** For a keyspace's own affairs: at its default levels. */
+  routeOf(keyspace: KeyspaceId): Route | undefined {
+    return this.route({ keyspace, readLevel: "default", writeLevel: "default" });
+  }
+
   #routed(id: KeyspaceId): RoutedKeyspace | undefined {
     return this.#byId[id];
   }
@@ -65,14 +71,15 @@ function makeRoute(routed: RoutedKeyspace, { readLevel, writeLevel }: RequestCon
     guarantee: isStaleLevel(readLevel) ? "stale" : "linearizable",
     level: writeLevel === "all" ? "all" : "majority",
     partitionOf: routed.partitionOf,
+    eventual: routed.keyspace.consistency === "eventual" ? eventualLevels(readLevel, writeLevel) : undefined,
   };
-  const byWriteLevel = routed.routes.get(readLevel) ?? new Map<WriteLevel, Route>();
+  const byWriteLevel = routed.routes.get(readLevel) ?? new Map<RequestContext["writeLevel"], Route>();
   byWriteLevel.set(writeLevel, route);
   routed.routes.set(readLevel, byWriteLevel);
   return route;
 }
 
 /** On a strong keyspace one replica is enough for `one`, and what one replica has may be old. */
-function isStaleLevel(level: ReadLevel): boolean {
+function isStaleLevel(level: RequestContext["readLevel"]): boolean {
   return level === "stale" || level === "one";
 }

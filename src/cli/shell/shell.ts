@@ -160,6 +160,7 @@ export class Shell {
   /** `CONSISTENCY READ stale` was accepted: it holds from now on, on whatever node. */
   #noteLevel(words: readonly Buffer[]): void {
     const [, direction, level] = words.map((word) => word.toString().toLowerCase());
+    if (level === undefined) return;
     if (direction === "read") {
       this.#readLevel = READ_LEVELS.find((one) => one === level);
     } else if (direction === "write") {

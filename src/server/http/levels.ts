@@ -1,12 +1,17 @@
 /** `?consistency=`: how sure a read or a write is before it is answered. */
 import { MinikeyError } from "../../core/errors.js";
-import { type KeyspaceInfo, READ_LEVELS, type RequestContext, WRITE_LEVELS } from "../../node/database.js";
+import {
+  DEFAULT_LEVELS,
+  type KeyspaceInfo,
+  READ_LEVELS,
+  type RequestContext,
+  WRITE_LEVELS,
+} from "../../node/database.js";
 
-/** What holds when a request names no level: durable and linearizable, unless the keyspace is eventual. */
-function defaultContext(keyspace: KeyspaceInfo): RequestContext {
-  return keyspace.consistency === "strong"
-    ? { keyspace: keyspace.id, readLevel: "linearizable", writeLevel: "quorum" }
-    : { keyspace: keyspace.id, readLevel: "one", writeLevel: "one" };
+/** What holds when a request names no level. */
+function defaultContext({ id, consistency }: KeyspaceInfo): RequestContext {
+  const { read, write } = DEFAULT_LEVELS[consistency];
+  return { keyspace: id, readLevel: read, writeLevel: write };
 }
 
 export function readContext(keyspace: KeyspaceInfo, level: string | undefined): RequestContext {

@@ -44,5 +44,5 @@ export class Session {
 }
 
 function freshContext(): RequestContext {
-  return { keyspace: keyspaceId(0), readLevel: "linearizable", writeLevel: "quorum" };
+  return { keyspace: keyspaceId(0), readLevel: "default", writeLevel: "default" };
 }

@@ -319,10 +319,10 @@ test("a level other than the default is set for its calls alone", async () => {
     "CONSISTENCY READ stale",
     "GET b",
     "GET c",
-    "CONSISTENCY READ linearizable",
+    "CONSISTENCY READ default",
     "CONSISTENCY WRITE all",
     "SET d v",
-    "CONSISTENCY WRITE quorum",
+    "CONSISTENCY WRITE default",
     "GET e",
   ]);
 });

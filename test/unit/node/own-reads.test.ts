@@ -34,6 +34,7 @@ const ROUTE: Route = {
   guarantee: "linearizable",
   level: "majority",
   partitionOf: (slot) => table[slot],
+  eventual: undefined,
 };
 
 /** This node's replica of one partition: what is committed, how much of that it has applied, who waits to read. */

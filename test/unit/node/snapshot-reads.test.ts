@@ -41,6 +41,7 @@ const ROUTE: Route = {
   guarantee: "linearizable",
   level: "majority",
   partitionOf: (slot) => table[slot],
+  eventual: undefined,
 };
 
 /** A question on its way to a partition, or its answer on the way back. */

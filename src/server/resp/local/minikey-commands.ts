@@ -4,8 +4,15 @@ import { MapReply, OK, type Reply } from "../../../commands/reply.js";
 import { integerArg, isWord } from "../../../commands/spec.js";
 import type { Args } from "../../../commands/types.js";
 import { MinikeyError } from "../../../core/errors.js";
-import { type Database, type KeyspaceInfo, READ_LEVELS, WRITE_LEVELS } from "../../../node/database.js";
-import type { LocalHandler } from "./services.js";
+import {
+  type Database,
+  DEFAULT_LEVELS,
+  type KeyspaceInfo,
+  READ_LEVELS,
+  type RequestContext,
+  WRITE_LEVELS,
+} from "../../../node/database.js";
+import type { LocalHandler, LocalServices } from "./services.js";
 import { container } from "./subcommands.js";
 
 function levelArg<Level extends string>(args: Args, what: string, levels: readonly Level[]): Level {
@@ -15,26 +22,40 @@ function levelArg<Level extends string>(args: Args, what: string, levels: readon
   throw new MinikeyError("BAD_REQUEST", `unknown ${what} level '${word}': one of ${levels.join(", ")}`);
 }
 
+/** Back to what holds in each keyspace when nobody has chosen. */
+const DEFAULT = ["default"] as const;
+
+/** What holds in the connection's keyspace when nobody has chosen. */
+function defaultLevels({ database }: LocalServices, { keyspace }: RequestContext) {
+  return DEFAULT_LEVELS[database.keyspaceById(keyspace)?.consistency ?? "strong"];
+}
+
 export const consistencyCommand = container("CONSISTENCY", {
   READ: {
     arity: -2,
-    help: `[${READ_LEVELS.join("|")}] -- Show or choose the level of this connection's reads.`,
-    run: (_services, client, args) => {
+    help: `[${READ_LEVELS.join("|")}|default] -- Show or choose the level of this connection's reads.`,
+    run: (services, client, args) => {
       const { context } = client.session;
-      if (args.count === 2) return context.readLevel;
+      if (args.count === 2) {
+        const { readLevel } = context;
+        return readLevel === "default" ? defaultLevels(services, context).read : readLevel;
+      }
       if (args.count > 3) throw syntaxError();
-      context.readLevel = levelArg(args, "read", READ_LEVELS);
+      context.readLevel = levelArg(args, "read", [...READ_LEVELS, ...DEFAULT]);
       return OK;
     },
   },
   WRITE: {
     arity: -2,
-    help: `[${WRITE_LEVELS.join("|")}] -- Show or choose the level of this connection's writes.`,
-    run: (_services, client, args) => {
+    help: `[${WRITE_LEVELS.join("|")}|default] -- Show or choose the level of this connection's writes.`,
+    run: (services, client, args) => {
       const { context } = client.session;
-      if (args.count === 2) return context.writeLevel;
+      if (args.count === 2) {
+        const { writeLevel } = context;
+        return writeLevel === "default" ? defaultLevels(services, context).write : writeLevel;
+      }
       if (args.count > 3) throw syntaxError();
-      context.writeLevel = levelArg(args, "write", WRITE_LEVELS);
+      context.writeLevel = levelArg(args, "write", [...WRITE_LEVELS, ...DEFAULT]);
       return OK;
     },
   },

@@ -203,7 +203,7 @@ describe("a RESP connection", () => {
     assert.equal(await call(connection, "CONSISTENCY", "WRITE", "all"), "+OK\r\n");
     assert.equal(
       await call(connection, "CONSISTENCY", "WRITE", "stale"),
-      "-ERR unknown write level 'stale': one of one, quorum, all\r\n",
+      "-ERR unknown write level 'stale': one of one, quorum, all, default\r\n",
     );
     await call(connection, "RESET");
     assert.equal(await call(connection, "CONSISTENCY", "READ"), "$12\r\nlinearizable\r\n");
