@@ -1,9 +1,9 @@
 /** Values that are numbers. Source: Redis 7.0, `t_string.c` (`incrDecrCommand`, `incrbyfloatCommand`). */
 import { type Key, latin1ToBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
+import { addInt64, type Int64, negateInt64, parseInt64 } from "../core/int64.js";
 import { notAFloat, notAnInteger } from "./errors.js";
 import { refusedEventually, WOULD_LOSE } from "./eventual.js";
-import { addInt64, type Int64, negateInt64, parseInt64 } from "./integers.js";
 import { addLongDoubles, formatLongDouble, type LongDouble, parseLongDouble } from "./long-double.js";
 import type { Reply } from "./reply.js";
 import { bytesReply, command, integerArg, ONE_KEY, stringEntry } from "./spec.js";

@@ -2,8 +2,8 @@
 import { assert } from "../core/assert.js";
 import { type Bytes, type Key, latin1ToBytes, utf8ToBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
+import { type Int64, parseInt64 } from "../core/int64.js";
 import { notAnInteger, wrongType } from "./errors.js";
-import { type Int64, parseInt64 } from "./integers.js";
 import { Slice } from "./reply.js";
 import type { Args, CommandSpec, Entry, KeyPositions } from "./types.js";
 

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { addInt64, type Int64, negateInt64, parseInt64 } from "../../../src/commands/integers.js";
 import { addLongDoubles, formatLongDouble, parseLongDouble } from "../../../src/commands/long-double.js";
 import { latin1ToBytes } from "../../../src/core/bytes.js";
-import { INT64_MAX, INT64_MIN } from "../../../src/core/int64.js";
+import {
+  addInt64,
+  INT64_MAX,
+  INT64_MIN,
+  type Int64,
+  negateInt64,
+  parseInt64,
+} from "../../../src/core/int64.js";
 
 const int64 = fc.oneof(
   fc.bigInt({ min: INT64_MIN, max: INT64_MAX }),

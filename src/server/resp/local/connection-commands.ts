@@ -1,10 +1,10 @@
 /** PING, ECHO, HELLO, AUTH, SELECT, QUIT, RESET, TIME. Source: Redis 7.0, `networking.c`, `acl.c`, `db.c`. */
 import { syntaxError, wrongArity } from "../../../commands/errors.js";
-import { parseInt64 } from "../../../commands/integers.js";
 import { MapReply, OK, PONG, type Reply, Slice, Status } from "../../../commands/reply.js";
 import { integerArg, isWord } from "../../../commands/spec.js";
 import type { Args } from "../../../commands/types.js";
 import { MinikeyError } from "../../../core/errors.js";
+import { parseInt64 } from "../../../core/int64.js";
 import type { Session } from "../session.js";
 import type { LocalHandler, LocalServices } from "./services.js";
 
