@@ -48,3 +48,9 @@ export async function openReadyChannel(
 export function unreachable(error: MinikeyError): ExitError {
   return new ExitError(`${error.message}. Is the cluster running? \`npm start\` starts one on this machine`);
 }
+
+/** Why a node did not answer, without its address: `connection refused` of `no node answers (host:6380: connection refused)`. */
+export function reasonOf(error: MinikeyError, address: string): string {
+  const inner = /^no node answers \((.*)\)$/.exec(error.message)?.[1] ?? error.message;
+  return inner.startsWith(`${address}: `) ? inner.slice(address.length + 2) : inner;
+}

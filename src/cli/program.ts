@@ -17,11 +17,13 @@ import { type OutputOf, watchOutput } from "./lost-output.js";
 import type { ShellFlags } from "./shell/shell-command.js";
 import type { StartFlags } from "./start/start-command.js";
 import type { StatusFlags } from "./status/status-command.js";
+import type { Wait } from "./workload/mode-run.js";
+import type { WorkloadFlags } from "./workload/workload-command.js";
 
 /** The subcommands that serve until they are stopped. */
 const SERVERS: ReadonlySet<string> = new Set(["start", "cluster"]);
 /** Those that may change data. */
-const WRITERS: ReadonlySet<string> = new Set(["shell", "load", "keyspace"]);
+const WRITERS: ReadonlySet<string> = new Set(["shell", "load", "workload", "keyspace"]);
 
 function outputOf(subcommand: string): OutputOf {
   if (SERVERS.has(subcommand)) return "server";
@@ -50,8 +52,18 @@ export function buildProgram(): Command {
     .showSuggestionAfterError(true)
     .showHelpAfterError("(minikey --help lists commands and flags)")
     .exitOverride();
-  for (const add of [addStart, addCluster, addShell, addLoad, addGenerate, addStatus, addKeyspace])
+  for (const add of [
+    addStart,
+    addCluster,
+    addShell,
+    addLoad,
+    addGenerate,
+    addWorkload,
+    addStatus,
+    addKeyspace,
+  ]) {
     add(program);
+  }
   return program;
 }
 
@@ -183,6 +195,43 @@ function addGenerate(program: Command): void {
     );
 }
 
+function addWorkload(program: Command): void {
+  program
+    .command("workload")
+    .description("clients with test files, at the same time on every node: what each sees, and when")
+    .requiredOption("--clients <file>", "a client a line: its id and its test file of key:value lines")
+    .addOption(connectOption())
+    .addOption(
+      new Option("--mode <mode>", "what the nodes are held to; eventual unless said otherwise").choices([
+        "eventual",
+        "sequential",
+        "linearizable",
+        "all",
+      ] satisfies WorkloadFlags["mode"][]),
+    )
+    .option("-e", "as --mode eventual")
+    .option("-s", "as --mode sequential")
+    .option("-l", "as --mode linearizable")
+    .option("-a", "as --mode all")
+    .option("--keyspace <name>", "where to work; one that is made is dropped again (default: workload-MODE)")
+    .addOption(
+      new Option("--wait-ms <min..max>", "between a write and its reads, by chance")
+        .argParser(parseWait)
+        .default({ minMs: 500, maxMs: 1_200 } satisfies Wait, "500..1200"),
+    )
+    .addOption(wholeOption("--seed <n>", "the same seed makes the same choices; default: a random one", 0))
+    .addOption(
+      new Option("--timeout <ms>", "how long a node has for an answer")
+        .argParser(parsePositive)
+        .default(2_000),
+    )
+    .option("-v, --verbose", "every operation on every node")
+    .addOption(jsonOption())
+    .action(async (flags: WorkloadFlags) =>
+      (await import("./workload/workload-command.js")).runWorkload(flags),
+    );
+}
+
 function addStatus(program: Command): void {
   program
     .command("status")
@@ -242,6 +291,16 @@ function addKeyspace(program: Command): void {
 }
 
 const parsePositive = (text: string): number => parseWhole(text, 1);
+
+const WAIT_MS_MAX = 60_000;
+
+/** `500..1200`, or one number for always the same. */
+function parseWait(text: string): Wait {
+  const [, min = "", max = min] = /^(\d+)(?:\.\.(\d+))?$/.exec(text) ?? [];
+  const wait = { minMs: parseWhole(min, 0, WAIT_MS_MAX), maxMs: parseWhole(max, 0, WAIT_MS_MAX) };
+  if (wait.minMs <= wait.maxMs) return wait;
+  throw new InvalidArgumentError("Expected the shorter wait first.");
+}
 
 function parseWhole(text: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;

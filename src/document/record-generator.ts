@@ -14,6 +14,7 @@ import type { ByteWriter } from "../codec/byte-writer.js";
 import { JSON_DEPTH_MAX } from "../codec/json-text.js";
 import { assert } from "../core/assert.js";
 import { type Bytes, latin1ToBytes, utf8ToBytes } from "../core/bytes.js";
+import { SmallFastCounter } from "../core/small-fast-counter.js";
 
 export type NameType = "string" | "int" | "float";
 
@@ -163,38 +164,5 @@ function writeInteger(writer: ByteWriter, value: number): void {
   for (let at = start + digits - 1; at >= start; at -= 1) {
     bytes[at] = ZERO + (rest % 10);
     rest = Math.floor(rest / 10);
-  }
-}
-
-/** Until the seed is in all bits, as its author has it. */
-const WARM_UP_ROUNDS = 15;
-
-/** sfc32 ("small fast counter", Chris Doty-Humphrey, PractRand): whole numbers only, so alike everywhere. */
-class SmallFastCounter {
-  #a = 0;
-  #b: number;
-  #c: number;
-  #counter = 1;
-
-  constructor(seed: number) {
-    this.#b = Math.floor(seed / 2 ** 32) | 0;
-    this.#c = (seed % 2 ** 32) | 0;
-    for (let i = 0; i < WARM_UP_ROUNDS; i += 1) this.#next();
-  }
-
-  /** In [0, bound), for a bound up to 2^21: the product is exact. */
-  below(bound: number): number {
-    return Math.floor((this.#next() * bound) / 2 ** 32);
-  }
-
-  /** 32 bits. */
-  #next(): number {
-    const sum = (((this.#a + this.#b) | 0) + this.#counter) | 0;
-    this.#counter = (this.#counter + 1) | 0;
-    this.#a = this.#b ^ (this.#b >>> 9);
-    this.#b = (this.#c + (this.#c << 3)) | 0;
-    this.#c = (this.#c << 21) | (this.#c >>> 11) | 0;
-    this.#c = (this.#c + sum) | 0;
-    return sum >>> 0;
   }
 }

@@ -8,6 +8,7 @@ import type { FailoverChannel } from "../../client/failover-channel.js";
 import { requestOf } from "../../client/request.js";
 import type { WireReply } from "../../client/wire.js";
 import { MinikeyError } from "../../core/errors.js";
+import { reasonOf } from "../connection.js";
 import { nodeList, replicasOf, slotHolders, slotRows } from "./cluster-replies.js";
 import type { Sight } from "./guarantee.js";
 
@@ -97,10 +98,4 @@ export class ServerProbe {
   #request(...words: string[]): Promise<WireReply> {
     return requestOf(this.#channel, words);
   }
-}
-
-/** `connection refused` of `no node answers (127.0.0.1:6380: connection refused)`. */
-function reasonOf(error: MinikeyError, address: string): string {
-  const inner = /^no node answers \((.*)\)$/.exec(error.message)?.[1] ?? error.message;
-  return inner.startsWith(`${address}: `) ? inner.slice(address.length + 2) : inner;
 }
