@@ -15,18 +15,23 @@ import {
   expectText,
   type Json,
   type KeyInput,
+  type KeyspaceEntry,
   type PlainReply,
   putCommand,
   queried,
   type StoredEntry,
   toEntry,
+  toKeyspaces,
   toPlain,
   type ValueInput,
 } from "./values.js";
 import type { Argument, Channel, ReadLevel, WireReply, WriteLevel } from "./wire.js";
 
 export interface ReadOptions {
-  /** `linearizable` (a strong keyspace's default), `stale` (any replica, at once), or how many replicas to ask. */
+  /**
+   * `linearizable` (a strong keyspace's default), `stale` (any replica, at once), or how many replicas to ask: `one`
+   * (an eventual keyspace's default), `quorum`, `all`.
+   */
   readonly consistency?: ReadLevel;
   /** For the whole call, retries included. */
   readonly timeoutMs?: number;
@@ -56,6 +61,17 @@ export interface ScanOptions extends ReadOptions {
 export interface ComputeOptions extends ReadOptions {
   /** What sin, cos and tan take, and asin, acos and atan give; default `radians`. */
   readonly angle?: "radians" | "degrees";
+}
+
+export interface KeyspaceOptions {
+  /** Default `strong`. An `eventual` keyspace takes writes on every side of a split; see docs/consistency.md. */
+  readonly consistency?: "strong" | "eventual";
+  /** Default `disk`. */
+  readonly storage?: "disk" | "memory";
+  /** Of each partition; the nodes' own default when absent. */
+  readonly replicas?: number;
+  readonly partitions?: number;
+  readonly timeoutMs?: number;
 }
 
 export interface CommandOptions {
@@ -240,6 +256,24 @@ export class Client {
       writeLevel: options.writeConsistency,
       timeoutMs: options.timeoutMs,
     });
+  }
+
+  /** Makes a keyspace; rejects with `KEYSPACE_EXISTS` when there is one of that name. */
+  async createKeyspace(name: string, options: KeyspaceOptions = {}): Promise<void> {
+    const words = (["consistency", "storage", "replicas", "partitions"] as const).flatMap((field) => {
+      const value = options[field];
+      return value === undefined ? [] : [field.toUpperCase(), value];
+    });
+    await requestOf(this.#channel, ["KEYSPACE", "CREATE", name, ...words], { timeoutMs: options.timeoutMs });
+  }
+
+  /** Removes a keyspace with all its keys; rejects with `KEYSPACE_NOT_FOUND` when there is none of that name. */
+  async dropKeyspace(name: string, options: Pick<WriteOptions, "timeoutMs"> = {}): Promise<void> {
+    await this.#write(["KEYSPACE", "DROP", name], options);
+  }
+
+  async keyspaces(options: Pick<ReadOptions, "timeoutMs"> = {}): Promise<KeyspaceEntry[]> {
+    return toKeyspaces(await this.#read(["KEYSPACE", "LIST"], options));
   }
 
   /** A client of another keyspace, by name or number, with connections of its own: close it too. */

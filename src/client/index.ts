@@ -4,6 +4,7 @@ export {
   Client,
   type CommandOptions,
   type ComputeOptions,
+  type KeyspaceOptions,
   type PutOptions,
   type ReadOptions,
   type ScanOptions,
@@ -11,4 +12,4 @@ export {
 } from "./client.js";
 export { type ConnectOptions, connect } from "./connect.js";
 export { type EmbeddedNode, type StartNodeOptions, startNode } from "./start-node.js";
-export type { Json, KeyInput, PlainReply, StoredEntry, ValueInput } from "./values.js";
+export type { Json, KeyInput, KeyspaceEntry, PlainReply, StoredEntry, ValueInput } from "./values.js";

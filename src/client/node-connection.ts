@@ -14,8 +14,8 @@ import type { Outgoing } from "./outgoing.js";
 import { Queue } from "./queue.js";
 import { ReplyParser } from "./reply-parser.js";
 import { RequestWriter } from "./request-writer.js";
-import { toPlain } from "./values.js";
-import { type Argument, WireMap, type WireReply } from "./wire.js";
+import { type KeyspaceEntry, toKeyspaces } from "./values.js";
+import type { Argument, WireReply } from "./wire.js";
 import type { ClientWorld, Link } from "./world.js";
 
 /** Commands on their way to one node. */
@@ -64,6 +64,7 @@ export class NodeConnection {
   #isWritable = true;
   readonly #levels = { read: new Level(), write: new Level() };
   #lastProgressMs: number;
+  #isEventual = false;
 
   constructor(address: Address, setup: ConnectionSetup, world: ClientWorld, listener: ConnectionListener) {
     this.address = address;
@@ -88,6 +89,11 @@ export class NodeConnection {
 
   get isReady(): boolean {
     return this.#state === "ready";
+  }
+
+  /** The keyspace is an eventual one: the node cannot tell a repeat of a write from another write. */
+  get isEventual(): boolean {
+    return this.#isEventual;
   }
 
   get inFlightCount(): number {
@@ -163,17 +169,24 @@ export class NodeConnection {
       this.#control(["SELECT", id], { onOk: () => this.#onHandshakeDone() });
     };
     if (/^\d+$/.test(keyspace)) {
+      // A server that has numbers only (a plain Redis) refuses this, and has no eventual ones.
+      this.#control(["KEYSPACE", "LIST"], {
+        onReply: (reply) => {
+          this.#isEventual = findKeyspace(reply, "id", keyspace)?.consistency === "eventual";
+        },
+      });
       select(keyspace);
       return;
     }
     this.#control(["KEYSPACE", "LIST"], {
       onOk: (reply) => {
-        const id = keyspaceIdOf(reply, keyspace);
-        if (id === undefined) {
+        const found = findKeyspace(reply, "name", keyspace);
+        if (found === undefined) {
           this.#close(new MinikeyError("KEYSPACE_NOT_FOUND", `no such keyspace: ${keyspace}`), true);
           return;
         }
-        select(id);
+        this.#isEventual = found.consistency === "eventual";
+        select(found.id);
         this.flush();
       },
     });
@@ -269,13 +282,7 @@ function needsSelect(keyspace: string | number | undefined): boolean {
   return keyspace !== undefined && keyspace !== "default" && String(keyspace) !== "0";
 }
 
-/** The number of the keyspace with this name in the answer to `KEYSPACE LIST`, a list of maps. */
-function keyspaceIdOf(reply: WireReply, name: string): number | undefined {
-  if (!Array.isArray(reply)) return undefined;
-  for (const item of reply as readonly WireReply[]) {
-    if (!(item instanceof WireMap)) continue;
-    const fields = new Map(item.entries.map(([field, value]) => [toPlain(field), toPlain(value)]));
-    if (fields.get("name") === name) return Number(fields.get("id"));
-  }
-  return undefined;
+/** In the answer to `KEYSPACE LIST` the keyspace that has this number, or name. */
+function findKeyspace(reply: WireReply, field: "id" | "name", value: string): KeyspaceEntry | undefined {
+  return toKeyspaces(reply).find((keyspace) => String(keyspace[field]) === value);
 }

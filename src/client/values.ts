@@ -38,6 +38,34 @@ export interface StoredEntry {
   readonly expiresAtMs: number | undefined;
 }
 
+/** A named set of keys with its own rules. */
+export interface KeyspaceEntry {
+  /** What `SELECT` takes; 0 is `default`. */
+  readonly id: number;
+  readonly name: string;
+  readonly consistency: "strong" | "eventual";
+  readonly storage: "disk" | "memory";
+  readonly replicas: number;
+  readonly partitions: number;
+}
+
+/** The answer to `KEYSPACE LIST`; none in that of a server that has no such command. */
+export function toKeyspaces(reply: WireReply): KeyspaceEntry[] {
+  if (!Array.isArray(reply)) return [];
+  const items = (reply as readonly WireReply[]).filter((item) => item instanceof WireMap);
+  return items.map((item) => {
+    const fields = new Map(item.entries.map(([field, value]) => [toPlain(field), toPlain(value)]));
+    return {
+      id: Number(fields.get("id")),
+      name: String(fields.get("name")),
+      consistency: fields.get("consistency") === "eventual" ? "eventual" : "strong",
+      storage: fields.get("storage") === "memory" ? "memory" : "disk",
+      replicas: Number(fields.get("replicas")),
+      partitions: Number(fields.get("partitions")),
+    };
+  });
+}
+
 export interface PutCondition {
   readonly ttlMs?: number | undefined;
   readonly onlyIf?: "absent" | { readonly version: number } | undefined;

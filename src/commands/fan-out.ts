@@ -34,6 +34,8 @@ export interface FanOutContext {
   readonly cursors: ScanCursors;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** In an eventual keyspace keys are removed one by one: each leaves a deletion for the other replicas. */
+  readonly isEventual: boolean;
 }
 
 /** The dialogue for a command of spread `all`. Throws `MinikeyError` for arguments that are not right. */
@@ -48,7 +50,7 @@ export function fanOut(spec: CommandSpec, args: Args, context: FanOutContext): F
     case "RANDOMKEY":
       return new RandomKey(context);
     case "FLUSHDB":
-      return new Flush(context.partitions);
+      return context.isEventual ? new FlushKeys(context.partitions) : new Flush(context.partitions);
     default:
       throw new AssertionFailure(`${spec.name} does not concern every partition`);
   }
@@ -300,7 +302,59 @@ class Flush implements FanOut {
     const nothingDone = answers.every(
       (answer) => answer instanceof MinikeyError && answer.outcome !== "unknown",
     );
-    if (nothingDone) return done(error);
-    return done(new MinikeyError("OUTCOME_UNKNOWN", `not every partition was flushed: ${error.message}`));
+    return done(nothingDone ? error : partlyFlushed(error));
   }
 }
+
+const partlyFlushed = (error: MinikeyError): MinikeyError =>
+  new MinikeyError("OUTCOME_UNKNOWN", `not every partition was flushed: ${error.message}`);
+
+/** Piece by piece: the next keys of each partition, then their removal. What is written meanwhile may stay. */
+class FlushKeys implements FanOut {
+  #questions: readonly Question[];
+  #asked: "keys" | "removals" = "keys";
+  /** Where each partition that is not at its end goes on. */
+  #next: Question[] = [];
+  #hasRemoved = false;
+
+  constructor(partitions: number) {
+    this.#questions = everyPartition(partitions, "SCANPART", "", `${PIECE_KEYS_MAX}`, "*", "");
+  }
+
+  next(answers: readonly Reply[]): FanOutStep {
+    const error = firstError(answers);
+    if (error !== undefined) {
+      const mayHaveRemoved = this.#asked === "removals" && answers.some(hasRemoved);
+      return done(this.#hasRemoved || mayHaveRemoved ? partlyFlushed(error) : error);
+    }
+    if (answers.length === 0) return ask(this.#questions);
+    if (this.#asked === "keys") {
+      const removals = this.#onKeys(answers);
+      if (removals.length > 0) return ask(removals);
+    } else {
+      this.#hasRemoved = true;
+    }
+    this.#asked = "keys";
+    this.#questions = this.#next;
+    this.#next = [];
+    return this.#questions.length > 0 ? ask(this.#questions) : done(OK);
+  }
+
+  #onKeys(answers: readonly Reply[]): Question[] {
+    this.#asked = "removals";
+    const removals: Question[] = [];
+    for (const [i, answer] of answers.entries()) {
+      const { partition } = this.#questions[i];
+      const [keys, lastKey] = listOf(answer);
+      const words = listOf(keys).map(keyOf);
+      if (words.length > 0) removals.push(piece(partition, "DEL", ...words));
+      if (lastKey === null) continue;
+      this.#next.push(piece(partition, "SCANPART", keyOf(lastKey), `${PIECE_KEYS_MAX}`, "*", ""));
+    }
+    return removals;
+  }
+}
+
+/** Of an answer to a removal: something may be gone. */
+const hasRemoved = (answer: Reply): boolean =>
+  !(answer instanceof MinikeyError) || answer.outcome === "unknown";

@@ -51,9 +51,16 @@ export interface Share {
   readonly positions: number[];
 }
 
-/** A command of spread `sum` or `gather` cut by partition, in the order of each partition's first key. */
+/**
+ * A command of spread `sum` or `gather`, or one that is carried out key by key, cut by partition, in the order of each
+ * partition's first key.
+ */
 export function splitByPartition(spec: CommandSpec, args: Args, partitionOf: PartitionOf): Share[] {
-  assert(spec.spread === "sum" || spec.spread === "gather", "% is not split by partition", spec.name);
+  assert(
+    spec.spread === "sum" || spec.spread === "gather" || spec.eventual === "each key",
+    "% is not split by partition",
+    spec.name,
+  );
   const { first, step } = spec.keys;
   const last = lastKeyIndex(spec, args);
   const shares = new Map<number, Share>();

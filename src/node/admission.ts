@@ -1,5 +1,6 @@
 /** What a node finds out about a command before it sends it anywhere. */
 import { checkCommand, type Limits } from "../commands/check.js";
+import { eventualRefusal } from "../commands/eventual.js";
 import { commonPartition, keyIndexes, type PartitionOf } from "../commands/plan.js";
 import { COMMANDS } from "../commands/table.js";
 import type { Args, CommandSpec } from "../commands/types.js";
@@ -33,7 +34,7 @@ export function admit(spec: CommandSpec, args: Args, limits: Limits, partitionOf
 }
 
 /** What names one partition writes to no other: nobody would find it there. */
-function checkKeysInside(spec: CommandSpec, args: Args, partitionOf: PartitionOf): void {
+export function checkKeysInside(spec: CommandSpec, args: Args, partitionOf: PartitionOf): void {
   if (spec.keysInside === undefined) return;
   const partition = commonPartition(spec, args, partitionOf);
   const positions = spec.keysInside(args);
@@ -42,6 +43,15 @@ function checkKeysInside(spec: CommandSpec, args: Args, partitionOf: PartitionOf
       throw new MinikeyError("BAD_REQUEST", "the records lie in several partitions");
     }
   }
+}
+
+/** Why a command that was admitted cannot be kept in the route's keyspace, which is eventual. */
+export function refusedEventually(spec: CommandSpec, args: Args, route: Route): MinikeyError | undefined {
+  const { name } = route.keyspace;
+  if (spec.opcode !== ONCE.opcode) return eventualRefusal(spec, args, name);
+  const inner = innerArgs(args);
+  const innerSpec = COMMANDS.lookup(inner.bytes, inner.start(0), inner.end(0));
+  return innerSpec && eventualRefusal(innerSpec, inner, name);
 }
 
 /** `ONCE session number command …`: the command is checked as if it came alone. */

@@ -11,10 +11,11 @@ import { type Args, type CommandSpec, copyArgs } from "../commands/types.js";
 import { MinikeyError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
 import type { Transport } from "../ports/transport.js";
-import { admit, kindOf, partitionFor } from "./admission.js";
+import { admit, kindOf, partitionFor, refusedEventually } from "./admission.js";
 import { ContextOrder } from "./context-order.js";
 import { asReply, type Coordinator, groupIn, type Route } from "./coordinator.js";
 import type { ReplySink, RequestContext } from "./database.js";
+import type { EventualCoordinator } from "./eventual/coordinator.js";
 import type { Membership } from "./membership.js";
 import { answer } from "./pending.js";
 import { nodeStopping, replicasAway } from "./refusal.js";
@@ -28,6 +29,8 @@ export interface DispatchParts {
   readonly membership: Membership;
   readonly requests: Requests;
   readonly coordinator: Coordinator;
+  /** For the commands of eventual keyspaces. */
+  readonly eventual: EventualCoordinator;
   readonly transport: Transport;
   /** From then on every command is refused. */
   readonly isStopping: () => boolean;
@@ -81,7 +84,9 @@ export class CommandDispatch {
     context: RequestContext,
     sink: ReplySink,
   ): void {
-    if (spec.spread === "query") {
+    if (route.eventual !== undefined) {
+      this.#parts.eventual.start(spec, args, partition, route, context, sink);
+    } else if (spec.spread === "query") {
       this.#parts.coordinator.query(spec, args, route, sink, context);
     } else if (partition === -1) {
       const kept = copyArgs(args);
@@ -113,9 +118,15 @@ export class CommandDispatch {
     } catch (error) {
       return asReply(error);
     }
-    const missing =
-      context.readLevel === "all" && spec.access === "read" ? this.#missingReplica() : undefined;
-    return missing ?? admitted;
+    return this.#refusal(spec, admitted, route, context) ?? admitted;
+  }
+
+  /** Of a command that is as it should be: why it cannot be carried out in this keyspace at this level. */
+  #refusal(spec: CommandSpec, args: Args, route: Route, context: RequestContext): MinikeyError | undefined {
+    if (route.eventual !== undefined) {
+      return refusedEventually(spec, args, route) ?? this.#parts.eventual.refusalOf(spec, route);
+    }
+    return context.readLevel === "all" && spec.access === "read" ? this.#missingReplica() : undefined;
   }
 
   /** Level `all` on reads: no replica may be away. */

@@ -187,6 +187,7 @@ export class Coordinator {
         partitions: route.keyspace.partitions,
         cursors: this.#cursors,
         random: () => this.#random.unit(),
+        isEventual: false,
       });
     } catch (error) {
       done(asReply(error));
@@ -284,7 +285,8 @@ export function sumOf(replies: readonly Reply[], access: CommandSpec["access"]):
   return new MinikeyError("OUTCOME_UNKNOWN", `not all keys could be reached: ${error.message}`);
 }
 
-function inOrder(shares: readonly Share[], replies: readonly Reply[]): Reply {
+/** Replies of spread `gather` put back into the order of the keys; an error of one part is the whole command's. */
+export function inOrder(shares: readonly Share[], replies: readonly Reply[]): Reply {
   const result: Reply[] = [];
   for (let i = 0; i < shares.length; i += 1) {
     const reply = replies[i];

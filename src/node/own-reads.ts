@@ -37,8 +37,8 @@ export interface LongWay {
 
 type Results = readonly (Resolved | undefined)[];
 
-const NOT_HERE = "not here";
-type EntryHere = Entry | undefined | typeof NOT_HERE;
+export const NOT_HERE = "not here";
+export type EntryHere = Entry | undefined | typeof NOT_HERE;
 
 /** A confirmation that takes longer may be lost, or there is no leader. */
 const CONFIRM_MS = 200;
@@ -94,29 +94,11 @@ export class OwnReads {
 
   /** At once, from what the replicas here have. Undefined when there is none of some partition. */
   #lookStale(read: OwnRead): Results | MinikeyError | undefined {
-    const { turn, first, end, route } = read;
-    const { paths } = turn;
     const nowMs = this.#host.wallMs();
-    const entryOf = (key: Key): EntryHere => {
-      const replica = this.#host.replica(groupOfKey(key, route));
+    return lookThrough(read, (key) => {
+      const replica = this.#host.replica(groupOfKey(key, read.route));
       return replica === undefined ? NOT_HERE : replica.machine.viewAt(nowMs).get(key);
-    };
-    if (end - first >= SHARED_LOOKUPS_MIN) return resolveMany(read, entryOf);
-    const results: (Resolved | undefined)[] = [];
-    for (let path = first; path < end; path += 1) {
-      const firstKey = paths.firstKeyOf(path);
-      const lastKey = paths.firstKeyOf(path + 1) - 1;
-      const longest = paths.longestKeyOf(path);
-      let result: Resolved | undefined;
-      for (let at = lastKey; at >= firstKey && result === undefined; at -= 1) {
-        const key = longest.slice(0, paths.lengthOfKey(path, at));
-        const entry = entryOf(key);
-        if (entry === NOT_HERE) return undefined;
-        if (entry !== undefined) result = resolveIn(entry, paths.wayBehind(path, at), lastKey - at);
-      }
-      results.push(result);
-    }
-    return results;
+    });
   }
 
   /** Goes with the others of this turn. False when the paths cannot be read here. */
@@ -277,6 +259,31 @@ export class OwnReads {
     if (results === undefined) this.#longWay.ask(read.allMeanings(), read.route, read.sink);
     else read.sink.onResolved(results, read);
   }
+}
+
+/** What the read's paths lead to, by the entries of their keys. Undefined when some entry is not here. */
+export function lookThrough(
+  read: OwnRead,
+  entryOf: (key: Key) => EntryHere,
+): Results | MinikeyError | undefined {
+  const { turn, first, end } = read;
+  const { paths } = turn;
+  if (end - first >= SHARED_LOOKUPS_MIN) return resolveMany(read, entryOf);
+  const results: (Resolved | undefined)[] = [];
+  for (let path = first; path < end; path += 1) {
+    const firstKey = paths.firstKeyOf(path);
+    const lastKey = paths.firstKeyOf(path + 1) - 1;
+    const longest = paths.longestKeyOf(path);
+    let result: Resolved | undefined;
+    for (let at = lastKey; at >= firstKey && result === undefined; at -= 1) {
+      const key = longest.slice(0, paths.lengthOfKey(path, at));
+      const entry = entryOf(key);
+      if (entry === NOT_HERE) return undefined;
+      if (entry !== undefined) result = resolveIn(entry, paths.wayBehind(path, at), lastKey - at);
+    }
+    results.push(result);
+  }
+  return results;
 }
 
 /**

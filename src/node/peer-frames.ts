@@ -11,6 +11,8 @@
  *   4 read          request u48, guarantee u8, commands (commands/encoding.ts)
  *   5 read result   request u48, done u8, count varint, replies
  *   6 note          JSON in UTF-8: everything rare (group 0)
+ *   7 sync          between the replicas of an eventual partition (eventual/sync-message.ts)
+ *   8 request       commands of eventual keyspaces (node/eventual/frames.ts)
  * ```
  */
 import { ByteReader } from "../codec/byte-reader.js";
@@ -31,6 +33,8 @@ const WRITE_RESULT = 3;
 const READ = 4;
 const READ_RESULT = 5;
 const NOTE = 6;
+const SYNC = 7;
+const REQUEST = 8;
 const HEADER_BYTES = 5;
 
 /**
@@ -73,7 +77,9 @@ export type PeerFrame =
       /** Undefined: the node could not carry them out. */
       readonly replies: readonly Reply[] | undefined;
     }
-  | { readonly type: "note"; readonly text: string };
+  | { readonly type: "note"; readonly text: string }
+  /** What is in the body is read by those whom it is for. */
+  | { readonly type: "sync" | "request"; readonly group: GroupId; readonly body: Bytes };
 
 export function encodeRaftFrame(group: GroupId, message: Message): readonly Uint8Array[] {
   return [header(RAFT, group), ...encodeMessage(message)];
@@ -128,6 +134,15 @@ export function encodeNoteFrame(text: string): readonly Uint8Array[] {
   return [writer.toBytes()];
 }
 
+/** `body` may be in several parts. */
+export function encodeEventualFrame(
+  type: "sync" | "request",
+  group: GroupId,
+  ...body: readonly Uint8Array[]
+): readonly Uint8Array[] {
+  return [header(type === "sync" ? SYNC : REQUEST, group), ...body];
+}
+
 /** Throws `MinikeyError` `PROTOCOL` for a malformed frame. The parts refer to `frame`. */
 export function decodeFrame(frame: Bytes): PeerFrame {
   const reader = new ByteReader(frame, "frame of a peer");
@@ -158,6 +173,9 @@ export function decodeFrame(frame: Bytes): PeerFrame {
     }
     case NOTE:
       return { type: "note", text: reader.utf8() };
+    case SYNC:
+    case REQUEST:
+      return { type: type === SYNC ? "sync" : "request", group, body: frame.subarray(HEADER_BYTES) };
     default:
       throw reader.error(`unknown type ${type}`, 0);
   }
