@@ -3,7 +3,7 @@ import { type Reply, Slice, Status } from "../../src/commands/reply.js";
 import { COMMANDS } from "../../src/commands/table.js";
 import { MinikeyError } from "../../src/core/errors.js";
 import { type KeyspaceId, keyspaceId } from "../../src/core/ids.js";
-import type { RequestContext } from "../../src/node/database.js";
+import type { ReadLevel, RequestContext, WriteLevel } from "../../src/node/database.js";
 import { makeArgs } from "../../src/node/node-commands.js";
 import { retainReply } from "../../src/node/retain-reply.js";
 import type { Trace } from "../world/trace.js";
@@ -32,8 +32,8 @@ export function isRefused(answer: Answer): boolean {
 
 export interface ClientLevels {
   readonly keyspace?: KeyspaceId;
-  readonly readLevel?: RequestContext["readLevel"];
-  readonly writeLevel?: RequestContext["writeLevel"];
+  readonly readLevel?: ReadLevel;
+  readonly writeLevel?: WriteLevel;
 }
 
 export function newContext(levels: ClientLevels = {}): RequestContext {

@@ -19,6 +19,9 @@ export function frameText(frame: Bytes): string {
       return `${decoded.group}: read ${decoded.request} ${decoded.guarantee}`;
     case "read-result":
       return `${decoded.group}: read ${decoded.request} ${decoded.replies === undefined ? "not done" : "done"}`;
+    case "sync":
+    case "request":
+      return `${decoded.group}: ${decoded.type}, ${decoded.body.length} bytes`;
     case "note":
       return `note ${decoded.text.slice(0, NOTE_CHARACTERS_MAX)}`;
   }

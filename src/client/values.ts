@@ -57,7 +57,7 @@ export function toKeyspaces(reply: WireReply): KeyspaceEntry[] {
     const fields = new Map(item.entries.map(([field, value]) => [toPlain(field), toPlain(value)]));
     return {
       id: Number(fields.get("id")),
-      name: String(fields.get("name")),
+      name: textOf(fields.get("name")),
       consistency: fields.get("consistency") === "eventual" ? "eventual" : "strong",
       storage: fields.get("storage") === "memory" ? "memory" : "disk",
       replicas: Number(fields.get("replicas")),
@@ -65,6 +65,8 @@ export function toKeyspaces(reply: WireReply): KeyspaceEntry[] {
     };
   });
 }
+
+const textOf = (value: PlainReply | undefined): string => (typeof value === "string" ? value : "");
 
 export interface PutCondition {
   readonly ttlMs?: number | undefined;

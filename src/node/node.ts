@@ -26,8 +26,9 @@ import { Checkpoints } from "./checkpoints.js";
 import { MAP_CHANGE } from "./cluster-map.js";
 import { ClusterView, parseNote, type Report } from "./cluster-view.js";
 import { CommandDispatch } from "./command-dispatch.js";
-import { Coordinator } from "./coordinator.js";
+import { Coordinator, type Route } from "./coordinator.js";
 import type { ClusterStatus, Database, KeyspaceInfo, ReplySink, RequestContext } from "./database.js";
+import { EventualCoordinator } from "./eventual/coordinator.js";
 import { readSpecOf } from "./field-command.js";
 import { FirstElections } from "./first-elections.js";
 import { Formation } from "./formation.js";
@@ -85,6 +86,7 @@ export class MinikeyNode implements Database {
   readonly #requests: Requests;
   readonly #coordinator: Coordinator;
   readonly #dispatch: CommandDispatch;
+  readonly #eventualCommands: EventualCoordinator;
   readonly #router = new Router();
   readonly #membership: Membership;
   readonly #readmission: Readmission;
@@ -171,6 +173,21 @@ export class MinikeyNode implements Database {
     });
     this.#readmission = new Readmission(this.#membership, this.#view, transport, logger);
     this.#coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors(), this.#self);
+    this.#eventualCommands = new EventualCoordinator(
+      {
+        self: this.#self,
+        clock,
+        random,
+        transport,
+        copies: { reachable: () => 0, awaitCopies: () => undefined },
+        requestTimeoutMs: options.requestTimeoutMs,
+        replica: () => undefined,
+        holdersOf: (group) => this.#membership.holdersOf(group),
+        routeOf: (group) => this.#eventualRoute(group),
+        nowMs: () => clock.wallMs(),
+      },
+      new ScanCursors(),
+    );
     this.#dispatch = new CommandDispatch({
       self: this.#self,
       limits: options,
@@ -178,6 +195,7 @@ export class MinikeyNode implements Database {
       membership: this.#membership,
       requests: this.#requests,
       coordinator: this.#coordinator,
+      eventual: this.#eventualCommands,
       transport,
       isStopping: () => this.#isStopping,
     });
@@ -240,12 +258,16 @@ export class MinikeyNode implements Database {
     const isUp = (replica: ReplicaId) => this.#isReplicaUp(replica);
     const countLed = () => [...this.#groups.all()].filter((group) => group.isLeader).length;
     const ledBefore = countLed();
-    const isBusy = () => handOverLeadership(this.#groups, isUp) > 0 || !this.#requests.isIdle;
+    const isBusy = () =>
+      handOverLeadership(this.#groups, isUp) > 0 ||
+      !this.#requests.isIdle ||
+      this.#eventualCommands.pending > 0;
     while (isBusy() && clock.monotonicMs() < giveUpMs) await this.#after(20);
     const led = countLed();
     logger.info("stopping", { handedOver: ledBefore - led, led });
     for (const cancel of this.#timers) cancel();
     this.#requests.close();
+    this.#eventualCommands.close();
     // Nothing that they ask for is taken any more: they end with their next step.
     while (!this.#coordinator.isIdle && clock.monotonicMs() < giveUpMs + HAND_OVER_MS) await this.#after(1);
     // Removing what was dropped writes to the log, which is closed below.
@@ -314,6 +336,7 @@ export class MinikeyNode implements Database {
 
   #sweep(): void {
     this.#requests.sweep();
+    this.#eventualCommands.sweep();
     this.#expiry.run();
     this.#checkpoints.run();
     this.#abandoned.run();
@@ -328,7 +351,7 @@ export class MinikeyNode implements Database {
   // --- Commands ---
 
   get pendingRequests(): number {
-    return this.#requests.pending;
+    return this.#requests.pending + this.#eventualCommands.pending;
   }
 
   submit(args: Args, context: RequestContext, sink: ReplySink): void {
@@ -422,6 +445,12 @@ export class MinikeyNode implements Database {
     return core === undefined ? this.#view.leaderOf(group) : undefined;
   }
 
+  /** Of an eventual keyspace's partition. */
+  #eventualRoute(group: GroupId): Route | undefined {
+    const route = this.#router.routeOf(keyspaceOf(group));
+    return route?.eventual === undefined ? undefined : route;
+  }
+
   #isReplicaUp(replica: ReplicaId): boolean {
     const node = this.#membership.nodeOfMember(memberNumberOf(replica));
     return node !== undefined && this.#parts.transport.isUp(node);
@@ -452,6 +481,8 @@ export class MinikeyNode implements Database {
       if (frame.type === "note") this.#onNote(from, frame.text);
       else if (!this.#acquaintances.isOwn(from)) return;
       else if (frame.type === "raft") this.#onMessage(from, frame.group, frame.message);
+      else if (frame.type === "request") this.#eventualCommands.onFrame(from, frame.group, frame.body);
+      else if (frame.type === "sync") return;
       else this.#requests.onFrame(from, frame);
     } catch (error) {
       if (!(error instanceof MinikeyError)) throw error;
@@ -513,6 +544,7 @@ export class MinikeyNode implements Database {
   #onDown(peer: NodeId): void {
     this.#upSinceMs.delete(peer);
     this.#acquaintances.onDown(peer);
+    this.#eventualCommands.onPeerDown(peer);
     this.#formation.onDown(peer);
     const replica = this.#membership.replicaOn(peer);
     if (replica === undefined) return;

@@ -79,7 +79,8 @@ export type PeerFrame =
     }
   | { readonly type: "note"; readonly text: string }
   /** What is in the body is read by those whom it is for. */
-  | { readonly type: "sync" | "request"; readonly group: GroupId; readonly body: Bytes };
+  | { readonly type: "sync"; readonly group: GroupId; readonly body: Bytes }
+  | { readonly type: "request"; readonly group: GroupId; readonly body: Bytes };
 
 export function encodeRaftFrame(group: GroupId, message: Message): readonly Uint8Array[] {
   return [header(RAFT, group), ...encodeMessage(message)];
@@ -174,8 +175,9 @@ export function decodeFrame(frame: Bytes): PeerFrame {
     case NOTE:
       return { type: "note", text: reader.utf8() };
     case SYNC:
+      return { type: "sync", group, body: frame.subarray(HEADER_BYTES) };
     case REQUEST:
-      return { type: type === SYNC ? "sync" : "request", group, body: frame.subarray(HEADER_BYTES) };
+      return { type: "request", group, body: frame.subarray(HEADER_BYTES) };
     default:
       throw reader.error(`unknown type ${type}`, 0);
   }

@@ -229,7 +229,7 @@ export class Requests implements WriterHost, ReaderHost {
 
   // --- What other nodes ask and answer ---
 
-  onFrame(from: NodeId, frame: Exclude<PeerFrame, { type: "raft" | "note" }>): void {
+  onFrame(from: NodeId, frame: Exclude<PeerFrame, { type: "raft" | "note" | "sync" | "request" }>): void {
     switch (frame.type) {
       case "write":
         this.#onWrite(from, frame.group, frame.batch);

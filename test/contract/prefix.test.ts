@@ -75,7 +75,7 @@ class CountingDatabase {
 
   call(...words: readonly string[]): unknown {
     const args = argsOf(...words);
-    const context = { partitions: PARTITIONS, cursors: this.#cursors, random: () => 0 };
+    const context = { partitions: PARTITIONS, cursors: this.#cursors, random: () => 0, isEventual: false };
     const dialogue = fanOut(specOf(args), args, context);
     for (let answers: Reply[] = []; ; ) {
       const step = dialogue.next(answers);

@@ -290,7 +290,8 @@ export class MemoryDatabase implements Database {
   }
 
   #runFanOut(spec: CommandSpec, args: Args, views: readonly MemoryView[], cursors: ScanCursors): Reply {
-    const dialogue = fanOut(spec, args, { partitions: views.length, cursors, random: Math.random });
+    const context = { partitions: views.length, cursors, random: Math.random, isEventual: false };
+    const dialogue = fanOut(spec, args, context);
     let step = dialogue.next([]);
     while (step.kind === "ask") {
       step = dialogue.next(

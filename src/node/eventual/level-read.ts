@@ -16,7 +16,7 @@ import type { MinikeyError } from "../../core/errors.js";
 import type { GroupId, NodeId } from "../../core/ids.js";
 import { BatchWriter } from "../../eventual/batch.js";
 import { merge } from "../../eventual/merge.js";
-import { checkRecord, readRecord } from "../../eventual/record.js";
+import { checkRecord, readEventual } from "../../eventual/record.js";
 import type { EventualRecord } from "../../eventual/types.js";
 import type { Route } from "../coordinator.js";
 import { groupOfKey } from "../own-reads.js";
@@ -229,7 +229,7 @@ function ownRecords(replica: CommandReplica, keys: readonly Key[]): Answer {
     const stored = replica.state.stored(key);
     if (stored === undefined) return undefined;
     const bytes = copyBytes(stored.bytes, stored.start, stored.end);
-    return readRecord({ bytes, start: 0, end: bytes.length });
+    return readEventual({ bytes, start: 0, end: bytes.length });
   });
 }
 
@@ -241,7 +241,7 @@ function readAnswer(reader: ByteReader, count: number): Answer {
     const start = reader.skip(length);
     const stored = { bytes: reader.bytes, start, end: start + length };
     if (length > 0) checkRecord(stored);
-    records.push(length === 0 ? undefined : readRecord(stored));
+    records.push(length === 0 ? undefined : readEventual(stored));
   }
   reader.expectEnd();
   return records;
