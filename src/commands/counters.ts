@@ -18,8 +18,10 @@ function increment(view: KeyValueView, key: Key, by: Int64): Reply {
   if (old === undefined) throw notAnInteger();
   const sum = addInt64(old, by);
   if (sum === undefined) throw new MinikeyError("OUT_OF_RANGE", "increment or decrement would overflow");
-  const bytes = latin1ToBytes(String(sum));
-  view.set(key, "string", bytes, 0, bytes.length, entry?.expiresAtMs ?? 0);
+  if (view.increment === undefined) {
+    const bytes = latin1ToBytes(String(sum));
+    view.set(key, "string", bytes, 0, bytes.length, entry?.expiresAtMs ?? 0);
+  } else view.increment(key, by);
   return sum;
 }
 

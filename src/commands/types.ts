@@ -3,6 +3,7 @@
  * RESP, HTTP, shell and library all come from the table (as in Valkey's `commands/*.json`).
  */
 import { type Bytes, copyBytes, type Key } from "../core/bytes.js";
+import type { Int64 } from "../core/int64.js";
 import type { Found } from "../document/found.js";
 import type { Meanings } from "../document/meanings.js";
 import type { PathList } from "../document/path-list.js";
@@ -40,6 +41,12 @@ export interface KeyValueView {
   /** Changes the expiry alone; the key exists. */
   setExpiry(key: Key, expiresAtMs: number): number;
   delete(key: Key): boolean;
+  /**
+   * Where additions of several replicas are to be merged (docs/adr/0014): adds to the integer that the key holds, or to
+   * 0 when it is not there. That there is no other value, and that the sum is within 64 bits, the caller has made sure.
+   * Absent where the value is all that there is: the sum is set.
+   */
+  increment?(key: Key, by: Int64): void;
   /** Removes a key whose expiry has come, which the other methods no longer show; false when there is none. */
   purge(key: Key): boolean;
   clear(): void;

@@ -50,6 +50,11 @@ export class BatchWriter {
     return this.#writer.length;
   }
 
+  /** Where the records so far lie: valid up to `sizeBytes`, until the next one. */
+  get bytes(): Bytes {
+    return this.#writer.bytes;
+  }
+
   get isEmpty(): boolean {
     return this.#records === 0 && this.#advances.length === 0;
   }

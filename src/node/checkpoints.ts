@@ -10,6 +10,7 @@
 import type { Clock } from "../ports/clock.js";
 import type { Logger } from "../ports/logger.js";
 import type { StorageEngine } from "../ports/storage-engine.js";
+import type { EventualReplicas } from "./eventual/replicas.js";
 import type { Groups } from "./groups.js";
 
 /** Checkpoint when so much would have to be read or written again after a crash. */
@@ -22,6 +23,7 @@ export interface CheckpointParts {
   readonly diskEngine: StorageEngine;
   readonly memoryEngine: StorageEngine;
   readonly groups: Groups;
+  readonly eventual: Pick<EventualReplicas, "onCheckpointed">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onFailure: (error: unknown) => void;
@@ -81,11 +83,12 @@ export class Checkpoints {
   }
 
   async #checkpoint(): Promise<void> {
-    const { diskEngine, memoryEngine, groups, clock, onFailure } = this.#parts;
+    const { diskEngine, memoryEngine, groups, eventual, clock, onFailure } = this.#parts;
     this.#lastMs = clock.monotonicMs();
     try {
       await Promise.all([diskEngine.checkpoint(), memoryEngine.checkpoint()]);
       for (const group of groups.all()) group.onCheckpointed();
+      eventual.onCheckpointed();
       groups.log.flush();
       this.#logBytesLeft = Math.min(groups.log.sizeBytes(), LOG_BYTES_MAX);
     } catch (error) {

@@ -313,8 +313,11 @@ function createKeyspace(
   if (map.keyspaces.some((keyspace) => keyspace.name === name)) {
     return new MinikeyError("KEYSPACE_EXISTS", `the keyspace '${name}' exists already`);
   }
-  if (consistency !== "strong") {
-    return new MinikeyError("UNSUPPORTED", "this version has strong keyspaces only");
+  if (consistency !== "strong" && consistency !== "eventual") {
+    return new MinikeyError(
+      "BAD_REQUEST",
+      `consistency must be strong or eventual, got ${String(consistency)}`,
+    );
   }
   if (storage !== "disk" && storage !== "memory") {
     return new MinikeyError("BAD_REQUEST", `storage must be disk or memory, got ${String(storage)}`);

@@ -19,6 +19,8 @@ export interface Report {
   readonly kind: "report";
   /** [group, term, commit, [replica, match, …]] for each group that the sender leads. */
   readonly led: readonly (readonly [number, number, number, readonly number[]])[];
+  /** The sender's wall clock, in milliseconds since 1970. Left out by versions before 0.2. */
+  readonly wallMs?: number;
 }
 
 interface Known extends LedGroup {
@@ -72,7 +74,7 @@ export class ClusterView {
         const matches = [...voters, ...learners].flatMap((member) => [member, core.matchOf(member)]);
         return [id, core.term, core.commit, matches] as const;
       });
-    return JSON.stringify({ kind: "report", led } satisfies Report);
+    return JSON.stringify({ kind: "report", led, wallMs: this.#clock.wallMs() } satisfies Report);
   }
 
   /** Takes in this node's own report too. Returns the groups that have another leader than was known. */
@@ -122,7 +124,9 @@ export function parseNote(text: string): Note | undefined {
   const note = parseObject(text);
   switch (note?.["kind"]) {
     case "report":
-      return isListOf(note["led"], isLedGroup) ? (note as unknown as Report) : undefined;
+      return isListOf(note["led"], isLedGroup) && isTime(note["wallMs"])
+        ? (note as unknown as Report)
+        : undefined;
     case "rejoin":
       return typeof note["disk"] === "string" ? (note as unknown as Note) : undefined;
     case "replaced":
@@ -150,6 +154,7 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | undefine
 }
 
 const isNumber = (value: unknown): value is number => Number.isSafeInteger(value);
+const isTime = (value: unknown): boolean => value === undefined || (isNumber(value) && value >= 0);
 const isCount = (value: unknown): boolean => isNumber(value) && value > 0 && value < 65_536;
 
 function isListOf(value: unknown, isMember: (each: unknown) => boolean): boolean {

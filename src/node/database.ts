@@ -63,10 +63,12 @@ export interface PartitionInfo {
   readonly partition: number;
   /** Inclusive ranges of the 16,384 slots. */
   readonly slots: readonly (readonly [first: number, last: number])[];
+  /** Undefined when none is known, and in eventual keyspaces, which have none. */
   readonly leader: NodeId | undefined;
   readonly replicas: readonly {
     readonly node: NodeId;
-    readonly role: "leader" | "follower" | "learner";
+    /** `replica`: of an eventual keyspace. */
+    readonly role: "leader" | "follower" | "learner" | "replica";
     /** Entries behind the leader, as far as this node knows; −1 for unknown. */
     readonly lag: number;
   }[];

@@ -21,6 +21,7 @@ import type { RaftOptions, RestoredState } from "../raft/types.js";
 import type { RecoveredGroup } from "../storage/log/types.js";
 import { TurnSlices } from "../storage/turn-slices.js";
 import type { ClusterMap, Keyspace } from "./cluster-map.js";
+import type { EventualReplicas } from "./eventual/replicas.js";
 import type { Groups } from "./groups.js";
 import { configurationOf, type OpcodeLookup, PartitionMachine } from "./partition-machine.js";
 import { ReplicaGroup } from "./replica-group.js";
@@ -41,11 +42,13 @@ export interface KeeperOptions {
 export class GroupKeeper {
   readonly #options: KeeperOptions;
   readonly #groups: Groups;
+  readonly #eventual: EventualReplicas;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(options: KeeperOptions, groups: Groups) {
+  constructor(options: KeeperOptions, groups: Groups, eventual: EventualReplicas) {
     this.#options = options;
     this.#groups = groups;
+    this.#eventual = eventual;
   }
 
   /** `founders`: the voters that the metadata group starts with. */
@@ -65,10 +68,12 @@ export class GroupKeeper {
       for (const keyspace of map.keyspaces) {
         for (let i = 0; i < keyspace.partitions; i += 1) {
           const id = groupOf(keyspace.id, partitionId(i));
-          if (!isHere(keyspace, i) || this.#groups.get(id) !== undefined) continue;
+          if (!isHere(keyspace, i) || this.#isOpen(id)) continue;
           const founders = keyspace.placement[i].map((node) => keyspace.founders[node]);
           const engine = keyspace.storage === "disk" ? this.#options.diskEngine : this.#options.memoryEngine;
-          await this.#open(id, engine, founders, valueBytesMax);
+          if (keyspace.consistency === "eventual")
+            await this.#openEventual(id, engine, founders, valueBytesMax);
+          else await this.#open(id, engine, founders, valueBytesMax);
           // It now applies what it has of the log; peers are heard before the next one does.
           await turns.pause();
         }
@@ -79,6 +84,10 @@ export class GroupKeeper {
     await done;
   }
 
+  #isOpen(id: GroupId): boolean {
+    return this.#groups.get(id) !== undefined || this.#eventual.get(id) !== undefined;
+  }
+
   async #removeDropped(map: ClusterMap, onRemoved: (group: GroupId) => void): Promise<void> {
     const kept = new Set<number>(map.keyspaces.map((keyspace) => keyspace.id));
     // After a restart the map is read as of some time ago first: what it does not know yet is not dropped.
@@ -86,11 +95,13 @@ export class GroupKeeper {
       id !== META_GROUP && keyspaceOf(id) < map.nextKeyspace && !kept.has(keyspaceOf(id));
     const { diskEngine, memoryEngine, recovered } = this.#options;
     const open = [...this.#groups.all()].filter((group) => isDropped(group.id));
+    const openEventual = [...this.#eventual.all()].filter((replica) => isDropped(replica.group));
     const logged = [...recovered.keys()].filter(isDropped);
     const engines = [diskEngine, memoryEngine];
     const listStored = async (engine: StorageEngine) => (await engine.listGroups()).filter(isDropped);
     const stored = await Promise.all(engines.map(listStored));
-    if (open.length + logged.length + stored[0].length + stored[1].length === 0) return;
+    const found = [open, openEventual, logged, ...stored];
+    if (found.every((groups) => groups.length === 0)) return;
     // A restart must not go back to a map with the keyspace, for it would find its groups empty, and their votes gone.
     await this.#groups.get(META_GROUP)?.recordCommitted();
     for (const group of open) {
@@ -98,6 +109,11 @@ export class GroupKeeper {
       onRemoved(group.id);
       await group.close();
       await this.#forget(group.id);
+    }
+    for (const replica of openEventual) {
+      await this.#eventual.remove(replica);
+      onRemoved(replica.group);
+      await this.#forget(replica.group);
     }
     for (const engine of engines) {
       // Listed again: a checkpoint that was under way may have stored what has been closed just now.
@@ -116,6 +132,24 @@ export class GroupKeeper {
     await new Promise<void>((resolve) => {
       log.dropGroup(id, resolve);
       log.flush();
+    });
+  }
+
+  async #openEventual(
+    id: GroupId,
+    engine: StorageEngine,
+    founders: readonly ReplicaId[],
+    valueBytesMax: number,
+  ): Promise<void> {
+    const { self, recovered } = this.#options;
+    const store = await engine.openGroup(id);
+    this.#eventual.open({
+      group: id,
+      self,
+      isFounder: founders.includes(self),
+      store,
+      recovered: recovered.get(id),
+      valueBytesMax,
     });
   }
 

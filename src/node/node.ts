@@ -28,7 +28,7 @@ import { ClusterView, parseNote, type Report } from "./cluster-view.js";
 import { CommandDispatch } from "./command-dispatch.js";
 import { Coordinator, type Route } from "./coordinator.js";
 import type { ClusterStatus, Database, KeyspaceInfo, ReplySink, RequestContext } from "./database.js";
-import { EventualCoordinator } from "./eventual/coordinator.js";
+import { EventualNode } from "./eventual/eventual-node.js";
 import { readSpecOf } from "./field-command.js";
 import { FirstElections } from "./first-elections.js";
 import { Formation } from "./formation.js";
@@ -83,10 +83,10 @@ export class MinikeyNode implements Database {
   readonly #acquaintances: Acquaintances;
   readonly #view: ClusterView;
   readonly #groups: Groups;
+  readonly #eventual: EventualNode;
   readonly #requests: Requests;
   readonly #coordinator: Coordinator;
   readonly #dispatch: CommandDispatch;
-  readonly #eventualCommands: EventualCoordinator;
   readonly #router = new Router();
   readonly #membership: Membership;
   readonly #readmission: Readmission;
@@ -140,6 +140,15 @@ export class MinikeyNode implements Database {
       scheduleTurn: () => this.#scheduleTurn(),
       nodeOfMember: (number) => this.#membership.nodeOfMember(number),
     });
+    this.#eventual = new EventualNode({
+      ...parts,
+      self: this.#self,
+      requestTimeoutMs: options.requestTimeoutMs,
+      holdersOf: (group) => this.#membership.holdersOf(group),
+      routeOf: (group) => this.#eventualRoute(group),
+      storageLag: () => this.#checkpoints.lag,
+      scheduleTurn: () => this.#scheduleTurn(),
+    });
     this.#requests = new Requests({
       self: this.#self,
       clock,
@@ -173,21 +182,6 @@ export class MinikeyNode implements Database {
     });
     this.#readmission = new Readmission(this.#membership, this.#view, transport, logger);
     this.#coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors(), this.#self);
-    this.#eventualCommands = new EventualCoordinator(
-      {
-        self: this.#self,
-        clock,
-        random,
-        transport,
-        copies: { reachable: () => 0, awaitCopies: () => undefined },
-        requestTimeoutMs: options.requestTimeoutMs,
-        replica: () => undefined,
-        holdersOf: (group) => this.#membership.holdersOf(group),
-        routeOf: (group) => this.#eventualRoute(group),
-        nowMs: () => clock.wallMs(),
-      },
-      new ScanCursors(),
-    );
     this.#dispatch = new CommandDispatch({
       self: this.#self,
       limits: options,
@@ -195,12 +189,17 @@ export class MinikeyNode implements Database {
       membership: this.#membership,
       requests: this.#requests,
       coordinator: this.#coordinator,
-      eventual: this.#eventualCommands,
+      eventual: this.#eventual.commands,
       transport,
       isStopping: () => this.#isStopping,
     });
     this.#checkpoints = new Checkpoints(
-      { ...parts, groups: this.#groups, onFailure: (error) => parts.onFatal(error) },
+      {
+        ...parts,
+        groups: this.#groups,
+        eventual: this.#eventual.replicas,
+        onFailure: (error) => parts.onFatal(error),
+      },
       options.unsavedBytesMax,
     );
     this.#expiry = new Expiry(this.#groups, this.#requests, clock);
@@ -261,15 +260,19 @@ export class MinikeyNode implements Database {
     const isBusy = () =>
       handOverLeadership(this.#groups, isUp) > 0 ||
       !this.#requests.isIdle ||
-      this.#eventualCommands.pending > 0;
+      this.#eventual.commands.pending > 0;
     while (isBusy() && clock.monotonicMs() < giveUpMs) await this.#after(20);
     const led = countLed();
     logger.info("stopping", { handedOver: ledBefore - led, led });
     for (const cancel of this.#timers) cancel();
     this.#requests.close();
-    this.#eventualCommands.close();
+    this.#eventual.stop();
     // Nothing that they ask for is taken any more: they end with their next step.
-    while (!this.#coordinator.isIdle && clock.monotonicMs() < giveUpMs + HAND_OVER_MS) await this.#after(1);
+    while (
+      !(this.#coordinator.isIdle && this.#eventual.isIdle) &&
+      clock.monotonicMs() < giveUpMs + HAND_OVER_MS
+    )
+      await this.#after(1);
     // Removing what was dropped writes to the log, which is closed below.
     await within(clock, HAND_OVER_MS, this.#membership.stop());
     if (this.#isOpen) await this.#checkpoints.now();
@@ -277,6 +280,7 @@ export class MinikeyNode implements Database {
     await transport.stop();
     await log.close();
     for (const group of this.#groups.all()) await group.close();
+    await this.#eventual.close();
     await diskEngine.close();
     await memoryEngine.close();
   }
@@ -296,6 +300,7 @@ export class MinikeyNode implements Database {
         lookup: (opcode) => this.#logged(opcode),
       },
       this.#groups,
+      this.#eventual.replicas,
     );
     const founders = this.#options.founders.map((_, i) => replicaOf(i + 1, 1));
     await keeper.openMeta(founders, this.#options.valueBytesMax);
@@ -330,18 +335,19 @@ export class MinikeyNode implements Database {
     this.#isTurnScheduled = false;
     if (this.#state === "stopped") return;
     this.#requests.flush();
+    this.#eventual.flush();
     this.#groups.advance();
     this.#parts.transport.flush();
   }
 
   #sweep(): void {
     this.#requests.sweep();
-    this.#eventualCommands.sweep();
     this.#expiry.run();
     this.#checkpoints.run();
     this.#abandoned.run();
     this.#firstElections.run();
     for (const group of this.#groups.all()) group.sweep();
+    this.#eventual.sweep();
     trimLogs(this.#groups, this.#options.logBytesKept);
     if (this.#state !== "running") return;
     this.#members.run((group) => this.#membership.wantedReplicas(group.id));
@@ -351,7 +357,7 @@ export class MinikeyNode implements Database {
   // --- Commands ---
 
   get pendingRequests(): number {
-    return this.#requests.pending + this.#eventualCommands.pending;
+    return this.#requests.pending + this.#eventual.commands.pending;
   }
 
   submit(args: Args, context: RequestContext, sink: ReplySink): void {
@@ -432,6 +438,7 @@ export class MinikeyNode implements Database {
       map: this.#membership.map,
       view: this.#view,
       groups: this.#groups,
+      eventual: this.#eventual.replicas,
       leaderOf: (group) => this.#leaderOf(group),
     };
   }
@@ -481,8 +488,7 @@ export class MinikeyNode implements Database {
       if (frame.type === "note") this.#onNote(from, frame.text);
       else if (!this.#acquaintances.isOwn(from)) return;
       else if (frame.type === "raft") this.#onMessage(from, frame.group, frame.message);
-      else if (frame.type === "request") this.#eventualCommands.onFrame(from, frame.group, frame.body);
-      else if (frame.type === "sync") return;
+      else if (frame.type === "request" || frame.type === "sync") this.#eventual.onFrame(from, frame);
       else this.#requests.onFrame(from, frame);
     } catch (error) {
       if (!(error instanceof MinikeyError)) throw error;
@@ -523,6 +529,7 @@ export class MinikeyNode implements Database {
   }
 
   #onReport(from: NodeId, report: Report): void {
+    if (from !== this.#self && report.wallMs !== undefined) this.#eventual.onTime(from, report.wallMs);
     for (const group of this.#view.onReport(from, report)) {
       // A replica here would have heard of it from its group.
       if (this.#groups.get(group) === undefined) this.#requests.onLeaderFound(group);
@@ -544,7 +551,7 @@ export class MinikeyNode implements Database {
   #onDown(peer: NodeId): void {
     this.#upSinceMs.delete(peer);
     this.#acquaintances.onDown(peer);
-    this.#eventualCommands.onPeerDown(peer);
+    this.#eventual.onDown(peer);
     this.#formation.onDown(peer);
     const replica = this.#membership.replicaOn(peer);
     if (replica === undefined) return;
@@ -579,6 +586,7 @@ export class MinikeyNode implements Database {
     const settled = [...this.#upSinceMs].filter(([, upMs]) => nowMs - upMs > SETTLED_AFTER_MS);
     const available = new Set([this.#self, ...settled.map(([node]) => node)]);
     for (const keyspace of this.#membership.map.keyspaces) {
+      if (keyspace.consistency === "eventual") continue;
       spreadLeaders({
         self: this.#self,
         groups: this.#groups,

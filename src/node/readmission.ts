@@ -16,13 +16,13 @@ import { encodeNoteFrame } from "./peer-frames.js";
 
 export class Readmission {
   readonly #membership: Pick<Membership, "map" | "change">;
-  readonly #view: Pick<ClusterView, "presentLeaderOf">;
+  readonly #view: Pick<ClusterView, "presentLeaderOf" | "stateOf">;
   readonly #transport: Transport;
   readonly #logger: Logger;
 
   constructor(
     membership: Pick<Membership, "map" | "change">,
-    view: Pick<ClusterView, "presentLeaderOf">,
+    view: Pick<ClusterView, "presentLeaderOf" | "stateOf">,
     transport: Transport,
     logger: Logger,
   ) {
@@ -85,13 +85,23 @@ export class Readmission {
       return leader !== undefined && leader !== node;
     };
     if (!isWithout(META_GROUP)) return "the cluster map has no leader without that node";
-    for (const { id, name, placement } of map.keyspaces) {
+    for (const { id, name, consistency, placement } of map.keyspaces) {
+      const isEventual = consistency === "eventual";
       const needed = placement.findIndex(
-        (nodes, i) => nodes.includes(node) && !isWithout(groupOf(id, partitionId(i))),
+        (nodes, i) =>
+          nodes.includes(node) &&
+          !(isEventual ? this.#areHeard(nodes, node) : isWithout(groupOf(id, partitionId(i)))),
       );
-      if (needed >= 0) return `partition ${needed} of keyspace '${name}' has no leader without that node`;
+      const lacks = isEventual ? "is not all heard from" : "has no leader";
+      if (needed >= 0) return `partition ${needed} of keyspace '${name}' ${lacks} without that node`;
     }
     return undefined;
+  }
+
+  /** Whether there are others, and all of them are there: what a majority has, one of these has. */
+  #areHeard(nodes: readonly NodeId[], without: NodeId): boolean {
+    const others = nodes.filter((node) => node !== without);
+    return others.length > 0 && others.every((node) => this.#view.stateOf(node) === "active");
   }
 
   #note(to: NodeId, note: Note): boolean {

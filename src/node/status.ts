@@ -4,6 +4,7 @@ import { slotRangeOf } from "../sharding/partitions.js";
 import { type ClusterMap, type Keyspace, type Member, memberReplica } from "./cluster-map.js";
 import type { ClusterView } from "./cluster-view.js";
 import type { KeyspaceInfo, MemberInfo, PartitionInfo } from "./database.js";
+import type { EventualReplicas } from "./eventual/replicas.js";
 import type { Groups } from "./groups.js";
 
 export interface StatusSource {
@@ -11,6 +12,7 @@ export interface StatusSource {
   readonly map: ClusterMap;
   readonly view: ClusterView;
   readonly groups: Pick<Groups, "get">;
+  readonly eventual: Pick<EventualReplicas, "get">;
   leaderOf(group: GroupId): NodeId | undefined;
 }
 
@@ -51,10 +53,18 @@ function partitionInfo(
     slots: [slotRangeOf(partitionId(i), keyspace.partitions)],
     leader,
     replicas: nodes.map((node) => {
+      if (keyspace.consistency === "eventual") return eventualInfo(source, group, node);
       const member = source.map.members.find((candidate) => candidate.id === node);
       return { node, role: roleOf(source, group, member, leader), lag: lagOf(source, group, member, leader) };
     }),
   };
+}
+
+/** A replica that cannot answer yet is a learner. */
+function eventualInfo(source: StatusSource, group: GroupId, node: NodeId): PartitionInfo["replicas"][number] {
+  const isOwn = node === source.self;
+  const isComplete = !isOwn || source.eventual.get(group)?.isComplete === true;
+  return { node, role: isComplete ? "replica" : "learner", lag: isOwn ? 0 : -1 };
 }
 
 function roleOf(
@@ -89,16 +99,25 @@ function lagOf(
 /** Entries behind the leader at which a replica still counts as caught up. */
 const READY_LAG_MAX = 10_000;
 
-/** True when every group of this node has a leader, votes, and is close to its leader. */
+/**
+ * True when every group of this node has a leader, votes, and is close to its leader; and every replica of an eventual
+ * partition may answer.
+ */
 export function isReady(source: StatusSource): boolean {
   const self = source.map.members.find((member) => member.id === source.self);
   if (self === undefined) return false;
   const replica = memberReplica(self);
   const isHere = (keyspace: Keyspace, i: number) => keyspace.placement[i].includes(source.self);
-  const wanted = source.map.keyspaces.flatMap((keyspace) =>
-    keyspace.placement.flatMap((_, i) => (isHere(keyspace, i) ? [groupOf(keyspace.id, partitionId(i))] : [])),
-  );
-  return [META_GROUP, ...wanted].every((id) => {
+  const wanted = (consistency: Keyspace["consistency"]) =>
+    source.map.keyspaces
+      .filter((keyspace) => keyspace.consistency === consistency)
+      .flatMap((keyspace) =>
+        keyspace.placement.flatMap((_, i) =>
+          isHere(keyspace, i) ? [groupOf(keyspace.id, partitionId(i))] : [],
+        ),
+      );
+  if (!wanted("eventual").every((id) => source.eventual.get(id)?.isComplete === true)) return false;
+  return [META_GROUP, ...wanted("strong")].every((id) => {
     const group = source.groups.get(id);
     if (group === undefined || source.leaderOf(id) === undefined || group.isInstalling) return false;
     if (!group.core.configuration.voters.includes(replica)) return false;

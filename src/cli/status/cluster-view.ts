@@ -70,7 +70,10 @@ export function mergeViews(views: readonly NodeView[]): ClusterView {
     epoch: newest.epoch,
     nodes: newest.members.map((member) => nodeStatus(member, byId.get(member.id), partitions)),
     keyspaces: newest.keyspaces.map(({ id, name, consistency, storage, replicas, partitions: count }) => {
-      const leaderless = partitions.filter((one) => one.keyspace === id && one.leader === null);
+      // Partitions of eventual keyspaces need none.
+      const leaderless = partitions.filter(
+        (one) => consistency === "strong" && one.keyspace === id && one.leader === null,
+      );
       return {
         id,
         name,

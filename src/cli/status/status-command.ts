@@ -131,14 +131,14 @@ function keyspaceTable(view: ClusterView): string {
 }
 
 function partitionTable(view: ClusterView): string {
-  const names = new Map(view.keyspaces.map((keyspace) => [keyspace.id, keyspace.name]));
+  const keyspaces = new Map(view.keyspaces.map((one) => [one.id, one]));
   const table = newTable(["keyspace", "partition", "slots", "leader", "replicas (lag)"]);
   for (const { keyspace, partition, slots, leader, replicas } of view.partitions) {
     table.push([
-      names.get(keyspace) ?? keyspace,
+      keyspaces.get(keyspace)?.name ?? keyspace,
       partition,
       slots.map(([first, last]) => `${first}–${last}`).join(" "),
-      leader ?? "NONE",
+      leader ?? (keyspaces.get(keyspace)?.consistency === "eventual" ? "none needed" : "NONE"),
       replicas
         .map(
           (one) => `${one.node}${one.role === "learner" ? " learner" : ""} (${one.lag < 0 ? "?" : one.lag})`,

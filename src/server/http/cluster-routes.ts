@@ -45,8 +45,11 @@ function reasonsOf({ nodeId, clusterId, keyspaces, partitions }: ClusterStatus):
     const own = replicas.find(({ node }) => node === nodeId);
     if (own === undefined) continue;
     const name = keyspaces.find(({ id }) => id === keyspace)?.name ?? String(keyspace);
-    if (leader === undefined) reasons.push(`partition ${partition} of ${name} has no leader`);
-    else if (own.role === "learner") reasons.push(`partition ${partition} of ${name} is being copied here`);
+    if (own.role === "replica") continue;
+    const isEventual = keyspaces.find(({ id }) => id === keyspace)?.consistency === "eventual";
+    if (isEventual || (leader !== undefined && own.role === "learner")) {
+      reasons.push(`partition ${partition} of ${name} is being copied here`);
+    } else if (leader === undefined) reasons.push(`partition ${partition} of ${name} has no leader`);
     else if (own.lag > 0) reasons.push(`partition ${partition} of ${name} is ${own.lag} entries behind here`);
   }
   return reasons.length > 0 ? reasons : ["the node is still starting"];

@@ -377,7 +377,7 @@ export const clusterSchema: Schema = {
               type: "array",
               items: object({
                 node: text,
-                role: { enum: ["leader", "follower", "learner"] },
+                role: { enum: ["leader", "follower", "learner", "replica"] },
                 lag: { ...integer, description: "Entries behind the leader; -1 when unknown" },
               }),
             },

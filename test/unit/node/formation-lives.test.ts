@@ -106,7 +106,7 @@ class Lives {
     Object.defineProperty(membership, "map", { get: () => this.map });
     const readmission = new Readmission(
       membership,
-      { presentLeaderOf: () => undefined },
+      { presentLeaderOf: () => undefined, stateOf: () => "active" },
       this.#repeating(transport, process),
       logger,
     );

@@ -46,7 +46,7 @@ test("a member that is behind does not agree to throw away a keyspace that it ha
       },
     },
     // As long as this member knows, all that there is has a leader without the third node.
-    { presentLeaderOf: (group) => (group >= 0 ? N2 : undefined) },
+    { presentLeaderOf: (group) => (group >= 0 ? N2 : undefined), stateOf: () => "active" },
     {
       ...noTransport(),
       send(_to, parts) {

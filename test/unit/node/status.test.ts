@@ -52,6 +52,7 @@ async function sourceOf(replica: LoneReplica): Promise<StatusSource & { view: Cl
       atTurnEnd: () => undefined,
     }),
     groups: { get: () => group },
+    eventual: { get: () => undefined },
     leaderOf: () => (group.core.leader === LEADER ? N2 : undefined),
   };
 }

@@ -1,0 +1,105 @@
+/** What a node does for eventual keyspaces: its replicas, the time that they go by, and what runs between them. */
+
+import { ScanCursors } from "../../commands/scan-cursor.js";
+import { ClusterClock } from "../../core/cluster-clock.js";
+import type { NodeId } from "../../core/ids.js";
+import type { Logger } from "../../ports/logger.js";
+import type { WriteAheadLog } from "../../storage/log/types.js";
+import type { StorageLag } from "../checkpoints.js";
+import type { PeerFrame } from "../peer-frames.js";
+import { EventualCoordinator } from "./coordinator.js";
+import type { EventualHost } from "./parts.js";
+import { EventualReplicas } from "./replicas.js";
+
+export interface EventualNodeParts extends Omit<EventualHost, "copies" | "replica" | "nowMs"> {
+  readonly logger: Logger;
+  readonly log: WriteAheadLog;
+  /** How far this node's disk is behind the writes. */
+  storageLag(): StorageLag;
+  /** Something is to be done at the end of this turn. */
+  scheduleTurn(): void;
+}
+
+export class EventualNode {
+  readonly replicas: EventualReplicas;
+  readonly commands: EventualCoordinator;
+  readonly #clock: ClusterClock;
+
+  constructor(parts: EventualNodeParts) {
+    const { clock, logger } = parts;
+    this.#clock = new ClusterClock({
+      wallMs: () => clock.wallMs(),
+      monotonicMs: () => clock.monotonicMs(),
+      onHeld: (aheadMs) =>
+        logger.warn("this node's clock is off: eventual keyspaces go by the others'", { aheadMs }),
+      onReleased: () => logger.info("this node's clock is right again"),
+    });
+    this.replicas = new EventualReplicas({
+      log: parts.log,
+      events: { onWritten: () => undefined, onTaken: () => undefined },
+      nowMs: () => this.nowMs(),
+      storageLag: () => parts.storageLag(),
+      scheduleTurn: () => parts.scheduleTurn(),
+    });
+    const { self, random, transport, requestTimeoutMs, holdersOf, routeOf } = parts;
+    this.commands = new EventualCoordinator(
+      {
+        self,
+        clock,
+        random,
+        transport,
+        requestTimeoutMs,
+        holdersOf,
+        routeOf,
+        copies: { reachable: () => 1, awaitCopies: (_group, _number, _count, _deadlineMs, done) => done(1) },
+        replica: (group) => this.replicas.get(group),
+        nowMs: () => this.nowMs(),
+      },
+      new ScanCursors(),
+    );
+  }
+
+  /** The cluster's time, in milliseconds since 1970. */
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  /** No command waits, and nothing is on its way to the disk. */
+  get isIdle(): boolean {
+    return this.commands.pending === 0 && this.replicas.isIdle;
+  }
+
+  /** What another node says. Throws `MinikeyError` for what it cannot mean. */
+  onFrame(from: NodeId, frame: Extract<PeerFrame, { type: "request" | "sync" }>): void {
+    if (frame.type === "request") this.commands.onFrame(from, frame.group, frame.body);
+  }
+
+  onDown(peer: NodeId): void {
+    this.commands.onPeerDown(peer);
+  }
+
+  /** Another node has said what its wall clock shows. */
+  onTime(from: NodeId, wallMs: number): void {
+    this.#clock.onHeard(from, wallMs);
+  }
+
+  /** At the end of a turn, before the log is written. */
+  flush(): void {
+    this.replicas.flush();
+  }
+
+  /** From time to time. */
+  sweep(): void {
+    this.commands.sweep();
+    this.replicas.sweep();
+  }
+
+  /** The node stops: nothing is asked of others any more. */
+  stop(): void {
+    this.commands.close();
+  }
+
+  async close(): Promise<void> {
+    await this.replicas.close();
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * A replica's data as commands see it: keys that are there, values that counters add up to, no tombstones.
+ *
+ * For reads it shows what the state has. For writes it is begun and finished: in between, what commands write is
+ * staged, seen by the commands after them, and becomes a batch; the state stays as it is. What is staged of a key is
+ * its whole record, so the latest is all that there is to know of it.
+ *
+ * Each write of a key is a write of the replica, with the next number, and is stamped later than everything that the
+ * replica has of that key, or has dropped.
+ */
+import type { Entry, KeyValueView, ValueType } from "../../commands/types.js";
+import { type Bytes, EMPTY_BYTES, type Key } from "../../core/bytes.js";
+import { type HybridClock, laterStamp, NO_STAMP, type Stamp } from "../../core/hybrid-clock.js";
+import type { Int64 } from "../../core/int64.js";
+import { BatchWriter } from "../../eventual/batch.js";
+import { deleted, expiringAt, setTo } from "../../eventual/change.js";
+import { addTo, exists, shownValue } from "../../eventual/counter.js";
+import { latestStamp } from "../../eventual/merge.js";
+import {
+  expiresAtOf,
+  isPlain,
+  isValue,
+  plainBytes,
+  readEventual,
+  recordBytes,
+  type StoredRecord,
+  stampOf,
+  typeOf,
+  valueStartOf,
+} from "../../eventual/record.js";
+import type { EventualRecord, Stamped } from "../../eventual/types.js";
+import { clampExpiry } from "../record.js";
+import type { EventualState } from "./state.js";
+
+export class EventualView implements KeyValueView {
+  nowMs = 0;
+  readonly valueBytesMax: number;
+  readonly #state: EventualState;
+  readonly #stamps: HybridClock;
+  readonly #batch = new BatchWriter();
+  /** Of each key written since `begin`: which of the staged records is the latest. */
+  readonly #staged = new Map<Key, number>();
+  /** Where staged records lie in the batch. */
+  readonly #starts: number[] = [];
+  readonly #ends: number[] = [];
+  #before = 0;
+
+  constructor(state: EventualState, stamps: HybridClock, valueBytesMax: number) {
+    this.#state = state;
+    this.#stamps = stamps;
+    this.valueBytesMax = valueBytesMax;
+  }
+
+  // --- A batch of writes ---
+
+  /** From here on what is written belongs to one batch; `nowMs` is its time. */
+  begin(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.#before = this.#state.vector.get(this.#state.self);
+  }
+
+  /** The replica's writes before those of the batch. */
+  get numberBefore(): number {
+    return this.#before;
+  }
+
+  /** The last write's number. */
+  get number(): number {
+    return this.#before + this.#starts.length;
+  }
+
+  /** Bytes of the batch so far. */
+  get stagedBytes(): number {
+    return this.#batch.sizeBytes;
+  }
+
+  /** What was written, in memory of its own; undefined when nothing was. */
+  finish(): Bytes | undefined {
+    if (this.#starts.length === 0) return undefined;
+    this.#batch.advance(this.#state.self, this.#before, this.number);
+    this.#staged.clear();
+    this.#starts.length = 0;
+    this.#ends.length = 0;
+    return this.#batch.take();
+  }
+
+  // --- What commands read ---
+
+  get(key: Key): Entry | undefined {
+    const record = this.#recordOf(key);
+    if (record === undefined) return undefined;
+    if (!isPlain(record)) return entryOf(readEventual(record), this.nowMs);
+    if (!isValue(record)) return undefined;
+    const expiresAtMs = expiresAtOf(record);
+    if (expiresAtMs !== 0 && expiresAtMs <= this.nowMs) return undefined;
+    return {
+      type: typeOf(record) === "json" ? "json" : "string",
+      bytes: record.bytes,
+      start: valueStartOf(record),
+      end: record.end,
+      expiresAtMs,
+      version: stampOf(record),
+    };
+  }
+
+  has(key: Key): boolean {
+    const record = this.#recordOf(key);
+    return record !== undefined && isThereAt(record, this.nowMs);
+  }
+
+  /** Keys that are there, those whose time has come included. */
+  count(): number {
+    return this.#state.live;
+  }
+
+  *keys(options: { after?: Key | undefined; prefix?: Key | undefined }): IterableIterator<Key> {
+    for (const [key, record] of this.#state.records(options.after, options.prefix)) {
+      if (isThereAt(record, this.nowMs)) yield key;
+    }
+  }
+
+  // --- What commands write ---
+
+  set(key: Key, type: ValueType, bytes: Bytes, start: number, end: number, expiresAtMs: number): number {
+    const here = this.#recordOf(key);
+    const dueMs = clampExpiry(expiresAtMs);
+    if (here === undefined || isPlain(here)) {
+      return this.#setPlain(key, here, type, bytes, start, end, dueMs);
+    }
+    const record = readEventual(here);
+    const write = this.#writeAfter(latestStamp(record));
+    this.#stage(key, setTo(record, write, type, dueMs, bytes, start, end));
+    return write.stamp;
+  }
+
+  setExpiry(key: Key, expiresAtMs: number): number {
+    const here = this.#recordOf(key);
+    if (here === undefined || !isThereAt(here, this.nowMs)) return 0;
+    const record = readEventual(here);
+    const write = this.#writeAfter(latestStamp(record));
+    this.#stage(key, expiringAt(record, write, clampExpiry(expiresAtMs)));
+    return write.stamp;
+  }
+
+  /** Adds to what the key counts, in a way that loses no addition of another replica. */
+  increment(key: Key, by: Int64): void {
+    const here = this.#recordOf(key);
+    const record = here && readEventual(here);
+    const write = this.#writeAfter(record === undefined ? NO_STAMP : latestStamp(record));
+    this.#stage(key, addTo(record, write, by, this.nowMs));
+  }
+
+  delete(key: Key): boolean {
+    const here = this.#recordOf(key);
+    if (here === undefined || !isThereAt(here, this.nowMs)) return false;
+    if (isPlain(here)) this.#setPlain(key, here, "none", EMPTY_BYTES, 0, 0, 0);
+    else {
+      const record = readEventual(here);
+      this.#stage(key, deleted(record, this.#writeAfter(latestStamp(record))));
+    }
+    return true;
+  }
+
+  /** What has come to its end is no longer shown, and goes in its own time (`EventualState.expire`). */
+  purge(): boolean {
+    return false;
+  }
+
+  clear(): void {
+    for (const key of [...this.#staged.keys()]) this.delete(key);
+    // What is staged is not in the state: this changes nothing below the walk.
+    for (const key of this.keys({})) this.delete(key);
+  }
+
+  /** `here`, if there is such a record, is plain; so is the new one. */
+  #setPlain(
+    key: Key,
+    here: StoredRecord | undefined,
+    type: ValueType | "none",
+    bytes: Bytes,
+    start: number,
+    end: number,
+    expiresAtMs: number,
+  ): number {
+    const { self } = this.#state;
+    const stamp = this.#stampAfter(here === undefined ? NO_STAMP : stampOf(here));
+    const number = this.number + 1;
+    this.#batch.plain(key, type, stamp, self, number, expiresAtMs, bytes, start, end);
+    this.#noteStaged(key, plainBytes(end - start, expiresAtMs));
+    return stamp;
+  }
+
+  /** The next write, later than `stamp`. */
+  #writeAfter(stamp: Stamp): Stamped {
+    return { origin: this.#state.self, number: this.number + 1, stamp: this.#stampAfter(stamp) };
+  }
+
+  #stampAfter(stamp: Stamp): Stamp {
+    return this.#stamps.next(this.nowMs, laterStamp(stamp, this.#state.floor));
+  }
+
+  #stage(key: Key, record: EventualRecord): void {
+    this.#batch.record(key, record);
+    this.#noteStaged(key, recordBytes(record));
+  }
+
+  /** The batch's last record is of `key`. */
+  #noteStaged(key: Key, sizeBytes: number): void {
+    const end = this.#batch.sizeBytes;
+    this.#staged.set(key, this.#starts.length);
+    this.#starts.push(end - sizeBytes);
+    this.#ends.push(end);
+  }
+
+  #recordOf(key: Key): StoredRecord | undefined {
+    if (this.#staged.size > 0) {
+      const staged = this.#staged.get(key);
+      if (staged !== undefined) {
+        return { bytes: this.#batch.bytes, start: this.#starts[staged], end: this.#ends[staged] };
+      }
+    }
+    return this.#state.stored(key);
+  }
+}
+
+/** What a record says that there is at `nowMs`. */
+export function entryOf(record: EventualRecord, nowMs: number): Entry | undefined {
+  if (!exists(record, nowMs)) return undefined;
+  const { type, expiresAtMs } = record;
+  const { bytes, start, end } = shownValue(record);
+  const version = latestStamp(record);
+  return { type: type === "json" ? type : "string", bytes, start, end, expiresAtMs, version };
+}
+
+function isThereAt(record: StoredRecord, nowMs: number): boolean {
+  if (!isPlain(record)) return exists(readEventual(record), nowMs);
+  if (!isValue(record)) return false;
+  const expiresAtMs = expiresAtOf(record);
+  return expiresAtMs === 0 || expiresAtMs > nowMs;
+}
