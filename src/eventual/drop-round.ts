@@ -1,0 +1,81 @@
+/**
+ * When may a replica drop its tombstones? A round (docs/adr/0014, "Deletes"):
+ *
+ *   idle ──begin──▶ gathering ──every replica told ≥ V0, and own ≥ what each told──▶ settled ──▶ drop, idle
+ *                       └── the partition's replicas changed: begin anew
+ *
+ * The replica notes its vector, V0, and a mark in its list of tombstones. Of each other replica the first standing is
+ * kept that has all of V0, is complete, and knows the same replicas of the partition. When the own vector has all of
+ * each of those, what was marked may go, of it what has all its dots in V0.
+ *
+ * Why nothing older than a dropped tombstone T ever comes back, on any replica. Let M be the replicas of the round.
+ *
+ * - *No replica of M has anything older.* Each has told a vector with T's dots (they are in V0, and the vectors are
+ *   at least V0), so it has merged T or something later. (A tombstone that came beside the vector proves nothing: it
+ *   stays.)
+ * - *Nothing older of a replica of M can come here as news.* Let d be a dot of replica X of M which T followed. X wrote
+ *   d before it had T (what it writes later is stamped later than T, or than its floor), so d is in what X told, and
+ *   the own vector has all of that: a part with a covered dot is not taken (merge.ts).
+ * - *Nor anything older of a replica that is gone.* Such a dot may be in nobody's vector, if it came by a repair of a
+ *   read or by half a comparison of trees. Here it can come in three ways. In a range of X's writes: the range was
+ *   read before X had T, so it ends before what X told, the own vector has that, and a range that is known is not
+ *   taken (peer-progress.ts). What was taken already is merged before the drop (the host waits for it). In a comparison
+ *   of trees: none is under way at a drop, and the messages of earlier ones are known by their session and not taken.
+ *   By the repair of a read: it must not bring parts of replicas that are gone (the host).
+ * - *A replica that comes later* (a lost disk comes back under another id) has everything from the replicas that
+ *   know it. Whoever told its vector here knew M, not the newcomer, so it served the newcomer only after it had T.
+ *   A round begins anew when this replica learns of it. An incomplete replica's standing does not count: what it has
+ *   adopted is true, but it may still be comparing.
+ * - *Hints that were dropped* matter not: what they would have told comes by trees, and the vector waits for that.
+ */
+import type { ReplicaId } from "../core/ids.js";
+import type { Standing } from "./sync-message.js";
+import type { VersionVector } from "./version-vector.js";
+
+export class DropRound {
+  #noted: VersionVector | undefined;
+  #members = 0;
+  readonly #others: ReplicaId[] = [];
+  /** What each of the others told first that has all of the noted vector. */
+  readonly #told = new Map<ReplicaId, VersionVector>();
+
+  /** The vector noted; undefined when no round is under way. */
+  get noted(): VersionVector | undefined {
+    return this.#noted;
+  }
+
+  /** `members` is the mark of the partition's replicas, `others` are those beside this one. */
+  begin(vector: VersionVector, members: number, others: readonly ReplicaId[]): void {
+    this.end();
+    this.#noted = vector.copy();
+    this.#members = members;
+    this.#others.push(...others);
+  }
+
+  /** Done, or broken off. */
+  end(): void {
+    this.#noted = undefined;
+    this.#others.length = 0;
+    this.#told.clear();
+  }
+
+  /** What another replica says of itself, in any order. */
+  onStanding(from: ReplicaId, standing: Standing): void {
+    if (this.#noted === undefined || this.#told.has(from)) return;
+    const counts =
+      standing.isComplete &&
+      standing.members === this.#members &&
+      this.#others.includes(from) &&
+      standing.vector.covers(this.#noted);
+    if (counts) this.#told.set(from, standing.vector);
+  }
+
+  /** Whether every replica has what was noted, and this one, with `vector`, what each of them told. */
+  isSettled(vector: VersionVector): boolean {
+    if (this.#noted === undefined) return false;
+    return this.#others.every((other) => {
+      const told = this.#told.get(other);
+      return told !== undefined && vector.covers(told);
+    });
+  }
+}
