@@ -76,7 +76,11 @@ function runKvDelete(view: KeyValueView, args: Args): Reply {
   const key = args.key(1);
   const wanted = numberArg(args, 2);
   const entry = view.get(key);
-  if (entry === undefined) return 0;
+  if (entry === undefined) {
+    // What is not here may be elsewhere, in an eventual keyspace.
+    if (wanted === 0) view.delete(key);
+    return 0;
+  }
   if (wanted !== 0 && entry.version !== wanted) throw versionMismatch(wanted, entry.version);
   view.delete(key);
   return entry.version;

@@ -150,15 +150,16 @@ export class EventualView implements KeyValueView {
     this.#stage(key, addTo(record, write, by, this.nowMs));
   }
 
+  /** A deletion also of what is not here: it may be on its way. */
   delete(key: Key): boolean {
     const here = this.#recordOf(key);
-    if (here === undefined || !isThereAt(here, this.nowMs)) return false;
-    if (isPlain(here)) this.#setPlain(key, here, "none", EMPTY_BYTES, 0, 0, 0);
+    const existed = here !== undefined && isThereAt(here, this.nowMs);
+    if (here === undefined || isPlain(here)) this.#setPlain(key, here, "none", EMPTY_BYTES, 0, 0, 0);
     else {
       const record = readEventual(here);
       this.#stage(key, deleted(record, this.#writeAfter(latestStamp(record))));
     }
-    return true;
+    return existed;
   }
 
   /** What has come to its end is no longer shown, and goes in its own time (`EventualState.expire`). */
