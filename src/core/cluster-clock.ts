@@ -50,6 +50,11 @@ export class ClusterClock {
     this.#host = host;
   }
 
+  /** Other clocks that the time is taken from. */
+  get others(): number {
+    return this.#others.length;
+  }
+
   /** A message of `node` says what its wall clock showed when it was sent. */
   onHeard(node: NodeId, theirWallMs: number): void {
     if (!Number.isFinite(theirWallMs)) return;

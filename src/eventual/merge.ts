@@ -110,6 +110,13 @@ export function isCovered({ base, expiry, slots }: EventualRecord, vector: Versi
   return slots.every((slot) => vector.has(slot));
 }
 
+/** The writes of which something is in the record. */
+export function writesOf({ base, expiry, slots }: EventualRecord): readonly Dot[] {
+  const writes: Dot[] = base.stamp === NO_STAMP ? [] : [base];
+  if (expiry !== undefined) writes.push(expiry);
+  return slots.length === 0 ? writes : [...writes, ...slots];
+}
+
 /** Later than everything of the record is what is later than this. */
 export function latestStamp({ base, expiry, slots }: EventualRecord): Stamp {
   let latest = expiry === undefined ? base.stamp : laterStamp(base.stamp, expiry.stamp);

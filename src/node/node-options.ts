@@ -23,6 +23,8 @@ export interface NodeOptions {
   readonly logBytesKept: number;
   /** Of writes that the disk engine has not saved yet, in memory: beyond, writes wait for it. */
   readonly unsavedBytesMax: number;
+  /** Own writes to each eventual partition that are remembered for replicas that are away; left out: 100,000. */
+  readonly hintsMax?: number;
   readonly version: string;
 }
 

@@ -10,12 +10,14 @@ import type { Bytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import {
   type GroupId,
+  groupOf,
   incarnationOf,
   keyspaceOf,
   type LogIndex,
   META_GROUP,
   memberNumberOf,
   type NodeId,
+  partitionId,
   type ReplicaId,
   replicaOf,
 } from "../core/ids.js";
@@ -74,6 +76,8 @@ const SPREAD_MS = 1_000;
 /** Leaders are not moved so soon after a node came up. */
 const SETTLED_AFTER_MS = 2_000;
 const HAND_OVER_MS = 1_000;
+/** Of each partition, for replicas that are away. */
+const HINTS_MAX = 100_000;
 
 export class MinikeyNode implements Database {
   readonly #options: NodeOptions;
@@ -144,7 +148,10 @@ export class MinikeyNode implements Database {
       ...parts,
       self: this.#self,
       requestTimeoutMs: options.requestTimeoutMs,
+      hintsMax: options.hintsMax ?? HINTS_MAX,
+      members: () => this.#membership.map.members.length,
       holdersOf: (group) => this.#membership.holdersOf(group),
+      replicasOf: (group) => this.#membership.wantedReplicas(group) ?? [],
       routeOf: (group) => this.#eventualRoute(group),
       storageLag: () => this.#checkpoints.lag,
       scheduleTurn: () => this.#scheduleTurn(),
@@ -408,12 +415,22 @@ export class MinikeyNode implements Database {
       replicas,
       partitions,
     });
-    return await this.#until(() => this.keyspaceByName(name));
+    return await this.#until(() => (this.#isOpenHere(name) ? this.keyspaceByName(name) : undefined));
   }
 
   async dropKeyspace(name: string): Promise<void> {
     await this.#membership.change({ do: "drop-keyspace", name });
     await this.#until(() => this.keyspaceByName(name) === undefined || undefined);
+  }
+
+  /** Whether the keyspace is there, and with it the replicas of its partitions that this node is to hold. */
+  #isOpenHere(name: string): boolean {
+    const keyspace = this.#router.keyspaceByName(name);
+    if (keyspace === undefined) return false;
+    const replicas = keyspace.consistency === "eventual" ? this.#eventual.replicas : this.#groups;
+    return keyspace.placement.every((nodes, i) => {
+      return !nodes.includes(this.#self) || replicas.get(groupOf(keyspace.id, partitionId(i))) !== undefined;
+    });
   }
 
   /** What `get` gives once it gives something: this node follows the map a moment after it changed. */

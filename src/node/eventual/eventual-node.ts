@@ -2,7 +2,7 @@
 
 import { ScanCursors } from "../../commands/scan-cursor.js";
 import { ClusterClock } from "../../core/cluster-clock.js";
-import type { NodeId } from "../../core/ids.js";
+import type { GroupId, NodeId, ReplicaId } from "../../core/ids.js";
 import type { Logger } from "../../ports/logger.js";
 import type { WriteAheadLog } from "../../storage/log/types.js";
 import type { StorageLag } from "../checkpoints.js";
@@ -14,6 +14,12 @@ import { EventualReplicas } from "./replicas.js";
 export interface EventualNodeParts extends Omit<EventualHost, "copies" | "replica" | "nowMs"> {
   readonly logger: Logger;
   readonly log: WriteAheadLog;
+  /** Own writes that a replica remembers for those that are away. */
+  readonly hintsMax: number;
+  /** Nodes of the cluster. */
+  members(): number;
+  /** The replicas that are to hold the group, as they are now; none when its keyspace is not there. */
+  replicasOf(group: GroupId): readonly ReplicaId[];
   /** How far this node's disk is behind the writes. */
   storageLag(): StorageLag;
   /** Something is to be done at the end of this turn. */
@@ -36,8 +42,11 @@ export class EventualNode {
     });
     this.replicas = new EventualReplicas({
       log: parts.log,
+      hintsMax: parts.hintsMax,
       events: { onWritten: () => undefined, onTaken: () => undefined },
       nowMs: () => this.nowMs(),
+      isTimeSure: () => 2 * (this.#clock.others + 1) > parts.members(),
+      isCurrent: (group, replica) => parts.replicasOf(group).includes(replica),
       storageLag: () => parts.storageLag(),
       scheduleTurn: () => parts.scheduleTurn(),
     });

@@ -11,7 +11,7 @@
  * - The young ones are part of the replica's captured state, the others lie in its `meta` table: a checkpoint has
  *   both as of the same moment, and the writes after it are in the log.
  * - As a rule all replicas have a write before it is old, and the store never hears of it.
- * - There are at most `STORED_MAX` old ones; the oldest go first, and trees find what they were about.
+ * - There are at most as many as the node's bound says; the oldest go first, and trees find what they were about.
  */
 import type { ByteReader } from "../../codec/byte-reader.js";
 import type { ByteWriter } from "../../codec/byte-writer.js";
@@ -29,13 +29,13 @@ const NUMBER_BYTES = 6;
 
 /** Young ones at most; half of them are moved to the store then. */
 const YOUNG_MAX = 4096;
-/** Old ones at most, for a partition. */
-const STORED_MAX = 100_000;
 /** Old ones removed in one go. */
 const FORGOTTEN_AT_ONCE = 2048;
 
 export class Hints {
   readonly #store: GroupStore;
+  readonly #countMax: number;
+  readonly #youngMax: number;
   #from = 0;
   #firstYoung = 1;
   /** `#young[#head]` is of the write `#firstYoung`. */
@@ -45,8 +45,11 @@ export class Hints {
   /** Writes up to here are everywhere, but their hints may still be in the store. */
   #forgetUpTo = 0;
 
-  constructor(store: GroupStore) {
+  /** `countMax`: as many are kept at most. */
+  constructor(store: GroupStore, countMax: number) {
     this.#store = store;
+    this.#countMax = countMax;
+    this.#youngMax = Math.min(YOUNG_MAX, countMax);
   }
 
   /** Own writes up to this number are in no hint any more. */
@@ -67,7 +70,8 @@ export class Hints {
   add(number: number, key: Key): void {
     assert(number === this.#nextNumber, "hint % after %", number, this.#nextNumber - 1);
     this.#young.push(key);
-    if (this.#young.length - this.#head > YOUNG_MAX) this.#moveOld();
+    if (this.#young.length - this.#head > this.#youngMax) this.#moveOld();
+    if (this.count > this.#countMax) this.#dropStored(number - this.#countMax);
   }
 
   /** The oldest hints of writes after `number`, at most so many. */
@@ -91,10 +95,9 @@ export class Hints {
     this.#shiftYoung();
   }
 
-  /** From time to time: goes on with what `forget` and the bound have begun. */
+  /** From time to time: goes on with what `forget` has begun, and a lower bound than before asks for. */
   sweep(): void {
-    const storedMax = this.#firstYoung - 1 - STORED_MAX;
-    if (this.#from < storedMax) this.#dropStored(storedMax);
+    if (this.count > this.#countMax) this.#dropStored(this.#nextNumber - 1 - this.#countMax);
     if (this.#from < this.#forgetUpTo) this.forget(this.#forgetUpTo);
   }
 
@@ -127,7 +130,7 @@ export class Hints {
   }
 
   #moveOld(): void {
-    const count = YOUNG_MAX / 2;
+    const count = Math.ceil(this.#youngMax / 2);
     for (let i = 0; i < count; i += 1) {
       const bytes = latin1ToBytes(this.#young[this.#head + i]);
       this.#store.put("meta", hintKey(this.#firstYoung + i), { bytes, start: 0, end: bytes.length });
@@ -136,7 +139,6 @@ export class Hints {
     this.#head += count;
     this.#firstYoung += count;
     this.#shiftYoung();
-    this.sweep();
   }
 
   /** Removes old hints up to `number`, so many at once at most. */
@@ -152,7 +154,7 @@ export class Hints {
 
   /** What is no longer needed in front is cut off once it is more than what is. */
   #shiftYoung(): void {
-    if (this.#head < YOUNG_MAX / 2 && this.#head < this.#young.length) return;
+    if (this.#head < this.#youngMax / 2 && this.#head < this.#young.length) return;
     this.#young = this.#young.slice(this.#head);
     this.#head = 0;
   }

@@ -195,7 +195,7 @@ export class LevelRead {
     this.#reading.done(records);
   }
 
-  /** Whoever answered with less gets what was found. */
+  /** Whoever answered with less gets what was found; what is lost of it comes by what keeps the replicas alike anyway. */
   #repair(share: Share, merged: Answer): void {
     const { host, repairs } = this.#parts;
     for (const [node, answer] of share.answers) {
@@ -210,7 +210,7 @@ export class LevelRead {
       if (records === 0) continue;
       const batch = lacks.take();
       if (node === host.self) {
-        if (host.replica(share.group)?.take(batch, ignore) === true) repairs.taken += records;
+        if (host.replica(share.group)?.repair(batch) === true) repairs.taken += records;
       } else if (
         host.transport.send(node, encodeEventualFrame("request", share.group, encodeRepair(batch)))
       ) {
@@ -219,9 +219,6 @@ export class LevelRead {
     }
   }
 }
-
-/** A repair that is lost is made up for by what keeps the replicas alike anyway. */
-const ignore = (): void => undefined;
 
 /** As the replica has them now, in memory of their own. */
 function ownRecords(replica: CommandReplica, keys: readonly Key[]): Answer {

@@ -25,8 +25,8 @@ export interface CommandReplica {
   };
   /** `done` is called once the outcome is on this disk. `args` may be reused as soon as this returns. */
   write(spec: CommandSpec, args: Args, done: WriteDone): void;
-  /** Records as other replicas have them (eventual/batch.ts, checked). False: none were taken. */
-  take(batch: Bytes, onMerged: () => void): boolean;
+  /** Records that a read has found elsewhere (eventual/batch.ts, checked). False: none were taken. */
+  repair(batch: Bytes): boolean;
   /** What is durable here, as of `nowMs`; valid until the next write. */
   viewAt(nowMs: number): KeyValueView;
 }

@@ -26,6 +26,10 @@ import { type Bytes, EMPTY_BYTES } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
 import type { HybridClock } from "../../core/hybrid-clock.js";
 import { type GroupId, type LogIndex, logIndex, type ReplicaId, term } from "../../core/ids.js";
+import { BatchReader, BatchWriter } from "../../eventual/batch.js";
+import { writesOf } from "../../eventual/merge.js";
+import { readEventual } from "../../eventual/record.js";
+import type { Dot } from "../../eventual/types.js";
 import type { AppliedState, GroupStore } from "../../ports/storage-engine.js";
 import type { RecoveredGroup, WriteAheadLog } from "../../storage/log/types.js";
 import type { StorageLag } from "../checkpoints.js";
@@ -48,9 +52,13 @@ export interface ReplicaHost {
   readonly log: WriteAheadLog;
   /** The node's one clock for stamps. */
   readonly stamps: HybridClock;
+  /** Own writes remembered for replicas that are away. */
+  readonly hintsMax: number;
   readonly events: ReplicaEvents;
   /** The cluster's time, in milliseconds since 1970. */
   nowMs(): number;
+  /** Whether the group is still to have this replica. */
+  isCurrent(group: GroupId, replica: ReplicaId): boolean;
   /** How far this node's disk is behind the writes. */
   storageLag(): StorageLag;
   specOf(opcode: number): CommandSpec | undefined;
@@ -144,7 +152,7 @@ export class EventualReplica implements CommandReplica {
     this.self = self;
     this.store = store;
     this.#host = host;
-    this.state = new EventualState(store, self, isFounder);
+    this.state = new EventualState(store, self, isFounder, host.hintsMax);
     this.#lastIndex = this.#replay(recovered);
     host.stamps.resumeAt(this.state.latestStamp);
     this.#readView = new EventualView(this.state, host.stamps, valueBytesMax);
@@ -192,6 +200,24 @@ export class EventualReplica implements CommandReplica {
       return false;
     this.#append("command", batch, undefined, onMerged);
     return true;
+  }
+
+  /**
+   * Records that a read has found on other replicas. What comes of a replica that is gone may have been deleted, and
+   * the deletion dropped: only the others' own ways know. So of such a write nothing is taken that was not here before.
+   */
+  repair(batch: Bytes): boolean {
+    const known = this.#withoutStrangers(batch);
+    return known !== undefined && this.take(known, ignore);
+  }
+
+  #withoutStrangers(batch: Bytes): Bytes | undefined {
+    const { vector } = this.state;
+    const isKnown = (dot: Dot) => vector.has(dot) || this.#host.isCurrent(this.group, dot.origin);
+    const kept = new BatchWriter();
+    const reader = new BatchReader(batch);
+    while (reader.next()) if (writesOf(readEventual(reader)).every(isKnown)) kept.stored(reader.key, reader);
+    return kept.records === 0 ? undefined : kept.take();
   }
 
   /** From now on the replica answers: it has all that was ever answered at `quorum`. */
@@ -357,6 +383,8 @@ export class EventualReplica implements CommandReplica {
     };
   }
 }
+
+const ignore = (): void => undefined;
 
 function answerAll({ dones, replies, numbers }: OwnBatch): void {
   for (let i = 0; i < dones.length; i += 1) dones[i](replies[i], numbers[i]);

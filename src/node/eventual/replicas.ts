@@ -2,7 +2,7 @@
 import { COMMANDS } from "../../commands/table.js";
 import type { CommandSpec } from "../../commands/types.js";
 import { HybridClock } from "../../core/hybrid-clock.js";
-import type { GroupId } from "../../core/ids.js";
+import type { GroupId, ReplicaId } from "../../core/ids.js";
 import type { WriteAheadLog } from "../../storage/log/types.js";
 import type { StorageLag } from "../checkpoints.js";
 import { EventualReplica, type OpenOptions, type ReplicaEvents, type ReplicaHost } from "./replica.js";
@@ -10,8 +10,14 @@ import { EventualReplica, type OpenOptions, type ReplicaEvents, type ReplicaHost
 export interface ReplicasParts {
   readonly log: WriteAheadLog;
   readonly events: ReplicaEvents;
+  /** Own writes that a replica remembers for those that are away. */
+  readonly hintsMax: number;
   /** The cluster's time, in milliseconds since 1970. */
   nowMs(): number;
+  /** A majority of the cluster's clocks is in it. */
+  isTimeSure(): boolean;
+  /** Whether the group is still to have this replica. */
+  isCurrent(group: GroupId, replica: ReplicaId): boolean;
   storageLag(): StorageLag;
   /** Something is to be done at the end of this turn. */
   scheduleTurn(): void;
@@ -24,6 +30,7 @@ export class EventualReplicas implements ReplicaHost {
   readonly log: WriteAheadLog;
   readonly stamps = new HybridClock();
   readonly events: ReplicaEvents;
+  readonly hintsMax: number;
   readonly #parts: ReplicasParts;
   readonly #replicas = new Map<GroupId, EventualReplica>();
   #awake: EventualReplica[] = [];
@@ -32,6 +39,7 @@ export class EventualReplicas implements ReplicaHost {
     this.#parts = parts;
     this.log = parts.log;
     this.events = parts.events;
+    this.hintsMax = parts.hintsMax;
   }
 
   get(group: GroupId): EventualReplica | undefined {
@@ -75,8 +83,10 @@ export class EventualReplicas implements ReplicaHost {
   /** From time to time: what has expired loses its value, and what nobody needs any more goes. */
   sweep(): void {
     const nowMs = this.#parts.nowMs();
+    // A node that has heard of nobody may be hours off: it hides what it takes for expired, and keeps it.
+    const isSure = this.#parts.isTimeSure();
     for (const { state } of this.#replicas.values()) {
-      state.expire(nowMs, EXPIRED_AT_ONCE);
+      if (isSure) state.expire(nowMs, EXPIRED_AT_ONCE);
       state.hints.sweep();
     }
   }
@@ -91,6 +101,10 @@ export class EventualReplicas implements ReplicaHost {
 
   nowMs(): number {
     return this.#parts.nowMs();
+  }
+
+  isCurrent(group: GroupId, replica: ReplicaId): boolean {
+    return this.#parts.isCurrent(group, replica);
   }
 
   storageLag(): StorageLag {

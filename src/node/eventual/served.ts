@@ -137,7 +137,7 @@ export class ServedRequests {
     const route = this.#host.routeOf(group);
     if (route === undefined) return;
     checkRepair(batch, group, route);
-    this.#host.replica(group)?.take(batch, () => undefined);
+    this.#host.replica(group)?.repair(batch);
   }
 
   #completeReplica(group: GroupId): CommandReplica | undefined {

@@ -79,11 +79,11 @@ export class EventualState {
   #lookedUpTo: Key = "";
 
   /** Takes up where the store's last durable state is. */
-  constructor(store: GroupStore, self: ReplicaId, isFounder: boolean) {
+  constructor(store: GroupStore, self: ReplicaId, isFounder: boolean, hintsMax: number) {
     this.#store = store;
     this.self = self;
     this.#isComplete = isFounder;
-    this.hints = new Hints(store);
+    this.hints = new Hints(store, hintsMax);
     const { restored } = store;
     if (restored === undefined) {
       this.vector = new VersionVector();
