@@ -10,14 +10,12 @@ import type { Bytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import {
   type GroupId,
-  groupOf,
   incarnationOf,
   keyspaceOf,
   type LogIndex,
   META_GROUP,
   memberNumberOf,
   type NodeId,
-  partitionId,
   type ReplicaId,
   replicaOf,
 } from "../core/ids.js";
@@ -38,6 +36,7 @@ import { newClusterId } from "./forming.js";
 import { Groups } from "./groups.js";
 import type { Identity } from "./identity.js";
 import { GroupKeeper } from "./keeper.js";
+import { Keyspaces } from "./keyspaces.js";
 import { Membership } from "./membership.js";
 import { NODE_COMMANDS, type NodeCommandSpec } from "./node-commands.js";
 import { foundingMapOf, type NodeOptions, type NodeParts } from "./node-options.js";
@@ -93,6 +92,7 @@ export class MinikeyNode implements Database {
   readonly #dispatch: CommandDispatch;
   readonly #router = new Router();
   readonly #membership: Membership;
+  readonly #keyspaces: Keyspaces;
   readonly #readmission: Readmission;
   readonly #checkpoints: Checkpoints;
   readonly #expiry: Expiry;
@@ -186,6 +186,15 @@ export class MinikeyNode implements Database {
       router: this.#router,
       onRemoved: (group) => this.#view.forget(group),
       onFatal: parts.onFatal,
+    });
+    this.#keyspaces = new Keyspaces({
+      ...options,
+      self: this.#self,
+      clock,
+      membership: this.#membership,
+      router: this.#router,
+      isOpen: (group) =>
+        this.#groups.get(group) !== undefined || this.#eventual.replicas.get(group) !== undefined,
     });
     this.#readmission = new Readmission(this.#membership, this.#view, transport, logger);
     this.#coordinator = new Coordinator(this.#requests, clock, random, new ScanCursors(), this.#self);
@@ -404,49 +413,11 @@ export class MinikeyNode implements Database {
   }
 
   async createKeyspace(options: Parameters<Database["createKeyspace"]>[0]): Promise<KeyspaceInfo> {
-    const { name, consistency, storage } = options;
-    const replicas = options.replicas ?? this.#options.replicas;
-    const partitions = options.partitions ?? this.#options.partitions;
-    await this.#membership.change({
-      do: "create-keyspace",
-      name,
-      consistency,
-      storage,
-      replicas,
-      partitions,
-    });
-    return await this.#until(() => (this.#isOpenHere(name) ? this.keyspaceByName(name) : undefined));
+    return await this.#keyspaces.create(options);
   }
 
   async dropKeyspace(name: string): Promise<void> {
-    await this.#membership.change({ do: "drop-keyspace", name });
-    await this.#until(() => this.keyspaceByName(name) === undefined || undefined);
-  }
-
-  /** Whether the keyspace is there, and with it the replicas of its partitions that this node is to hold. */
-  #isOpenHere(name: string): boolean {
-    const keyspace = this.#router.keyspaceByName(name);
-    if (keyspace === undefined) return false;
-    const replicas = keyspace.consistency === "eventual" ? this.#eventual.replicas : this.#groups;
-    return keyspace.placement.every((nodes, i) => {
-      return !nodes.includes(this.#self) || replicas.get(groupOf(keyspace.id, partitionId(i))) !== undefined;
-    });
-  }
-
-  /** What `get` gives once it gives something: this node follows the map a moment after it changed. */
-  async #until<T>(get: () => T | undefined): Promise<T> {
-    const giveUpMs = this.#parts.clock.monotonicMs() + this.#options.requestTimeoutMs;
-    for (;;) {
-      const value = get();
-      if (value !== undefined) return value;
-      if (this.#parts.clock.monotonicMs() > giveUpMs) {
-        throw new MinikeyError(
-          "OUTCOME_UNKNOWN",
-          "the change is made, but this node has not seen it in time",
-        );
-      }
-      await this.#after(10);
-    }
+    await this.#keyspaces.drop(name);
   }
 
   #statusSource(): StatusSource {
