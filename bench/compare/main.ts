@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { measureLoad } from "./cities.js";
 import { versionOf } from "./command.js";
 import { Etcd } from "./etcd.js";
+import { measureEventual } from "./eventual.js";
 import { measureLarge } from "./large.js";
 import { planOf } from "./plan.js";
 import { measurePrefix } from "./prefix.js";
@@ -20,7 +21,7 @@ import { compareInRounds } from "./rounds.js";
 const USAGE = `npm run bench -- compare [flags]
   --etcd-tools DIR   programs etcd-cluster and etcd-load (also MINIKEYDB_BENCH_ETCD_TOOLS)
   --cities FILE      records for minikey load (also MINIKEYDB_BENCH_CITIES)
-  --only NAME,…      of: etcd, redis, large, prefix, cities
+  --only NAME,…      of: etcd, redis, eventual, large, prefix, cities
   --rounds N         default 3
   --scale X          of the number of requests and keys, default 1
   --out FILE         writes the tables there as well`;
@@ -51,7 +52,7 @@ function readOptions(): Options | undefined {
   return {
     etcdTools: values["etcd-tools"] ?? process.env["MINIKEYDB_BENCH_ETCD_TOOLS"],
     cities: values.cities ?? process.env["MINIKEYDB_BENCH_CITIES"],
-    only: values.only?.split(",") ?? ["etcd", "redis", "large", "prefix", "cities"],
+    only: values.only?.split(",") ?? ["etcd", "redis", "eventual", "large", "prefix", "cities"],
     rounds: Number(values.rounds ?? 3),
     scale: Number(values.scale ?? 1),
     out: values.out,
@@ -73,11 +74,8 @@ async function main(): Promise<void> {
   if (!hasRedis) throw new Error("redis-benchmark is needed (Debian: redis-tools, redis-server)");
   const { etcdTools, cities } = options;
   const withEtcd = wants("etcd", etcdTools !== undefined && existsSync(etcdTools), "no --etcd-tools DIR");
-  const withRedis = wants(
-    "redis",
-    (await versionOf("redis-server", ["--version"])) !== undefined,
-    "no redis-server",
-  );
+  const withServer = (await versionOf("redis-server", ["--version"])) !== undefined;
+  const withRedis = wants("redis", withServer, "no redis-server");
   const withCities = wants("cities", cities !== undefined && existsSync(cities), "no --cities FILE");
 
   const plan = planOf(options.scale);
@@ -85,6 +83,7 @@ async function main(): Promise<void> {
   const rows: Row[] = [];
   try {
     rows.push(...(await compareInRounds(etcd, withRedis, options.rounds, plan)));
+    if (wants("eventual", withServer, "no redis-server")) rows.push(...(await measureEventual(options)));
     if (options.only.includes("large"))
       rows.push(...(await measureLarge({ keys: Math.round(1_000_000 * options.scale) })));
     if (options.only.includes("prefix"))

@@ -33,7 +33,13 @@ export const VALUE_BYTES = 64;
 /** With `--cluster`, redis-benchmark puts a hash tag into its keys, another for each node: so many times the keys. */
 const CLUSTER_TAGS = 3;
 
-function benchmarkArgs({ test, clients, requests, pipeline = 1, cluster = false }: RedisBenchmark): string[] {
+export function benchmarkArgs({
+  test,
+  clients,
+  requests,
+  pipeline = 1,
+  cluster = false,
+}: RedisBenchmark): string[] {
   const keys = Math.round(KEY_SPACE / (cluster ? CLUSTER_TAGS : 1));
   const flags = ["-t", test, "-c", `${clients}`, "-n", `${requests}`, "-P", `${pipeline}`];
   flags.push("-r", `${keys}`, "-d", `${VALUE_BYTES}`, ...(cluster ? ["--cluster"] : []));
