@@ -107,6 +107,13 @@ export const REGRESSIONS: readonly Regression[] = [
     about: "a read whose connection was lost said that it may have changed something (client/outgoing)",
   },
   {
+    seed: 27,
+    scenario: "far",
+    durationMs: 1_000,
+    clients: "library",
+    about: "nodes far from each other interrupted their own first elections for ever (node/first-elections)",
+  },
+  {
     seed: 306893,
     scenario: "any",
     durationMs: 6_000,
