@@ -73,8 +73,8 @@ const WRITES: readonly Mutant[] = [
     mistake: "One leader that has not taken a write is believed for those that it was sent to before.",
     file: "src/node/partition-writer.ts",
     text: "    if (batch.uncertain > 0) batch.uncertain -= 1;\n",
-    replacement: "    batch.uncertain = 0;\n",
-    attack: { scenario: "far", seedsMax: 200 },
+    replacement: "    batch.data = copyBytes(batch.data);\n    batch.uncertain = 0;\n",
+    attack: { scenario: "far", options: { nodes: 5 }, seedsMax: 200 },
   },
   {
     name: "locked-session-goes-on",

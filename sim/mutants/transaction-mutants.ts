@@ -5,6 +5,12 @@ import type { Attack, Mutant } from "./mutant.js";
 const MANY: Attack = { scenario: "transactions", options: { partitions: 4 }, seedsMax: 400 };
 /** What takes several steps, by nodes that cannot hear each other for long. */
 const FAR: Attack = { scenario: "far", seedsMax: 200 };
+/** And these alone, mostly through nodes that hold nothing of what they are asked for. */
+const FAR_BUNDLES: Attack = {
+  scenario: "far",
+  options: { nodes: 5, replicas: 3, workloads: ["bundles"] },
+  seedsMax: 200,
+};
 /** Keys that come and go, in histories that are short enough to be told soon. */
 const SHORT: Attack = {
   scenario: "any",
@@ -91,6 +97,22 @@ const RECOVERY: readonly Mutant[] = [
     text: "    transactions.fence(id);\n",
     replacement: "",
     attack: FAR,
+  },
+  {
+    name: "forgotten-is-no",
+    mistake: "A partition that cannot know any more whether it has voted yes says that it has not.",
+    file: "src/node/node-commands.ts",
+    text: 'if (transactions.fenceOf(id) !== undefined) return "FORGOTTEN";',
+    replacement: 'if (transactions.fenceOf(id) !== undefined) return "ABORTED";',
+    attack: FAR_BUNDLES,
+  },
+  {
+    name: "forgotten-without-fence",
+    mistake: "What another has finished is forgotten, and its coordinator told later that it was never done.",
+    file: "src/node/node-commands.ts",
+    text: "    if (args.count > 2) machine.transactions.fence(args.key(1));\n",
+    replacement: "",
+    attack: FAR_BUNDLES,
   },
 ];
 
