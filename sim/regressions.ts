@@ -120,6 +120,20 @@ export const REGRESSIONS: readonly Regression[] = [
     about: "the answer to a read of before a restart was taken for another read's (node/requests)",
   },
   {
+    seed: 961,
+    scenario: "group-lease",
+    durationMs: 1_000,
+    about:
+      "a candidate asked for votes by a log that another leader's had replaced meanwhile (raft/persistence)",
+  },
+  {
+    seed: 273,
+    scenario: "group",
+    durationMs: 1_000,
+    about:
+      "without pre-vote, a replica that could not win ran so often that nobody else could either (raft/election)",
+  },
+  {
     seed: 407613,
     scenario: "any",
     durationMs: 8_000,
