@@ -120,7 +120,7 @@ export const REGRESSIONS: readonly Regression[] = [
     about: "the answer to a read of before a restart was taken for another read's (node/requests)",
   },
   {
-    seed: 961,
+    seed: 3179,
     scenario: "group-lease",
     durationMs: 1_000,
     about:

@@ -8,12 +8,11 @@ import { decodeMessage, encodeMessage } from "../../src/codec/raft-message.js";
 import type { Configuration, Message } from "../../src/codec/raft-types.js";
 import { concatBytes, latin1ToBytes } from "../../src/core/bytes.js";
 import { crc32c } from "../../src/core/crc32c.js";
-import { logIndex, type ReplicaId, replicaId, term } from "../../src/core/ids.js";
-import type { RestoredState } from "../../src/raft/types.js";
+import { type ReplicaId, replicaId } from "../../src/core/ids.js";
 import { Violation } from "../checks/violation.js";
 import { SeededRandom } from "../world/random.js";
 import { Trace } from "../world/trace.js";
-import { Host } from "./host.js";
+import { freshState, Host } from "./host.js";
 import { Invariants } from "./invariants.js";
 import { moodOf } from "./mood.js";
 import { Post } from "./post.js";
@@ -103,6 +102,7 @@ export class GroupLife {
       [isLate ? 0.7 : 0, (s) => s.#post.speedUp()],
       [isLate ? 3 : 0, (s) => s.#interregnum()],
       [isLate && options.isLease ? 4 : 0, (s) => s.#congest()],
+      [isBusy && options.isLease ? 2 : 0, (s) => s.#blackout()],
       [isRestless ? 0.5 : 0, (s) => s.#split()],
       [isRestless ? 6 : 0, (s) => s.#coup()],
       [isRestless ? 6 : 0, (s) => s.#changeVoter()],
@@ -314,7 +314,10 @@ export class GroupLife {
   /** Some of what was being written may be there afterwards. */
   #crash(): void {
     const host = this.#anyHost();
-    if (host === undefined) return;
+    if (host !== undefined) this.#crashHost(host);
+  }
+
+  #crashHost(host: Host): void {
     const survivors = this.#random.below(host.appends.length + 1);
     this.#count("crash");
     this.#tell(host.id, `crash, ${survivors} of ${host.appends.length} appends survive`);
@@ -368,7 +371,7 @@ export class GroupLife {
     if (id === undefined) return;
     this.#count("muffled");
     this.#tell(id, "heard by nobody");
-    for (const other of this.#ids) this.#post.cut(id, other);
+    this.#post.muffle(id, this.#ids);
   }
 
   /** What one replica, often the leader, is sent takes longer and longer to arrive. */
@@ -414,10 +417,30 @@ export class GroupLife {
       s.#post.mend();
       s.#post.speedUp();
     };
-    const muffle: Action = (s) => {
-      for (const other of s.#ids) s.#post.cut(id, other);
+    this.#plan([1, slow], [100, slow], [100, slow], [200, (s) => s.#post.muffle(id, s.#ids)], [800, mend]);
+  }
+
+  /** The leader is cut off, and all others die and are back at once: what they owe it is not forgotten. */
+  #blackout(): void {
+    const leader = this.#anyLeader();
+    if (leader === undefined || this.#plans.length > 0) return;
+    this.#count("blackout");
+    this.#splitOff(new Set([leader.id]));
+    const bounceOthers: Action = (s) => {
+      for (const host of s.#hosts.values()) {
+        if (host === leader || s.#down.has(host.id)) continue;
+        s.#crashHost(host);
+        s.#restartHost(host.id);
+      }
     };
-    this.#plan([1, slow], [100, slow], [100, slow], [200, muffle], [800, mend]);
+    const campaign: Action = (s) => s.#anyHost()?.raft.campaign();
+    this.#plan(
+      [20, bounceOthers],
+      [20, campaign],
+      [20, campaign],
+      [20, campaign],
+      [400, (s) => s.#post.mend()],
+    );
   }
 
   /** The leader goes on with a few, the others elect another, and then it leads them again. */
@@ -571,14 +594,4 @@ export class GroupLife {
     const members = [...voters, ...votersOutgoing, ...learners].map((id) => this.#hosts.get(id)!);
     return votersOutgoing.length === 0 && members.every((host) => host.lastApplied === leader.lastApplied);
   }
-}
-
-function freshState(voters: readonly ReplicaId[]): RestoredState {
-  const configuration: Configuration = { voters, votersOutgoing: [], learners: [] };
-  return {
-    hardState: { term: term(0), vote: replicaId(0), commit: logIndex(0) },
-    snapshot: { index: logIndex(0), term: term(0), configuration },
-    entries: [],
-    appliedIndex: logIndex(0),
-  };
 }

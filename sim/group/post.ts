@@ -83,6 +83,10 @@ export class Post {
     this.#cut.add(`${from}>${to}`);
   }
 
+  muffle(from: ReplicaId, all: readonly ReplicaId[]): void {
+    for (const to of all) this.cut(from, to);
+  }
+
   mend(): void {
     this.#cut.clear();
   }
