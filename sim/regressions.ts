@@ -107,10 +107,31 @@ export const REGRESSIONS: readonly Regression[] = [
     about: "a read whose connection was lost said that it may have changed something (client/outgoing)",
   },
   {
+    seed: 27,
+    scenario: "far",
+    durationMs: 1_000,
+    clients: "library",
+    about: "nodes far from each other interrupted their own first elections for ever (node/first-elections)",
+  },
+  {
     seed: 306893,
     scenario: "any",
     durationMs: 6_000,
     about: "the answer to a read of before a restart was taken for another read's (node/requests)",
+  },
+  {
+    seed: 3179,
+    scenario: "group-lease",
+    durationMs: 1_000,
+    about:
+      "a candidate asked for votes by a log that another leader's had replaced meanwhile (raft/persistence)",
+  },
+  {
+    seed: 273,
+    scenario: "group",
+    durationMs: 1_000,
+    about:
+      "without pre-vote, a replica that could not win ran so often that nobody else could either (raft/election)",
   },
   {
     seed: 407613,

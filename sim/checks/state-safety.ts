@@ -7,6 +7,7 @@ import type { GroupId, NodeId } from "../../src/core/ids.js";
 import { readRecord } from "../../src/node/record.js";
 import type { GroupStore, StoredValue } from "../../src/ports/storage-engine.js";
 import type { Trace } from "../world/trace.js";
+import type { RefusedWrites } from "./refused-writes.js";
 import type { Report } from "./violation.js";
 
 /** Kinds of events in the digest. */
@@ -27,6 +28,7 @@ interface Reserved {
 export class StateSafety {
   readonly #report: Report;
   readonly #trace: Trace;
+  readonly #refusedWrites: RefusedWrites;
   #reserved: Reserved | undefined;
   /** By group and version. */
   readonly #written = new Map<GroupId, Map<number, number>>();
@@ -34,9 +36,10 @@ export class StateSafety {
   /** Checksums, made once: there are few keys. */
   readonly #keyHashes = new Map<string, number>();
 
-  constructor(report: Report, trace: Trace) {
+  constructor(report: Report, trace: Trace, refusedWrites: RefusedWrites) {
     this.#report = report;
     this.#trace = trace;
+    this.#refusedWrites = refusedWrites;
   }
 
   /** Watches what a node's state machine writes to `store`. */
@@ -83,7 +86,9 @@ export class StateSafety {
   }
 
   #onWritten({ node, group, key, room, versionBefore }: Reserved): void {
-    const { version } = readRecord(room);
+    const entry = readRecord(room);
+    const { version } = entry;
+    this.#refusedWrites.onWritten(node, key, entry);
     const keyHash = this.#hashOf(key);
     const hash = crc32c(room.bytes, room.start, room.end, keyHash);
     this.#trace.note(WRITTEN, group, hash);

@@ -130,8 +130,8 @@ function answerText(answer: unknown): string {
   return JSON.stringify(answer).slice(0, ANSWER_CHARACTERS_MAX);
 }
 
-/** Longer than any command takes on a node that runs. */
-const GIVE_UP_MS = 6_000;
+/** Longer than a node's own time for a request: any command on a node that runs is answered by then. */
+const GIVE_UP_AFTER_MS = 3_500;
 
 /** Sends commands to some node, and to another when that one is gone. */
 export class SimClient {
@@ -196,7 +196,7 @@ export class SimClient {
         else watch(leftMs - 200);
       });
     };
-    watch(GIVE_UP_MS);
+    watch(this.#cluster.requestTimeoutMs + GIVE_UP_AFTER_MS);
     submissions.submit(sim, words, this.#context, finish);
   }
 }

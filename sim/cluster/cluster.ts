@@ -8,8 +8,10 @@ import type { Logger } from "../../src/ports/logger.js";
 import { Connections } from "../../src/server/resp/connections.js";
 import { observedLog } from "../checks/observed-log.js";
 import { RaftSafety } from "../checks/raft-safety.js";
+import { RefusedWrites } from "../checks/refused-writes.js";
 import { configurationOn } from "../checks/replicas.js";
 import { StateSafety } from "../checks/state-safety.js";
+import { TransactionSafety } from "../checks/transaction-safety.js";
 import { type Report, Violation } from "../checks/violation.js";
 import { DurableState } from "../disk/durable.js";
 import { MapDisk } from "../disk/map-disk.js";
@@ -28,6 +30,8 @@ export interface SimClusterOptions {
   /** Wall clocks are off by up to so much, each its own way, and another after each start. */
   readonly skewMs?: number;
   readonly requestTimeoutMs?: number;
+  /** What each message takes longer between two nodes, at most; 0 when absent. */
+  readonly distanceMs?: number;
   /** Nothing or little unless given, so that snapshots are sent often. */
   readonly logBytesKept?: number;
   /** Default: twice what asks for a checkpoint. */
@@ -76,7 +80,9 @@ export class SimCluster {
   /** What the observers of logs, messages and state machines have seen that must not be. */
   readonly violations: Violation[] = [];
   readonly safety: RaftSafety;
+  readonly refusedWrites: RefusedWrites;
   readonly #states: StateSafety;
+  readonly #transactions: TransactionSafety;
   /** By the names of the disks that identities carry. */
   readonly #diskNames = new Map<NodeId, string>();
   /** When a disk was lost last. */
@@ -89,7 +95,9 @@ export class SimCluster {
     this.submissions = new Submissions(this.world.trace);
     const report: Report = (property, message) => this.violations.push(new Violation(property, message));
     this.safety = new RaftSafety(report, (node, group) => configurationOn(this.nodeNamed(node), group));
-    this.#states = new StateSafety(report, this.world.trace);
+    this.refusedWrites = new RefusedWrites(report);
+    this.#states = new StateSafety(report, this.world.trace, this.refusedWrites);
+    this.#transactions = new TransactionSafety(report);
     this.world.afterEvent = () => this.#states.lookBack();
     this.world.network.onSent = (from, frame) => {
       if (isRaftFrame(frame)) this.#observe(from, frame);
@@ -108,6 +116,21 @@ export class SimCluster {
         memoryEngine: undefined,
         isDamaged: false,
       };
+    });
+    if (this.distanceMs > 0) this.#spreadOut();
+  }
+
+  get distanceMs(): number {
+    return this.#options.distanceMs ?? 0;
+  }
+
+  /** How far each two nodes are from each other. */
+  #spreadOut(): void {
+    const { network, random } = this.world;
+    this.nodes.forEach(({ id }, i) => {
+      for (const other of this.nodes.slice(0, i)) {
+        network.setDistance(id, other.id, this.distanceMs * random.unit());
+      }
     });
   }
 
@@ -184,6 +207,7 @@ export class SimCluster {
         diskEngine,
         memoryEngine,
         onFatal,
+        onReplica: (replica) => this.#transactions.observe(sim.id, replica),
       },
     );
     sim.server = new Connections({

@@ -2,7 +2,6 @@
  * Makes a life that breaks a promise smaller, by living it again: shorter, with fewer faults, fewer and slower clients, on
  * a simpler cluster, as long as the same promise is still broken. Bounded in time.
  */
-import type { GroupReads } from "../group/simulate-group.js";
 import { planLife, type SimulationOptions } from "../run/plan.js";
 import { type SimulationReport, simulate } from "../run/simulation.js";
 import { NONE } from "./usage.js";
@@ -145,7 +144,11 @@ class Shrinker {
 
 const listed = (names: readonly (string | number)[]): string => (names.length === 0 ? NONE : names.join(","));
 
-const scenarioOf = (group: GroupReads): string => (group === "lease" ? "group-lease" : "group");
+/** What only a scenario means, and no option. */
+function scenarioOf({ group, isFar }: SimulationOptions): string | undefined {
+  if (group !== undefined) return group === "lease" ? "group-lease" : "group";
+  return isFar === true ? "far" : undefined;
+}
 
 /** The command that lives this life. */
 export function replayCommand(options: SimulationOptions): string {
@@ -165,7 +168,7 @@ export function replayCommand(options: SimulationOptions): string {
     only,
   } = options;
   const flags: [string, string | number | undefined][] = [
-    ["scenario", options.group === undefined ? undefined : scenarioOf(options.group)],
+    ["scenario", scenarioOf(options)],
     ["seed", seed],
     ["duration", durationMs === undefined ? undefined : durationMs / 1_000],
     ["pause", pauseMs],

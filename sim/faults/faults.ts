@@ -27,9 +27,16 @@ export interface PlannedFault {
   readonly seed: number;
 }
 
-/** Mean time from one fault to the next: from a storm to a breeze. */
-const GAPS_MS = [250, 600, 1_200, 2_500, 5_000];
-const LENGTHS_MS = [300, 1_000, 3_000];
+/** How often faults come, and how long they last: a seed takes one of each. */
+export interface Pace {
+  /** Mean time from one fault to the next: from a storm to a breeze. */
+  readonly gapsMs: readonly number[];
+  readonly lengthsMs: readonly number[];
+}
+
+export const USUAL_PACE: Pace = { gapsMs: [250, 600, 1_200, 2_500, 5_000], lengthsMs: [300, 1_000, 3_000] };
+/** Few at a time, and long enough that what they interrupt is given up, or finished by others, meanwhile. */
+export const LASTING: Pace = { gapsMs: [1_000, 2_000, 4_000], lengthsMs: [2_000, 5_000, 8_000] };
 /** A seed has this many kinds at most, so that some seeds are hit by one kind again and again. */
 const KINDS_MAX = 8;
 
@@ -37,9 +44,10 @@ export function planFaults(
   random: SeededRandom,
   kinds: readonly Fault[],
   durationMs: number,
+  pace = USUAL_PACE,
 ): PlannedFault[] {
-  const gapMs = random.pick(GAPS_MS);
-  const lengthMs = random.pick(LENGTHS_MS);
+  const gapMs = random.pick(pace.gapsMs);
+  const lengthMs = random.pick(pace.lengthsMs);
   const chosen = random.shuffled(kinds).slice(0, 1 + random.below(KINDS_MAX));
   const planned: PlannedFault[] = [];
   if (chosen.length === 0) return planned;

@@ -6,9 +6,9 @@
  */
 import assert from "node:assert/strict";
 import { decodeMessage, encodeMessage } from "../../src/codec/raft-message.js";
-import type { Entry, HardState, Message, SnapshotMeta } from "../../src/codec/raft-types.js";
+import type { Configuration, Entry, HardState, Message, SnapshotMeta } from "../../src/codec/raft-types.js";
 import { concatBytes, latin1ToBytes } from "../../src/core/bytes.js";
-import { type LogIndex, logIndex, type ReplicaId } from "../../src/core/ids.js";
+import { type LogIndex, logIndex, type ReplicaId, replicaId, term } from "../../src/core/ids.js";
 import { Raft } from "../../src/raft/raft.js";
 import { restoreState } from "../../src/raft/restore.js";
 import type {
@@ -209,6 +209,17 @@ export class Host {
     disk.entries.length = kept;
     for (const entry of entries) disk.entries.push(entry);
   }
+}
+
+/** Of a replica of a new group with these voters, before anything has happened. */
+export function freshState(voters: readonly ReplicaId[]): RestoredState {
+  const configuration: Configuration = { voters, votersOutgoing: [], learners: [] };
+  return {
+    hardState: { term: term(0), vote: replicaId(0), commit: logIndex(0) },
+    snapshot: { index: logIndex(0), term: term(0), configuration },
+    entries: [],
+    appliedIndex: logIndex(0),
+  };
 }
 
 /** What arrives is what the codec makes of what was sent. */

@@ -30,6 +30,8 @@ export class Invariants {
   readonly #entries = new Map<string, Known>();
   /** Term and text of what any replica has committed, or applied, by index. */
   readonly #committed: number[] = [];
+  /** By index: the term in which it was committed, which an entry of an earlier term may wait for. */
+  readonly #committedIn: number[] = [];
   readonly #applied: Applied[] = [];
   readonly #commitSeen = new Map<ReplicaId, number>();
   readonly #leadsSeen = new Map<ReplicaId, number>();
@@ -183,6 +185,7 @@ export class Invariants {
     for (let index = from; index <= raft.commit; index += 1) {
       const { term } = raft.metaAt(logIndex(index));
       this.#committed[index] ??= term;
+      this.#committedIn[index] ??= raft.term;
       hold(STATE_MACHINE, term === this.#committed[index], `${host.id} commits another entry at ${index}`);
     }
     if (raft.role === "leader") this.#checkQuorumHas(raft.configuration, raft.commit);
@@ -216,8 +219,8 @@ export class Invariants {
     this.#leaders.set(raft.term, host.id);
     this.#checkElectedBy(host);
     for (let index: number = raft.status().firstIndex; index <= this.committedIndex; index += 1) {
-      const committed = this.#committed[index];
-      if (committed >= raft.term) continue;
+      // A leader may learn late that it was elected: it need not have what later terms have committed since.
+      if (this.#committedIn[index] >= raft.term) continue;
       hold(
         "leader completeness",
         index <= raft.lastIndex,
@@ -226,7 +229,7 @@ export class Invariants {
       const { term } = raft.metaAt(logIndex(index));
       hold(
         "leader completeness",
-        term === committed,
+        term === this.#committed[index],
         `leader ${host.id} of term ${raft.term} has another entry at ${index}`,
       );
     }

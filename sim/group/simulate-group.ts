@@ -6,6 +6,7 @@
 import { asViolation, type Violation } from "../checks/violation.js";
 import type { SimulationReport } from "../run/simulation.js";
 import { GroupLife } from "./group-life.js";
+import { moodOf } from "./mood.js";
 
 /** How reads are confirmed: by a round of messages, or by a lease, with clocks that run at one speed. */
 export type GroupReads = "quorum" | "lease";
@@ -17,11 +18,14 @@ export interface GroupSettings {
 }
 
 const STEPS = 1_000;
+const STEPS_BUSY = 3_000;
 /** As long as a node's. */
 const TICK_MS = 50;
 
 export function simulateGroup({ seed, group, trace }: GroupSettings): SimulationReport {
-  const options = { seed, steps: STEPS, isLease: group === "lease" };
+  const { isLate, isRestless, isBusy } = moodOf(seed);
+  const steps = isBusy ? STEPS_BUSY : STEPS;
+  const options = { seed, steps, isLease: group === "lease" };
   const life = new GroupLife(trace === undefined ? options : { ...options, trace });
   let violation: Violation | undefined;
   try {
@@ -33,7 +37,7 @@ export function simulateGroup({ seed, group, trace }: GroupSettings): Simulation
   return {
     digest,
     events,
-    description: `one group, ${STEPS} steps, reads by ${group}`,
+    description: `one group, ${steps} steps, reads by ${group}${isLate ? ", late messages" : ""}${isRestless ? ", restless members" : ""}`,
     faults: life.faults,
     reads: invariants.readsAnswered,
     writes,

@@ -22,6 +22,8 @@ const SKEW_MS_MAX = 5_000;
 const PAUSE_MS_MAX = 6_000;
 /** From one look at whether a program shall stand still to the next. */
 const PAUSE_EVERY_MS = 1_000;
+/** Longer than any command takes of messages between nodes, one after the other. */
+const TRIPS_MAX = 16;
 /** By so much a call may miss its deadline: the library looks every 25 ms. */
 const LATE_MS_MAX = 100;
 
@@ -52,7 +54,7 @@ export class Library {
     const options = {
       timeoutMs: random.pick([800, 3_000, 10_000]),
       connectTimeoutMs: random.pick([200, 2_000]),
-      stallMs: random.pick([300, 1_000, 4_000]),
+      stallMs: random.pick([300, 1_000, 4_000]) + TRIPS_MAX * this.#cluster.distanceMs,
       session: random.chance(0.85),
     };
     const nodes = random.shuffled(this.#cluster.nodes.map(({ id }) => `${id}:${RESP_PORT}`));

@@ -69,6 +69,14 @@ const WRITES: readonly Mutant[] = [
     attack: ANY,
   },
   {
+    name: "one-refusal-for-all",
+    mistake: "One leader that has not taken a write is believed for those that it was sent to before.",
+    file: "src/node/partition-writer.ts",
+    text: "    if (batch.uncertain > 0) batch.uncertain -= 1;\n",
+    replacement: "    batch.data = copyBytes(batch.data);\n    batch.uncertain = 0;\n",
+    attack: { scenario: "far", options: { nodes: 5 }, seedsMax: 200 },
+  },
+  {
     name: "locked-session-goes-on",
     mistake: "What comes after a batch that met a lock is applied, and so overtakes it.",
     file: "src/node/partition-machine.ts",

@@ -98,6 +98,15 @@ const REPLICATION: readonly Mutant[] = [
       "const isCommitNews = advanceCommit(replica, logIndex(Math.min(append.commit, log.lastIndex)));",
     attack: GROUP,
   },
+  {
+    name: "count-old-acknowledgement",
+    mistake: "An acknowledgement counts whatever the term it was given in.",
+    file: "src/raft/raft.ts",
+    text: "if (message.term < replica.term) return onOldTerm(replica, message);",
+    replacement:
+      'if (message.term < replica.term && message.type !== "append-response") return onOldTerm(replica, message);',
+    attack: GROUP,
+  },
 ];
 
 const READS: readonly Mutant[] = [
@@ -170,6 +179,14 @@ const MEMBERS: readonly Mutant[] = [
     attack: GROUP,
   },
   {
+    name: "change-before-own-term",
+    mistake: "A new leader changes members before it has committed anything of its own term (Ongaro, 2015).",
+    file: "src/raft/membership.ts",
+    text: "const isSettled = replica.isTermCommitted && replica.history.currentIndex <= replica.commit;",
+    replacement: "const isSettled = replica.history.currentIndex <= replica.commit;",
+    attack: GROUP,
+  },
+  {
     name: "truncated-configuration-stays",
     mistake: "When entries are replaced by another leader's, a configuration among them stays in effect.",
     file: "src/raft/replica.ts",
@@ -194,6 +211,14 @@ const LEASES: readonly Mutant[] = [
     file: "src/raft/reads.ts",
     text: "return ticks - reads.leaseTick < leaseTicks(options);",
     replacement: "return ticks >= reads.leaseTick && reads.leaseTick !== NO_LEASE;",
+    attack: GROUP_LEASE,
+  },
+  {
+    name: "lease-from-the-answer",
+    mistake: "A lease is counted from when it was confirmed, not from when it was asked for.",
+    file: "src/raft/reads.ts",
+    text: "reads.leaseTick = reads.roundTick;",
+    replacement: "reads.leaseTick = replica.ticks;",
     attack: GROUP_LEASE,
   },
   {

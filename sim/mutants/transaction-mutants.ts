@@ -3,6 +3,14 @@ import type { Attack, Mutant } from "./mutant.js";
 
 /** Commands over several partitions alone. */
 const MANY: Attack = { scenario: "transactions", options: { partitions: 4 }, seedsMax: 400 };
+/** What takes several steps, by nodes that cannot hear each other for long. */
+const FAR: Attack = { scenario: "far", seedsMax: 200 };
+/** And these alone, mostly through nodes that hold nothing of what they are asked for. */
+const FAR_BUNDLES: Attack = {
+  scenario: "far",
+  options: { nodes: 5, replicas: 3, workloads: ["bundles"] },
+  seedsMax: 200,
+};
 /** Keys that come and go, in histories that are short enough to be told soon. */
 const SHORT: Attack = {
   scenario: "any",
@@ -56,6 +64,58 @@ const TRANSACTIONS: readonly Mutant[] = [
   },
 ];
 
+const RECOVERY: readonly Mutant[] = [
+  {
+    name: "silence-is-no",
+    mistake:
+      "Who finishes an abandoned transaction takes a partition that does not answer for one that votes no.",
+    file: "src/node/transaction-runner.ts",
+    text: "    if (votes.includes(undefined)) return false;\n",
+    replacement: "",
+    attack: FAR,
+  },
+  {
+    name: "silence-is-refusal",
+    mistake: "A coordinator that cannot find out how the partitions voted says that nothing was done.",
+    file: "src/node/transaction-runner.ts",
+    text: `    if (!votes.includes("ABORTED")) throw unknownOutcome();\n`,
+    replacement: "",
+    attack: FAR,
+  },
+  {
+    name: "forgotten-before-all-know",
+    mistake: "A commit is forgotten when all participants were told, also when not all have confirmed it.",
+    file: "src/node/transaction-runner.ts",
+    text: "if (isTold) this.#send(TXN_FORGET, id, parts);",
+    replacement: "this.#send(TXN_FORGET, id, parts);",
+    attack: FAR,
+  },
+  {
+    name: "no-without-fence",
+    mistake: "A partition that has voted no votes yes when the coordinator's own question comes late.",
+    file: "src/node/node-commands.ts",
+    text: "    transactions.fence(id);\n",
+    replacement: "",
+    attack: FAR,
+  },
+  {
+    name: "forgotten-is-no",
+    mistake: "A partition that cannot know any more whether it has voted yes says that it has not.",
+    file: "src/node/node-commands.ts",
+    text: 'if (transactions.fenceOf(id) !== undefined) return "FORGOTTEN";',
+    replacement: 'if (transactions.fenceOf(id) !== undefined) return "ABORTED";',
+    attack: FAR_BUNDLES,
+  },
+  {
+    name: "forgotten-without-fence",
+    mistake: "What another has finished is forgotten, and its coordinator told later that it was never done.",
+    file: "src/node/node-commands.ts",
+    text: "    if (args.count > 2) machine.transactions.fence(args.key(1));\n",
+    replacement: "",
+    attack: FAR_BUNDLES,
+  },
+];
+
 const ONE_MOMENT: readonly Mutant[] = [
   {
     name: "own-reads-past-locks",
@@ -104,4 +164,4 @@ const ONE_MOMENT: readonly Mutant[] = [
   },
 ];
 
-export const TRANSACTION_MUTANTS: readonly Mutant[] = [...TRANSACTIONS, ...ONE_MOMENT];
+export const TRANSACTION_MUTANTS: readonly Mutant[] = [...TRANSACTIONS, ...RECOVERY, ...ONE_MOMENT];

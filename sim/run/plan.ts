@@ -1,7 +1,8 @@
 /** What a seed means: the cluster, its storage, the clients, the faults. What is asked for wins over the seed. */
+import { REQUEST_TIMEOUT_MS } from "../cluster/cluster.js";
 import type { StorageKind } from "../cluster/node-storage.js";
 import type { Fault } from "../faults/fault.js";
-import { ALL_FAULTS, type PlannedFault, planFaults } from "../faults/faults.js";
+import { ALL_FAULTS, LASTING, type PlannedFault, planFaults, USUAL_PACE } from "../faults/faults.js";
 import type { GroupReads } from "../group/simulate-group.js";
 import { ALL_WORKLOADS, type WorkloadKind } from "../workloads/all.js";
 import { SeededRandom } from "../world/random.js";
@@ -25,6 +26,8 @@ export interface SimulationOptions {
   readonly workloads?: readonly string[];
   readonly clients?: ClientKind;
   readonly faults?: readonly string[];
+  /** Nodes are far from each other, faults last, and requests wait for another time. */
+  readonly isFar?: boolean;
   /** One group's consensus core alone, and how it confirms reads; nothing else of a cluster is there then. */
   readonly group?: GroupReads;
   /** Of the faults that the seed means only these, by number. */
@@ -49,6 +52,10 @@ export interface Plan {
   readonly reads: ReadMode;
   readonly workloads: readonly WorkloadKind[];
   readonly clients: ClientKind;
+  /** How long a node tries to carry out a request. */
+  readonly requestTimeoutMs: number;
+  /** What each message takes longer between two nodes, at most. */
+  readonly distanceMs: number;
   readonly faults: readonly PlannedFault[];
   /** The state machines, by the nodes that they stand on: what a data loss may hit. */
   readonly mayLoseData: boolean;
@@ -58,17 +65,23 @@ export interface Plan {
 const DURATIONS_MS = [3_000, 4_000, 5_000, 6_000, 8_000, 16_000];
 const PAUSE_MS = 30;
 const WORKLOADS_AT_ONCE = 4;
+/** Long enough to see what is finished, or given up, while a fault lasts. */
+const FAR_DURATIONS_MS = [12_000, 16_000, 20_000];
+const DISTANCES_MS = [5, 20, 60];
+/** A server's own, an embedded node's, and one that ends before an election does. */
+const REQUEST_TIMEOUTS_MS = [600, REQUEST_TIMEOUT_MS, 10_000];
 
 /** Each part has a stream of its own: to fix one changes nothing of the others. */
 export function planLife(options: SimulationOptions): Plan {
-  const { seed } = options;
+  const { seed, isFar = false } = options;
+  const far = new SeededRandom(seed ^ 0xfa5);
   const shape = new SeededRandom(seed ^ 0x5eed);
   const drawnNodes = shape.pick([1, 2, 3, 3, 3, 3, 3, 5]);
   const drawnReplicas = shape.pick([1, 2, 3, 3, 3, 3, 5]);
   const drawnPartitions = shape.pick([1, 2, 3, 4]);
   const drawnStorage = shape.pick<StorageKind>(["files", "files", "mixed", "mixed", "model"]);
   const drawnSkewMs = shape.pick([100, 100, 1_000, 5_000]);
-  const drawnDurationMs = shape.pick(DURATIONS_MS);
+  const drawnDurationMs = shape.pick(isFar ? FAR_DURATIONS_MS : DURATIONS_MS);
   const drawnReads = shape.pick<ReadMode>(["quorum", "quorum", "quorum", "quorum", "lease"]);
   const nodes = options.nodes ?? drawnNodes;
   const replicas = Math.min(nodes, options.replicas ?? drawnReplicas);
@@ -78,7 +91,9 @@ export function planLife(options: SimulationOptions): Plan {
   const mayLoseData = nodes >= 3 && replicas >= 3;
   const reads = options.reads ?? drawnReads;
   const cluster = { nodes, replicas, storage, mayLoseData, reads };
-  const planned = planFaults(new SeededRandom(seed ^ 0xfa17), faultsFor(cluster, options.faults), durationMs);
+  const kinds = faultsFor(cluster, options.faults);
+  const pace = isFar ? LASTING : USUAL_PACE;
+  const planned = planFaults(new SeededRandom(seed ^ 0xfa17), kinds, durationMs, pace);
   return {
     ...cluster,
     durationMs,
@@ -87,6 +102,8 @@ export function planLife(options: SimulationOptions): Plan {
     skewMs: options.skewMs ?? drawnSkewMs,
     workloads: chooseWorkloads(new SeededRandom(seed ^ 0x10ad), cluster, options.workloads),
     clients: options.clients ?? new SeededRandom(seed ^ 0x11b).pick<ClientKind>(["nodes", "library"]),
+    requestTimeoutMs: isFar ? far.pick(REQUEST_TIMEOUTS_MS) : REQUEST_TIMEOUT_MS,
+    distanceMs: isFar ? far.pick(DISTANCES_MS) : 0,
     faults: planned.filter(({ number }) => options.only?.includes(number) !== false),
   };
 }
@@ -112,16 +129,19 @@ function chooseWorkloads(
   const all = ALL_WORKLOADS.filter(({ needsModel }) => needsModel !== true || cluster.storage === "model");
   // In the order given: another order is another life.
   if (names !== undefined) return names.flatMap((wanted) => all.filter(({ name }) => name === wanted));
-  return random.shuffled(all).slice(0, WORKLOADS_AT_ONCE);
+  const drawn = all.filter(({ isSpecial }) => isSpecial !== true);
+  return random.shuffled(drawn).slice(0, WORKLOADS_AT_ONCE);
 }
 
 /** The plan in one line. */
 export function describePlan(plan: Plan): string {
   const { nodes, replicas, partitions, storage, skewMs, reads, workloads, clients, faults, durationMs } =
     plan;
+  const { distanceMs, requestTimeoutMs } = plan;
   return (
     `${nodes} nodes, ${replicas} replicas, ${partitions} partitions, storage ${storage}, clocks ±${skewMs} ms, ` +
     (reads === "lease" ? "reads by lease, " : "") +
+    (distanceMs === 0 ? "" : `up to ${distanceMs} ms apart, requests wait ${requestTimeoutMs} ms, `) +
     `${durationMs / 1000} s with ${faults.length} faults, ` +
     `${clients === "library" ? "through the library" : "at the nodes' doors"}: ${workloads.map(({ name }) => name).join(", ")}`
   );

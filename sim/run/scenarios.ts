@@ -40,6 +40,17 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     about: "commands over several partitions",
     options: { workloads: ["transactions", "queries", "formulas", "sums"] },
   },
+  far: {
+    about:
+      "nodes far from each other, faults that last: what takes several steps is mostly in the middle of them",
+    options: {
+      isFar: true,
+      nodes: 3,
+      partitions: 4,
+      workloads: ["bundles", "registers"],
+      faults: ["split", "bridge", "one-way", "flap", "reset", "delay", "crash", "stop", "pause"],
+    },
+  },
   sessions: {
     about: "clients that repeat their writes",
     options: { workloads: ["repeats", "pipelines", "counters", "swaps"] },

@@ -68,7 +68,7 @@ class Life {
   #endMs = Number.POSITIVE_INFINITY;
 
   constructor(options: SimulationOptions, plan: Plan) {
-    const { nodes, replicas, partitions, skewMs, storage, reads } = plan;
+    const { nodes, replicas, partitions, skewMs, storage, reads, requestTimeoutMs, distanceMs } = plan;
     this.#plan = plan;
     this.#cluster = new SimCluster({
       seed: options.seed,
@@ -78,6 +78,8 @@ class Life {
       skewMs,
       storage,
       readMode: reads,
+      requestTimeoutMs,
+      distanceMs,
       isSupervised: true,
       ...(options.trace === undefined ? {} : { trace: options.trace }),
     });
@@ -187,6 +189,7 @@ class Life {
       expect: (isTrue, message) => {
         if (!isTrue) this.#found.push(new Violation(workload.property, `${workload.name}: ${message}`));
       },
+      onRefused: (key, value) => cluster.refusedWrites.onRefused(key, value),
     };
   }
 

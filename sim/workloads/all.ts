@@ -1,4 +1,5 @@
 /** All workloads, by the names that `--workloads` takes. */
+import { Bundles } from "./bundles.js";
 import { Counters } from "./counters.js";
 import { Documents } from "./documents.js";
 import { Expiring } from "./expiring.js";
@@ -25,6 +26,8 @@ export interface WorkloadKind {
   readonly name: string;
   /** It looks at what lies on the modelled disks. */
   readonly needsModel?: true;
+  /** Only where it is asked for, by name. */
+  readonly isSpecial?: true;
   make(settings: WorkloadSettings): SimWorkload;
 }
 
@@ -43,6 +46,7 @@ export const ALL_WORKLOADS: readonly WorkloadKind[] = [
   { name: "scans", make: () => new Scans() },
   { name: "library", make: () => new LibraryMethods() },
   { name: "documents", make: () => new Documents() },
+  { name: "bundles", isSpecial: true, make: () => new Bundles() },
   // Keyspaces of fewer replicas than that may be lost with a disk.
   { name: "keyspaces", make: ({ mayLoseData }) => new Keyspaces(mayLoseData ? 3 : 1) },
 ];

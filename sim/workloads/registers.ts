@@ -104,6 +104,7 @@ export class Registers implements Workload {
       if (call.do !== "get" && isRefused(answer)) {
         const attempt = this.#attempts.get(key)?.find(({ value }) => value === call.value);
         if (attempt !== undefined) attempt.isRefused = true;
+        load.onRefused?.(key, call.value);
       } else if (isKnown(answer) || call.do !== "get") {
         const known = isKnown(answer) ? answer : undefined;
         this.#histories.get(key)?.record(call, known, invokedMs, world.nowMs);

@@ -34,6 +34,8 @@ export interface Load {
   newClient(levels?: ClientLevels, wanderlust?: number): LoadClient;
   /** For what must hold when a reply comes: notes the message, which ends the life, when it does not. */
   expect(isTrue: boolean, message: string): void;
+  /** Told of a write that was certainly not carried out, of a value that is written to this key only once. */
+  readonly onRefused?: (key: string, value: string) => void;
   /** No new commands after this. */
   isOver(): boolean;
   /** Of the histories that must be linearizable. */

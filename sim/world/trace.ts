@@ -10,7 +10,7 @@
  */
 
 /** Of the timeline's format and of what a seed means: a trace of another version replays to something else. */
-export const TRACE_VERSION = 2;
+export const TRACE_VERSION = 3;
 
 const WHO_COLUMNS = 9;
 const TIME_COLUMNS = 12;

@@ -37,6 +37,7 @@ export interface KeeperOptions {
   readonly recovered: ReadonlyMap<GroupId, RecoveredGroup>;
   readonly lookup: OpcodeLookup;
   readonly clock: Clock;
+  readonly onReplica?: (replica: ReplicaGroup) => void;
 }
 
 export class GroupKeeper {
@@ -168,6 +169,7 @@ export class GroupKeeper {
     const core = new Raft({ ...raft, id: self }, restored);
     const group = new ReplicaGroup(id, core, machine, store, this.#groups);
     store.onCheckpoint(() => group.capture());
+    this.#options.onReplica?.(group);
     this.#groups.add(group);
     // A new group need not wait for an election time-out: its first founder asks at once.
     if (founders[0] === self && restored.hardState.term === 0 && core.lastIndex === 0) core.campaign();

@@ -8,6 +8,7 @@ import type { StorageEngine } from "../ports/storage-engine.js";
 import type { Transport } from "../ports/transport.js";
 import type { RecoveryReport, WriteAheadLog } from "../storage/log/types.js";
 import { type ClusterMap, foundingMap } from "./cluster-map.js";
+import type { ReplicaGroup } from "./replica-group.js";
 
 export interface NodeOptions {
   /** All members of the cluster as of its founding, this node included. */
@@ -40,6 +41,8 @@ export interface NodeParts {
   readonly memoryEngine: StorageEngine;
   /** The node cannot go on: its disk failed, or it must not. */
   readonly onFatal: (error: unknown) => void;
+  /** Told of each replica that is opened, before it applies anything: for who watches a node from outside. */
+  readonly onReplica?: (replica: ReplicaGroup) => void;
 }
 
 /** The map that every founder starts with, if it is the one to found it. */

@@ -45,10 +45,11 @@ export function onTimeoutNow(replica: Replica): void {
  * whole time-out, so that in lease mode nothing is hurried.
  */
 export function onLeaderUnreachable(replica: Replica): void {
-  const { electionTicks, random, readMode } = replica.options;
+  const { electionTicks, preVote, random, readMode } = replica.options;
   if (readMode === "lease") return;
   forgetLeader(replica);
-  replica.isOrphaned = true;
+  // Without pre-vote, one that runs often and cannot win would always be a term ahead of those that can.
+  replica.isOrphaned = preVote;
   replica.electionElapsed = 0;
   replica.electionTimeout = Math.max(1, Math.floor(random() * (Math.floor(electionTicks / 4) + 1)));
 }

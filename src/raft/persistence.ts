@@ -37,6 +37,8 @@ interface State {
   readonly commit: LogIndex;
 }
 
+const NOTHING_CLAIMED = logIndex(0);
+
 /** Differs from every term: the disk does not have it. */
 const NO_TERM = term(-1);
 
@@ -162,15 +164,19 @@ export class Persistence {
 
   /** Nothing after `lastIndex` that was or is to be written is in the log any more. */
   #clip(lastIndex: LogIndex): void {
-    this.#promises = this.#promises.filter(
-      (message) => message.type !== "append-response" || message.index <= lastIndex,
-    );
+    this.#promises = this.#promises.filter((message) => claimedIndex(message) <= lastIndex);
     if (this.#handedIndex > lastIndex) this.#handedIndex = lastIndex;
     if (this.#durableIndex > lastIndex) this.#durableIndex = lastIndex;
     for (const append of this.#underWay) {
       if (append.durableIndex > lastIndex) append.durableIndex = lastIndex;
     }
   }
+}
+
+/** Up to where its sender says to have the log. */
+function claimedIndex(message: Message): LogIndex {
+  if (message.type === "append-response") return message.index;
+  return message.type === "vote" ? message.lastIndex : NOTHING_CLAIMED;
 }
 
 /** Adds a promise; an acknowledgement replaces the one before it, which it includes. */

@@ -12,6 +12,7 @@ import { type SimulationReport, simulate } from "../../sim/run/simulation.js";
 
 const SEEDS = Array.from({ length: 50 }, (_, i) => 1 + i);
 const DURATION_MS = 4_000;
+const FAR_DURATION_MS = 8_000;
 
 const reports: SimulationReport[] = [];
 
@@ -28,6 +29,17 @@ for (const seed of SEEDS) {
     const report = await simulate(options);
     assertKept(report, replay);
     reports.push(report);
+    const again = await simulate(options);
+    assert.equal(again.digest, report.digest, `${replay} runs another way the second time`);
+  });
+}
+
+for (const seed of [1, 2, 3, 4]) {
+  test(`nodes far apart, under faults that last, keep their promises, the same way twice, seed ${seed}`, async () => {
+    const options: SimulationOptions = { ...SCENARIOS["far"].options, seed, durationMs: FAR_DURATION_MS };
+    const replay = replayCommand(options);
+    const report = await simulate(options);
+    assertKept(report, replay);
     const again = await simulate(options);
     assert.equal(again.digest, report.digest, `${replay} runs another way the second time`);
   });

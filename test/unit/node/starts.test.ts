@@ -40,6 +40,20 @@ test("nodes that start together have leaders, and are ready, before an election 
   }
 });
 
+test("nodes that are far from each other have leaders soon after a start, and again after another", async () => {
+  for (const replicas of [2, 3]) {
+    for (let seed = 1; seed <= 8; seed += 1) {
+      const cluster = await startedCluster({ seed, partitions: 4, replicas, distanceMs: 100 });
+      for (const sim of cluster.nodes) cluster.crash(sim);
+      const startMs = cluster.world.nowMs;
+      await cluster.startAll();
+      await until(cluster, "all are ready again", () => cluster.isReady);
+      const tookMs = cluster.world.nowMs - startMs;
+      assert(tookMs < 3_000, `seed ${seed}: it took ${tookMs} ms`);
+    }
+  }
+});
+
 test("a node that comes back is ready at once, and moves no leader", async () => {
   for (let seed = 1; seed <= 8; seed += 1) {
     const cluster = await startedCluster({ seed, partitions: 12 });
