@@ -30,7 +30,7 @@ import { BatchReader, BatchWriter } from "../../eventual/batch.js";
 import { writesOf } from "../../eventual/merge.js";
 import { readEventual } from "../../eventual/record.js";
 import type { Dot } from "../../eventual/types.js";
-import type { AppliedState, GroupStore } from "../../ports/storage-engine.js";
+import type { GroupStore } from "../../ports/storage-engine.js";
 import type { RecoveredGroup, WriteAheadLog } from "../../storage/log/types.js";
 import type { StorageLag } from "../checkpoints.js";
 import { nodeStopping } from "../refusal.js";
@@ -142,7 +142,6 @@ export class EventualReplica implements CommandReplica {
   #lastIndex: LogIndex;
   /** The log does not reach as far as the store: the next append makes it begin there. */
   #startsAfter: LogIndex | undefined;
-  #captured: LogIndex = logIndex(0);
   #isClosed = false;
 
   /** Takes up where the store's last durable state is, and merges what the log holds after it. */
@@ -157,7 +156,7 @@ export class EventualReplica implements CommandReplica {
     host.stamps.resumeAt(this.state.latestStamp);
     this.#readView = new EventualView(this.state, host.stamps, valueBytesMax);
     this.#writeView = new EventualView(this.state, host.stamps, valueBytesMax);
-    store.onCheckpoint(() => this.#capture());
+    store.onCheckpoint(() => this.state.capture(host.stamps.last));
   }
 
   /** May answer, and counts for levels. */
@@ -255,7 +254,7 @@ export class EventualReplica implements CommandReplica {
   /** A checkpoint has made the store durable: a restart needs nothing that comes before it in the log. */
   onCheckpointed(): void {
     const durable = this.store.durableIndex();
-    if (durable > 0 && durable === this.#captured) this.#host.log.compact(this.group, this.#meta(durable));
+    if (durable > 0) this.#host.log.compact(this.group, this.#meta(durable));
   }
 
   /** Nothing is taken any more. What waits is refused, what is under way is answered as unknown. */
@@ -329,10 +328,8 @@ export class EventualReplica implements CommandReplica {
     this.#host.wake(this);
   }
 
-  /** The next `count` entries under way are on disk. */
+  /** The next `count` entries under way are on disk. Of a closed replica none are. */
   #onDurable(count: number): void {
-    // Closed meanwhile: whoever waited has been told.
-    if (this.#isClosed) return;
     let hasTaken = false;
     for (const { entry, own, onMerged } of this.#underway.splice(0, count)) {
       this.#takenBytes -= entry.data.length;
@@ -367,12 +364,6 @@ export class EventualReplica implements CommandReplica {
     if (logEnd >= restored) return logEnd;
     this.#startsAfter = restored;
     return restored;
-  }
-
-  #capture(): AppliedState {
-    const applied = this.state.capture(this.#host.stamps.last);
-    this.#captured = applied.index;
-    return applied;
   }
 
   #meta(index: LogIndex): { index: LogIndex; term: typeof TERM; configuration: Configuration } {

@@ -168,9 +168,9 @@ export class EventualView implements KeyValueView {
   }
 
   clear(): void {
-    for (const key of [...this.#staged.keys()]) this.delete(key);
+    for (const key of [...this.#staged.keys()]) if (this.has(key)) this.delete(key);
     // What is staged is not in the state: this changes nothing below the walk.
-    for (const key of this.keys({})) this.delete(key);
+    for (const key of this.keys({})) if (this.has(key)) this.delete(key);
   }
 
   /** `here`, if there is such a record, is plain; so is the new one. */

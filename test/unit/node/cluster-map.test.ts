@@ -169,7 +169,7 @@ test("what cannot be done leaves the map as it is", async () => {
     [keyspace(""), "BAD_REQUEST"],
     [keyspace("-x"), "BAD_REQUEST"],
     [keyspace("x".repeat(65)), "BAD_REQUEST"],
-    [keyspace("e", { consistency: "eventual" }), "UNSUPPORTED"],
+    [keyspace("e", { consistency: "causal" as "strong" }), "BAD_REQUEST"],
     [keyspace("r", { replicas: 0 }), "BAD_REQUEST"],
     [keyspace("r", { replicas: 16 }), "BAD_REQUEST"],
     [keyspace("r", { replicas: 1.5 }), "BAD_REQUEST"],
