@@ -142,4 +142,11 @@ export const REGRESSIONS: readonly Regression[] = [
     about:
       "the simulator's own last scan was not asked again when its answer was not heard (sim/workloads/scans)",
   },
+  {
+    seed: 502197,
+    scenario: "any",
+    durationMs: 4_000,
+    workloads: ["repeats", "formulas", "documents", "expiring"],
+    about: "the simulator took an answer that came while it read for one from before (sim/workloads/repeats)",
+  },
 ];
