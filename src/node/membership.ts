@@ -7,11 +7,14 @@ import { utf8ToBytes } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
 import {
   type GroupId,
+  incarnationOf,
   keyspaceOf,
   META_GROUP,
+  memberNumberOf,
   type NodeId,
   partitionOf,
   type ReplicaId,
+  replicaOf,
 } from "../core/ids.js";
 import type { Clock } from "../ports/clock.js";
 import type { Logger } from "../ports/logger.js";
@@ -161,6 +164,18 @@ export class Membership {
     const holders = this.holdersOf(group);
     if (holders.length === 0) return undefined;
     return this.#map.members.filter((member) => holders.includes(member.id)).map(memberReplica);
+  }
+
+  /** Those that were in the place of one of these before: with the disks that it has lost since the keyspace was made. */
+  retiredReplicas(group: GroupId): readonly ReplicaId[] {
+    const founders = this.#options.router.keyspaceById(keyspaceOf(group))?.founders ?? {};
+    return (this.wantedReplicas(group) ?? []).flatMap((replica) => {
+      const node = this.nodeOfMember(memberNumberOf(replica));
+      const founder = node === undefined ? undefined : founders[node];
+      const first = founder === undefined ? 1 : incarnationOf(founder);
+      const count = Math.max(0, incarnationOf(replica) - first);
+      return Array.from({ length: count }, (_, i) => replicaOf(memberNumberOf(replica), first + i));
+    });
   }
 
   #neededChange(leadsMap: boolean): MapChange | undefined {

@@ -152,6 +152,9 @@ export class MinikeyNode implements Database {
       members: () => this.#membership.map.members.length,
       holdersOf: (group) => this.#membership.holdersOf(group),
       replicasOf: (group) => this.#membership.wantedReplicas(group) ?? [],
+      retiredOf: (group) => this.#membership.retiredReplicas(group),
+      epoch: () => this.#membership.map.epoch,
+      nodeOf: (replica) => this.#membership.nodeOfMember(memberNumberOf(replica)),
       routeOf: (group) => this.#eventualRoute(group),
       storageLag: () => this.#checkpoints.lag,
       scheduleTurn: () => this.#scheduleTurn(),
@@ -533,6 +536,7 @@ export class MinikeyNode implements Database {
     this.#upSinceMs.set(peer, this.#parts.clock.monotonicMs());
     this.#view.onHeard(peer);
     this.#requests.onPeerUp(peer);
+    this.#eventual.onUp(peer);
     this.#reportSoon();
   }
 

@@ -8,6 +8,7 @@ import type { WriteAheadLog } from "../../storage/log/types.js";
 import type { StorageLag } from "../checkpoints.js";
 import type { PeerFrame } from "../peer-frames.js";
 import { EventualCoordinator } from "./coordinator.js";
+import { EventualLinks, LINK_LIMITS } from "./links.js";
 import type { EventualHost } from "./parts.js";
 import { EventualReplicas } from "./replicas.js";
 
@@ -20,6 +21,12 @@ export interface EventualNodeParts extends Omit<EventualHost, "copies" | "replic
   members(): number;
   /** The replicas that are to hold the group, as they are now; none when its keyspace is not there. */
   replicasOf(group: GroupId): readonly ReplicaId[];
+  /** Those that were in the place of one of these before. */
+  retiredOf(group: GroupId): readonly ReplicaId[];
+  /** Of the cluster map. */
+  epoch(): number;
+  /** The node of a member, whatever disk it has. */
+  nodeOf(replica: ReplicaId): NodeId | undefined;
   /** How far this node's disk is behind the writes. */
   storageLag(): StorageLag;
   /** Something is to be done at the end of this turn. */
@@ -28,6 +35,7 @@ export interface EventualNodeParts extends Omit<EventualHost, "copies" | "replic
 
 export class EventualNode {
   readonly replicas: EventualReplicas;
+  readonly links: EventualLinks;
   readonly commands: EventualCoordinator;
   readonly #clock: ClusterClock;
 
@@ -40,10 +48,18 @@ export class EventualNode {
         logger.warn("this node's clock is off: eventual keyspaces go by the others'", { aheadMs }),
       onReleased: () => logger.info("this node's clock is right again"),
     });
+    this.links = new EventualLinks({
+      ...parts,
+      limits: LINK_LIMITS,
+      replica: (group) => this.replicas.get(group),
+      replicas: () => this.replicas.all(),
+    });
     this.replicas = new EventualReplicas({
       log: parts.log,
       hintsMax: parts.hintsMax,
-      events: { onWritten: () => undefined, onTaken: () => undefined },
+      events: {
+        onWritten: (replica, batch, after, upTo) => this.links.onWritten(replica, batch, after, upTo),
+      },
       nowMs: () => this.nowMs(),
       isTimeSure: () => 2 * (this.#clock.others + 1) > parts.members(),
       isCurrent: (group, replica) => parts.replicasOf(group).includes(replica),
@@ -60,7 +76,7 @@ export class EventualNode {
         requestTimeoutMs,
         holdersOf,
         routeOf,
-        copies: { reachable: () => 1, awaitCopies: (_group, _number, _count, _deadlineMs, done) => done(1) },
+        copies: this.links,
         replica: (group) => this.replicas.get(group),
         nowMs: () => this.nowMs(),
       },
@@ -81,10 +97,16 @@ export class EventualNode {
   /** What another node says. Throws `MinikeyError` for what it cannot mean. */
   onFrame(from: NodeId, frame: Extract<PeerFrame, { type: "request" | "sync" }>): void {
     if (frame.type === "request") this.commands.onFrame(from, frame.group, frame.body);
+    else this.links.onFrame(from, frame.group, frame.body);
+  }
+
+  onUp(peer: NodeId): void {
+    this.links.onUp(peer);
   }
 
   onDown(peer: NodeId): void {
     this.commands.onPeerDown(peer);
+    this.links.onDown(peer);
   }
 
   /** Another node has said what its wall clock shows. */
@@ -95,12 +117,14 @@ export class EventualNode {
   /** At the end of a turn, before the log is written. */
   flush(): void {
     this.replicas.flush();
+    this.links.flush();
   }
 
   /** From time to time. */
   sweep(): void {
     this.commands.sweep();
     this.replicas.sweep();
+    this.links.sweep();
   }
 
   /** The node stops: nothing is asked of others any more. */
@@ -109,6 +133,7 @@ export class EventualNode {
   }
 
   async close(): Promise<void> {
+    this.links.close();
     await this.replicas.close();
   }
 }

@@ -43,8 +43,6 @@ import { EventualView } from "./view.js";
 export interface ReplicaEvents {
   /** An own batch (eventual/batch.ts) with the writes after `after` up to `upTo` is on disk and merged. */
   onWritten(replica: EventualReplica, batch: Bytes, after: number, upTo: number): void;
-  /** Batches of others are on disk and merged: the vector may have grown. */
-  onTaken(replica: EventualReplica): void;
 }
 
 /** What a replica needs of its node. */
@@ -330,15 +328,12 @@ export class EventualReplica implements CommandReplica {
 
   /** The next `count` entries under way are on disk. Of a closed replica none are. */
   #onDurable(count: number): void {
-    let hasTaken = false;
     for (const { entry, own, onMerged } of this.#underway.splice(0, count)) {
       this.#takenBytes -= entry.data.length;
       this.state.apply(entry);
-      if (own === undefined) hasTaken = true;
-      else this.#onOwnMerged(entry.data, own);
+      if (own !== undefined) this.#onOwnMerged(entry.data, own);
       onMerged?.();
     }
-    if (hasTaken) this.#host.events.onTaken(this);
   }
 
   #onOwnMerged(batch: Bytes, own: OwnBatch): void {
