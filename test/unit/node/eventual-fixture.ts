@@ -73,7 +73,6 @@ export class LoneEventual {
       hintsMax: this.#options.hintsMax ?? 1_000,
       events: {
         onWritten: (_replica, batch, after, upTo) => this.written.push({ batch, after, upTo }),
-        onTaken: () => undefined,
       },
       nowMs: () => this.nowMs,
       isTimeSure: () => this.isTimeSure,
