@@ -4,9 +4,11 @@
  */
 import type { Bytes } from "../core/bytes.js";
 import { NO_STAMP } from "../core/hybrid-clock.js";
-import { hasCounting, seenOf, seenUpTo } from "./counter.js";
-import { isEmpty, NO_BASE, NO_VALUE } from "./record.js";
+import { counts, isExpired, isSplit, shown, writtenOver } from "./counter.js";
+import { isCovered } from "./merge.js";
+import { NO_BASE, NO_VALUE } from "./record.js";
 import type { CounterSlot, EventualRecord, SeenSlot, Stamped } from "./types.js";
+import type { VersionVector } from "./version-vector.js";
 
 const NO_SLOTS: readonly CounterSlot[] = [];
 const NOTHING_SEEN: readonly SeenSlot[] = [];
@@ -21,53 +23,77 @@ export function setTo(
   start: number,
   end: number,
 ): EventualRecord {
-  const slots = here?.slots ?? NO_SLOTS;
-  const seen = here === undefined ? NOTHING_SEEN : seenOf(here);
-  return { type, base: write, expiresAtMs, expiry: undefined, slots, seen, bytes, start, end };
+  const seen = here === undefined ? NOTHING_SEEN : writtenOver(here.slots, here.seen, write);
+  return {
+    type,
+    base: write,
+    expiresAtMs,
+    expiry: undefined,
+    slots: NO_SLOTS,
+    seen,
+    bytes,
+    start,
+    end,
+  };
 }
 
 /** A deletion of all that is there. */
 export function deleted(here: EventualRecord, write: Stamped): EventualRecord {
-  const { slots } = here;
   return {
     type: "none",
     base: write,
     expiresAtMs: 0,
     expiry: undefined,
-    slots,
-    seen: seenOf(here),
+    slots: NO_SLOTS,
+    seen: writtenOver(here.slots, here.seen, write),
     ...NO_VALUE,
   };
 }
 
-/** Another expiry, 0 for none, and the rest as it is. */
-export function expiringAt(here: EventualRecord, write: Stamped, expiresAtMs: number): EventualRecord {
-  return { ...here, expiresAtMs, expiry: write };
+/**
+ * Another expiry, 0 for none, of a record that `exists`, and the rest as it is. A counter without a value that could
+ * expire is set to what it comes to.
+ */
+export function expiringAt(
+  here: EventualRecord,
+  write: Stamped,
+  expiresAtMs: number,
+  nowMs: number,
+): EventualRecord {
+  if (here.type !== "none" && !isExpired(here, nowMs)) return { ...here, expiresAtMs, expiry: write };
+  const { bytes, start, end } = shown(here, nowMs);
+  return setTo(here, write, "string", expiresAtMs, bytes, start, end);
 }
 
 // What is no write: each replica does it by itself.
 
-/** What is left of a record whose expiry has come: all but the value. */
+/** What is left of a record whose expiry has come, `DROPPED_AFTER_MS` after: all but the value. */
 export function expired(here: EventualRecord): EventualRecord {
   return { ...here, type: "expired", ...NO_VALUE };
 }
 
 /**
- * What is left of a record once every replica has its tombstone: undefined for nothing. A counter that was added to
- * since loses the tombstone with all that it had seen, unless it had seen the beginning of what counts: then it stays
- * as it is.
+ * What is left of a record once every replica has its deletion, or sees its value as expired: undefined for nothing. A
+ * counter that was added to since loses the base, and all that was written over, unless that was the beginning of what
+ * counts: then it stays as it is.
  */
 export function withoutTombstone(here: EventualRecord): EventualRecord | undefined {
-  if (here.type === "expired") return undefined;
-  if (here.type !== "none" || here.base.stamp === NO_STAMP) return here;
-  if (!hasCounting(here)) return undefined;
-  const slots: CounterSlot[] = [];
-  for (const slot of here.slots) {
-    const seen = seenUpTo(slot, here.seen);
-    if (seen >= slot.number) continue;
-    if (seen >= slot.born) return here;
-    slots.push(slot);
-  }
-  const left: EventualRecord = { ...here, base: NO_BASE, slots, seen: NOTHING_SEEN };
-  return isEmpty(left) ? undefined : left;
+  if (here.type !== "expired" && (here.type !== "none" || here.base.stamp === NO_STAMP)) return here;
+  const slots = here.slots.filter((slot) => counts(slot, here, 0));
+  if (slots.length === 0) return undefined;
+  if (slots.some((slot) => isSplit(slot, here.seen))) return here;
+  return {
+    type: "none",
+    base: NO_BASE,
+    expiresAtMs: 0,
+    expiry: undefined,
+    slots,
+    seen: NOTHING_SEEN,
+    ...NO_VALUE,
+  };
+}
+
+/** Whether those that have what `vector` has know all that the record tells of: only then may it lose its base. */
+export function isSettled(here: EventualRecord, vector: VersionVector): boolean {
+  return isCovered(here, vector) && here.seen.every((each) => vector.has(each));
 }

@@ -10,7 +10,7 @@
  *   1,024 leaves    of the records whose key's hash leads there
  * ```
  * Of a record counts which writes it is of, not what they said: a value that has expired on one replica and not yet on
- * another is no difference. "Sum" is the exclusive or of 64 bits that are mixed well for each record, so that records
+ * another is no difference. Nor is what was written over, of which one replica may have dropped what another still has. "Sum" is the exclusive or of 64 bits that are mixed well for each record, so that records
  * come and go in any order and at the same cost. It protects against mistakes, not against people who choose keys in
  * order to deceive it.
  */
@@ -18,6 +18,7 @@ import type { ByteReader } from "../codec/byte-reader.js";
 import type { ByteWriter } from "../codec/byte-writer.js";
 import { assert } from "../core/assert.js";
 import type { Key } from "../core/bytes.js";
+import { endedBefore, isSplit, seenOfOrigin } from "./counter.js";
 import { isPlain, numberOf, originOf, readEventual, type StoredRecord, stampOf } from "./record.js";
 import type { EventualRecord } from "./types.js";
 
@@ -51,7 +52,7 @@ export class Fingerprint {
     this.#end();
   }
 
-  ofRecord(key: Key, { base, expiry, slots }: EventualRecord): void {
+  ofRecord(key: Key, { base, expiry, slots, seen }: EventualRecord): void {
     this.#begin(key);
     this.#addWrite(base.stamp, base.origin, base.number);
     if (expiry !== undefined) {
@@ -59,8 +60,10 @@ export class Fingerprint {
       this.#addWrite(expiry.stamp, expiry.origin, expiry.number);
     }
     for (const slot of slots) {
+      if (endedBefore(slot, base)) continue;
       this.#add(2);
       this.#addWrite(slot.stamp, slot.origin, slot.number);
+      if (isSplit(slot, seen)) this.#add(seenOfOrigin(slot, seen)?.number ?? 0);
     }
     this.#end();
   }

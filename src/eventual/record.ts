@@ -10,16 +10,16 @@
  *
  *  flags          bits 0–3 the type: 0 string, 1 json, 2 none, 3 expired
  *  expiry set     stamp f64, origin u32, number u48: the write that changed the expiry alone
- *  counter part   slots u16, seen u16, then the slots, then what the base has seen of slots
- *  slot           origin u32, number u48, stamp f64, born u48, sum i128        40 bytes
- *  seen           origin u32, number u48, sum i128                             26 bytes
+ *  counter part   slots u16, seen u16, then the slots, then what was written over of slots
+ *  slot           origin u32, number u48, stamp f64, born u48, born at f64, ends at f64, sum i128        56 bytes
+ *  seen           origin u32, number u48, by: origin u32, number u48, sum i128                           36 bytes
  * ```
  * Integers are little-endian. A sum has 128 bits: what one replica has ever added, 2^63 at most each time.
  *
  * Invariants, checked in what comes from other nodes (`checkRecord`) and kept by all that makes records:
- * - A base of stamp 0 is none, has number and origin 0, and has seen nothing. A base that is not a value has none.
- * - A change of the expiry is later than the base. Nothing else gives an expiry to what is no value.
- * - Slots and what was seen are in the order of their origins, each origin once.
+ * - A base of stamp 0 is none, and has number and origin 0. Only a value has bytes; only that, and what expired of it,
+ *   has an expiry. A change of the expiry is later than the base.
+ * - Slots and what was written over are in the order of their origins, each origin once; of a slot not all was.
  */
 import { type Bytes, copyInto, EMPTY_BYTES } from "../core/bytes.js";
 import { MinikeyError } from "../core/errors.js";
@@ -52,8 +52,8 @@ const HEAD_BYTES = 19;
 const EXPIRES_BYTES = 8;
 const STAMPED_BYTES = 18;
 const COUNTS_BYTES = 4;
-const SLOT_BYTES = 40;
-const SEEN_BYTES = 26;
+const SLOT_BYTES = 56;
+const SEEN_BYTES = 36;
 
 const NOTHING_COUNTED: readonly never[] = [];
 
@@ -162,7 +162,9 @@ function readSlots(bytes: Bytes, counterAt: number): CounterSlot[] {
       number: bytes.readUIntLE(at + 4, 6),
       stamp: bytes.readDoubleLE(at + 10) as Stamp,
       born: bytes.readUIntLE(at + 18, 6),
-      sum: readSum(bytes, at + 24),
+      bornAtMs: bytes.readDoubleLE(at + 24),
+      endsAtMs: bytes.readDoubleLE(at + 32),
+      sum: readSum(bytes, at + 40),
     });
   }
   return slots;
@@ -175,7 +177,8 @@ function readSeen(bytes: Bytes, counterAt: number): SeenSlot[] {
     seen.push({
       origin: bytes.readUInt32LE(at) as ReplicaId,
       number: bytes.readUIntLE(at + 4, 6),
-      sum: readSum(bytes, at + 10),
+      sum: readSum(bytes, at + 20),
+      by: { origin: bytes.readUInt32LE(at + 10) as ReplicaId, number: bytes.readUIntLE(at + 14, 6) },
     });
   }
   return seen;
@@ -275,13 +278,17 @@ function writeCounterPart(target: Bytes, counterAt: number, { slots, seen }: Eve
     target.writeUIntLE(slot.number, at + 4, 6);
     target.writeDoubleLE(slot.stamp, at + 10);
     target.writeUIntLE(slot.born, at + 18, 6);
-    writeSum(target, at + 24, slot.sum);
+    target.writeDoubleLE(slot.bornAtMs, at + 24);
+    target.writeDoubleLE(slot.endsAtMs, at + 32);
+    writeSum(target, at + 40, slot.sum);
     at += SLOT_BYTES;
   }
   for (const each of seen) {
     target.writeUInt32LE(each.origin, at);
     target.writeUIntLE(each.number, at + 4, 6);
-    writeSum(target, at + 10, each.sum);
+    target.writeUInt32LE(each.by.origin, at + 10);
+    target.writeUIntLE(each.by.number, at + 14, 6);
+    writeSum(target, at + 20, each.sum);
     at += SEEN_BYTES;
   }
   return at;
@@ -320,49 +327,60 @@ export function checkRecord(stored: StoredRecord): void {
 }
 
 function checkParts(record: EventualRecord, flags: number): void {
-  const { type, base, expiresAtMs, expiry, slots, seen } = record;
-  if (base.stamp === NO_STAMP && type !== "none" && type !== "expired")
-    throw malformed("a value without a stamp");
-  if (base.stamp === NO_STAMP && (base.number !== 0 || base.origin !== 0 || seen.length > 0)) {
-    throw malformed("a write without a stamp");
-  }
-  if (base.stamp !== NO_STAMP) checkWrite(base);
+  checkBase(record);
+  const { expiresAtMs, expiry, slots, seen } = record;
   if (expiry !== undefined) {
     checkWrite(expiry);
-    const later = expiry.stamp - base.stamp || expiry.origin - base.origin;
+    const later = expiry.stamp - record.base.stamp || expiry.origin - record.base.origin;
     if (later <= 0) throw malformed("an expiry set before its base");
   }
-  if (flags >= EXPIRES && !(Number.isSafeInteger(expiresAtMs) && expiresAtMs > 0)) {
+  if (flags >= EXPIRES && (expiresAtMs === 0 || !isTime(expiresAtMs))) {
     throw malformed(`expires at ${expiresAtMs}`);
   }
-  if (type === "none" && expiresAtMs !== 0 && expiry === undefined)
-    throw malformed("a deletion that expires");
-  if ((type === "none" || type === "expired") && record.start < record.end)
-    throw malformed("a value of no type");
   if ((flags & COUNTER) !== 0 && !isCounted(record)) throw malformed("an empty counter");
   if (isEmpty(record)) throw malformed("nothing in it");
-  for (const [i, slot] of slots.entries()) checkSlot(slot, slots[i - 1]);
-  for (const [i, each] of seen.entries()) checkCount(each, seen[i - 1]);
+  for (const [i, slot] of slots.entries()) checkSlot(slot, slots[i - 1], seen);
+  for (const [i, each] of seen.entries()) {
+    checkCount(each, seen[i - 1]);
+    if (each.by.number === 0) throw malformed("a write with the number 0");
+  }
+}
+
+function checkBase({ type, base, expiresAtMs, expiry, start, end }: EventualRecord): void {
+  if (base.stamp !== NO_STAMP) checkWrite(base);
+  else if (type !== "none" || base.number !== 0 || base.origin !== 0)
+    throw malformed("a value without a stamp");
+  if (type === "none" && (expiresAtMs !== 0 || expiry !== undefined))
+    throw malformed("a deletion that expires");
+  if ((type === "none" || type === "expired") && start < end) throw malformed("a value of no type");
 }
 
 /** Says nothing. */
-export function isEmpty({ base, expiry, slots }: EventualRecord): boolean {
-  return base.stamp === NO_STAMP && expiry === undefined && slots.length === 0;
+export function isEmpty({ base, slots, seen }: EventualRecord): boolean {
+  return base.stamp === NO_STAMP && slots.length + seen.length === 0;
 }
+
+const isTime = (ms: number): boolean => Number.isSafeInteger(ms) && ms >= 0;
 
 function checkWrite({ stamp, number }: Stamped): void {
   if (!isStamp(stamp) || stamp === NO_STAMP) throw malformed(`stamp ${stamp}`);
   if (number === 0) throw malformed("a write with the number 0");
 }
 
-function checkSlot(slot: CounterSlot, before: CounterSlot | undefined): void {
+function checkSlot(slot: CounterSlot, before: CounterSlot | undefined, seen: readonly SeenSlot[]): void {
   checkWrite(slot);
   checkCount(slot, before);
-  if (slot.born === 0 || slot.born > slot.number) throw malformed("a slot that begins after its end");
+  const { origin, number, born, bornAtMs, endsAtMs } = slot;
+  if (born === 0 || born > number) throw malformed("a slot that begins after its end");
+  if (!isTime(bornAtMs) || !isTime(endsAtMs)) throw malformed("a slot of no time");
+  if (seen.some((each) => each.origin === origin && each.number >= number))
+    throw malformed("a slot written over");
 }
 
-function checkCount({ origin, number, sum }: SeenSlot, before: SeenSlot | undefined): void {
+function checkCount({ origin, number, sum }: SeenCount, before: SeenCount | undefined): void {
   if (before !== undefined && before.origin >= origin) throw malformed("origins out of order");
   if (number === 0) throw malformed("a write with the number 0");
   if (sum > SUM_MAX || sum < -SUM_MAX) throw malformed("a sum that cannot be");
 }
+
+type SeenCount = Pick<SeenSlot, "origin" | "number" | "sum">;

@@ -17,15 +17,23 @@ export interface Stamped extends Dot {
 /** `none`: deleted, or never set (stamp 0). `expired`: deleted by its expiry; a value of the same stamp is that value. */
 export type BaseType = "string" | "json" | "none" | "expired";
 
-/** What one replica has added to a counter since its write `born`; its latest addition is its write `number`. */
+/**
+ * What one replica has added to a counter since it last began anew: from its write `born` to its write `number`. It
+ * begins anew when nothing of its slot counts any more.
+ */
 export interface CounterSlot extends Stamped {
   readonly born: number;
+  /** When it began, by the replica's clock: milliseconds since 1970. */
+  readonly bornAtMs: number;
+  /** The key's expiry at the latest addition; 0 for none. */
+  readonly endsAtMs: number;
   readonly sum: bigint;
 }
 
-/** What a base has seen of a replica's slot: up to its write `number`, adding up to `sum`. */
+/** A replica's additions up to its write `number`, adding up to `sum`, were written over by the write `by`. */
 export interface SeenSlot extends Dot {
   readonly sum: bigint;
+  readonly by: Dot;
 }
 
 /** The state of one key. Merging two is commutative, associative and idempotent. */
@@ -35,10 +43,11 @@ export interface EventualRecord {
   readonly base: Stamped;
   /** 0 for never. As the base said, or, when `expiry` is there, as that says. */
   readonly expiresAtMs: number;
-  /** A later change of the expiry alone. */
+  /** A later change of the expiry alone; only of a value. */
   readonly expiry: Stamped | undefined;
-  /** In the order of their origins; empty unless the key is or was counted. */
+  /** In the order of their origins; none of which all was written over. */
   readonly slots: readonly CounterSlot[];
+  /** In the order of their origins. */
   readonly seen: readonly SeenSlot[];
   /** The value: `bytes[start, end)`. */
   readonly bytes: Bytes;

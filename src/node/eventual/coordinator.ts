@@ -27,7 +27,7 @@ import { answer } from "../pending.js";
 import { retainReply } from "../retain-reply.js";
 import { ForwardedCommand } from "./forwarded.js";
 import { encodeRun } from "./frames.js";
-import { entryOf, KeysView } from "./key-views.js";
+import { KeysView } from "./key-views.js";
 import { LevelRead, type LevelReading, type Records, type RepairCounts } from "./level-read.js";
 import { LevelWrite } from "./level-write.js";
 import { type EventualLevel, type EventualLevels, noLevelForScans, noSuchLevel } from "./levels.js";
@@ -36,6 +36,7 @@ import type { EventualHost } from "./parts.js";
 import { Patience } from "./patience.js";
 import { PeerRequests } from "./peer-requests.js";
 import { ServedRequests } from "./served.js";
+import { entryOf } from "./view.js";
 
 /** Commands waiting for disks or other nodes at most. */
 const OPEN_MAX = 65_536;

@@ -2,17 +2,6 @@
 import type { Entry, KeyValueView } from "../../commands/types.js";
 import { assert } from "../../core/assert.js";
 import type { Key } from "../../core/bytes.js";
-import { exists, shownValue } from "../../eventual/counter.js";
-import { latestStamp } from "../../eventual/merge.js";
-import type { EventualRecord } from "../../eventual/types.js";
-
-/** What commands see of a record; undefined when there is no such key. */
-export function entryOf(record: EventualRecord, nowMs: number): Entry | undefined {
-  if (!exists(record, nowMs)) return undefined;
-  const { bytes, start, end } = shownValue(record);
-  const type = record.type === "json" ? "json" : "string";
-  return { type, bytes, start, end, expiresAtMs: record.expiresAtMs, version: latestStamp(record) };
-}
 
 /** Reads keys and nothing else. */
 export class KeysView implements KeyValueView {

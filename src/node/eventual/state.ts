@@ -25,10 +25,10 @@ import { MinikeyError } from "../../core/errors.js";
 import { NO_STAMP, type Stamp } from "../../core/hybrid-clock.js";
 import { type LogIndex, logIndex, type ReplicaId, term } from "../../core/ids.js";
 import { BatchReader } from "../../eventual/batch.js";
-import { expired, withoutTombstone } from "../../eventual/change.js";
-import { exists } from "../../eventual/counter.js";
+import { expired, isSettled, withoutTombstone } from "../../eventual/change.js";
+import { DROPPED_AFTER_MS, exists } from "../../eventual/counter.js";
 import { Fingerprint, Fingerprints } from "../../eventual/fingerprints.js";
-import { isCovered, latestStamp, merge, withoutCovered } from "../../eventual/merge.js";
+import { isCovered, latestStamp, merge } from "../../eventual/merge.js";
 import {
   expiresAtOf,
   isLaterStored,
@@ -202,19 +202,19 @@ export class EventualState {
         return;
       }
     }
+    const news = readEventual(incoming);
+    if (isCovered(news, this.vector)) return;
     const known = here && readEventual(here);
-    const news = withoutCovered(readEventual(incoming), this.vector, known);
-    if (news === undefined) return;
     const merged = known === undefined ? news : merge(known, news);
     if (merged !== known) this.#write(key, here, merged);
   }
 
   // --- What is done beside the log ---
 
-  /** Values whose time has come by `nowMs` go, at most so many; what is left of them counts as tombstones. */
+  /** Values whose time has come long enough before `nowMs` go, at most so many; what is left counts as tombstones. */
   expire(nowMs: number, countMax: number): void {
     if (this.#store.count("expiry") === 0) return;
-    const end = dueTime(nowMs + 1);
+    const end = dueTime(Math.max(nowMs - DROPPED_AFTER_MS, 0) + 1);
     const due: Key[] = [];
     for (const [indexKey] of this.#store.range("expiry")) {
       if (indexKey >= end || due.length === countMax) break;
@@ -255,7 +255,7 @@ export class EventualState {
     const here = this.#store.get("data", key);
     assert(here !== undefined, "the list of tombstones leads to a record");
     const record = readEventual(here);
-    if (!isCovered(record, noted)) return;
+    if (!isSettled(record, noted)) return;
     this.raiseFloor(latestStamp(record));
     const left = withoutTombstone(record);
     if (left === undefined) this.#remove(key, here);
@@ -292,11 +292,9 @@ export class EventualState {
 
   #enter(key: Key, record: StoredRecord): void {
     this.#toggle(key, record);
-    if (isThere(record)) {
-      this.#live += 1;
-      const expiresAtMs = expiresAtOf(record);
-      if (expiresAtMs !== 0) this.#store.put("expiry", expiryKey(expiresAtMs, key), NO_VALUE);
-    }
+    if (isThere(record)) this.#live += 1;
+    const expiresAtMs = isValue(record) ? expiresAtOf(record) : 0;
+    if (expiresAtMs !== 0) this.#store.put("expiry", expiryKey(expiresAtMs, key), NO_VALUE);
     if (isTombstone(record)) this.#addTombstone(key);
   }
 
@@ -305,12 +303,10 @@ export class EventualState {
     // First what is read of it, then what is written.
     this.#toggle(key, here);
     const wasThere = isThere(here);
-    const expiresAtMs = expiresAtOf(here);
+    const expiresAtMs = isValue(here) ? expiresAtOf(here) : 0;
     const wasTombstone = isTombstone(here);
-    if (wasThere) {
-      this.#live -= 1;
-      if (expiresAtMs !== 0) this.#store.delete("expiry", expiryKey(expiresAtMs, key));
-    }
+    if (wasThere) this.#live -= 1;
+    if (expiresAtMs !== 0) this.#store.delete("expiry", expiryKey(expiresAtMs, key));
     if (!wasTombstone) return;
     this.#tombstones -= 1;
     if (!staysTombstone) this.#store.delete("meta", TOMBSTONE_PREFIX + key);

@@ -14,7 +14,7 @@ import { type HybridClock, laterStamp, NO_STAMP, type Stamp } from "../../core/h
 import type { Int64 } from "../../core/int64.js";
 import { BatchWriter } from "../../eventual/batch.js";
 import { deleted, expiringAt, setTo } from "../../eventual/change.js";
-import { addTo, exists, shownValue } from "../../eventual/counter.js";
+import { addTo, exists, shown } from "../../eventual/counter.js";
 import { latestStamp } from "../../eventual/merge.js";
 import {
   expiresAtOf,
@@ -138,7 +138,7 @@ export class EventualView implements KeyValueView {
     if (here === undefined || !isThereAt(here, this.nowMs)) return 0;
     const record = readEventual(here);
     const write = this.#writeAfter(latestStamp(record));
-    this.#stage(key, expiringAt(record, write, clampExpiry(expiresAtMs)));
+    this.#stage(key, expiringAt(record, write, clampExpiry(expiresAtMs), this.nowMs));
     return write.stamp;
   }
 
@@ -227,10 +227,8 @@ export class EventualView implements KeyValueView {
 /** What a record says that there is at `nowMs`. */
 export function entryOf(record: EventualRecord, nowMs: number): Entry | undefined {
   if (!exists(record, nowMs)) return undefined;
-  const { type, expiresAtMs } = record;
-  const { bytes, start, end } = shownValue(record);
-  const version = latestStamp(record);
-  return { type: type === "json" ? type : "string", bytes, start, end, expiresAtMs, version };
+  const { type, bytes, start, end, expiresAtMs } = shown(record, nowMs);
+  return { type, bytes, start, end, expiresAtMs, version: latestStamp(record) };
 }
 
 function isThereAt(record: StoredRecord, nowMs: number): boolean {

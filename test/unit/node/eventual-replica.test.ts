@@ -9,6 +9,7 @@ import { copyBytes } from "../../../src/core/bytes.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { logIndex, type ReplicaId, replicaId, replicaOf } from "../../../src/core/ids.js";
 import { BatchReader, BatchWriter } from "../../../src/eventual/batch.js";
+import { DROPPED_AFTER_MS } from "../../../src/eventual/counter.js";
 import { VersionVector } from "../../../src/eventual/version-vector.js";
 import { GROUP, LoneEventual, type LoneOptions, recordsOf } from "./eventual-fixture.js";
 
@@ -296,6 +297,9 @@ test("what has expired is hidden at once, dropped when time is sure, and comes b
   await b.run("PEXPIRE", "k", "100000");
   await a.pass(300);
   assert.equal(a.read("GET", "k"), null);
+  a.replicas.sweep();
+  assert.equal(a.replica.state.tombstones, 0);
+  await a.pass(DROPPED_AFTER_MS);
   a.isTimeSure = false;
   a.replicas.sweep();
   assert.equal(a.replica.state.tombstones, 0);
