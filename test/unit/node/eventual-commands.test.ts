@@ -1,55 +1,10 @@
-/** Commands of eventual keyspaces, on whole nodes: where they are carried out, at which levels, and what is refused. */
+/** Commands of eventual keyspaces, on whole nodes: where they are carried out, and what is refused. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ClientLevels, newContext } from "../../../sim/cluster/client.js";
-import type { SimCluster, SimClusterOptions, SimNode } from "../../../sim/cluster/cluster.js";
+import { newContext } from "../../../sim/cluster/client.js";
 import { MinikeyError } from "../../../src/core/errors.js";
-import type { KeyspaceId } from "../../../src/core/ids.js";
-import { ask, keysApart, startedCluster, until } from "./scenario.js";
-
-interface EventualCluster {
-  readonly cluster: SimCluster;
-  readonly keyspace: KeyspaceId;
-}
-
-async function eventualCluster(
-  replicas: number,
-  options: Partial<SimClusterOptions> = {},
-): Promise<EventualCluster> {
-  const cluster = await startedCluster(options);
-  let keyspace: KeyspaceId | undefined;
-  const made = {
-    name: "sessions",
-    consistency: "eventual",
-    storage: "disk",
-    replicas,
-    partitions: 3,
-  } as const;
-  cluster.nodes[0].node?.createKeyspace(made).then(
-    ({ id }) => {
-      keyspace = id;
-    },
-    (error: unknown) => cluster.fatal.push(String(error)),
-  );
-  await until(cluster, "the keyspace is made", () => keyspace !== undefined);
-  await until(cluster, "all know it", () =>
-    cluster.nodes.every(({ node }) => node?.keyspaceByName("sessions") !== undefined),
-  );
-  assert(keyspace !== undefined);
-  return { cluster, keyspace };
-}
-
-/** The error that `words` get. */
-async function refusal(
-  cluster: SimCluster,
-  sim: SimNode,
-  words: readonly string[],
-  levels: ClientLevels,
-): Promise<MinikeyError> {
-  const answer = await ask(cluster, sim, words, levels);
-  assert(answer instanceof MinikeyError, `${words.join(" ")} got ${String(answer)}`);
-  return answer;
-}
+import { eventualCluster, refusal } from "./eventual-cluster.js";
+import { ask, keysApart, until } from "./scenario.js";
 
 test("when nobody chose a level, one replica is enough, and its own node can go on alone", async () => {
   const { cluster, keyspace } = await eventualCluster(3);
