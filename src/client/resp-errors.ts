@@ -9,6 +9,9 @@ import { ERROR_CLASSES, type ErrorCode, MinikeyError } from "../core/errors.js";
 const CODE_BY_WORD: ReadonlyMap<string, ErrorCode> = uniqueWords();
 
 const CODE_BY_TEXT: readonly (readonly [RegExp, ErrorCode])[] = [
+  [/ cannot be kept in the eventual keyspace /, "UNSUPPORTED"],
+  [/^the eventual keyspace .* has no /, "UNSUPPORTED"],
+  [/of an eventual keyspace: it has no level /, "UNSUPPORTED"],
   [/^unknown command/i, "UNKNOWN_COMMAND"],
   [/^unknown subcommand/i, "UNKNOWN_COMMAND"],
   [/^wrong number of arguments/i, "WRONG_ARITY"],

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseRespError } from "../../../src/client/resp-errors.js";
+import { eventualRefusal } from "../../../src/commands/eventual.js";
+import { COMMANDS } from "../../../src/commands/table.js";
 import { ERROR_CLASSES, type ErrorCode, MinikeyError } from "../../../src/core/errors.js";
+import { noLevelForScans, noSuchLevel } from "../../../src/node/eventual/levels.js";
+import { argsOf } from "../../support/commands.js";
 
 test("an error comes back from the wire claiming neither less harm nor more hope than it had", () => {
   for (const code of Object.keys(ERROR_CLASSES) as ErrorCode[]) {
@@ -51,6 +55,21 @@ test("what is wrong with a keyspace is known by its code", () => {
     ["ERR the keyspace 'cart' exists already", "KEYSPACE_EXISTS"],
   ];
   for (const [line, code] of cases) assert.equal(parseRespError(line).code, code, line);
+});
+
+test("what an eventual keyspace refuses is known by its code", () => {
+  const spec = COMMANDS.byName("SETNX");
+  assert(spec !== undefined);
+  const refusals = [
+    eventualRefusal(spec, argsOf("SETNX", "k", "v"), "cart"),
+    noSuchLevel("cart"),
+    noLevelForScans("DBSIZE", "quorum"),
+  ];
+  for (const refusal of refusals) {
+    assert.equal(refusal?.code, "UNSUPPORTED");
+    const received = parseRespError(refusal.toRespText());
+    assert.deepEqual([received.code, received.message], [refusal.code, refusal.message]);
+  }
 });
 
 test("an unknown first word stays in the message", () => {
