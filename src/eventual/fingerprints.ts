@@ -9,10 +9,12 @@
  *   32 nodes        of 32 leaves each
  *   1,024 leaves    of the records whose key's hash leads there
  * ```
- * Of a record counts which writes it is of, not what they said: a value that has expired on one replica and not yet on
- * another is no difference. Nor is what was written over, of which one replica may have dropped what another still has. "Sum" is the exclusive or of 64 bits that are mixed well for each record, so that records
- * come and go in any order and at the same cost. It protects against mistakes, not against people who choose keys in
- * order to deceive it.
+ * Of a record counts which writes it is of, not what they said, and nothing of what counts no more: a value that has
+ * expired on one replica and not yet on another is no difference, nor is what was written over, which one replica may
+ * have dropped while another has it still.
+ *
+ * "Sum" is the exclusive or of 64 bits that are mixed well for each record, so that records come and go in any order
+ * and at the same cost. It protects against mistakes, not against people who choose keys in order to deceive it.
  */
 import type { ByteReader } from "../codec/byte-reader.js";
 import type { ByteWriter } from "../codec/byte-writer.js";

@@ -28,13 +28,17 @@ export function merge(a: EventualRecord, b: EventualRecord): EventualRecord {
   // Of the same base the later change of its expiry; another base's expiry goes with it.
   const expiring = bases === 0 ? laterExpiry(a, b) : based;
   const seen = mergeSeen(a.seen, b.seen);
-  const slots = withoutWrittenOver(mergeByOrigin(a.slots, b.slots, compareSlots), seen);
+  const left = withoutWrittenOver(a.slots, seen);
+  const slots = mergeByOrigin(left, withoutWrittenOver(b.slots, seen), compareSlots);
   if (based === a && expiring === a && slots === a.slots && seen === a.seen) return a;
-  if (based === b && expiring === b && slots === b.slots && seen === b.seen) return b;
+  if (based === b && expiring === b && isSameList(slots, b.slots) && isSameList(seen, b.seen)) return b;
   const { type, base, bytes, start, end } = based;
   const { expiresAtMs, expiry } = expiring;
   return { type, base, expiresAtMs, expiry, slots, seen, bytes, start, end };
 }
+
+const isSameList = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a === b || (a.length === 0 && b.length === 0);
 
 const compareSlots = (a: CounterSlot, b: CounterSlot): number => a.number - b.number;
 
