@@ -2,25 +2,23 @@
  * One replica of one partition of an eventual keyspace: takes writes, keeps them, and shows what it has.
  *
  * ```
- *   write ─▶ queue ─▶ own batch ─┐                        ┌▶ merged into the state ─▶ sent to the others
+ *   write ──▶ the turn's batch ──┐                        ┌▶ merged into the state ─▶ sent to the others
  *                                ├▶ entries of the log ───┤  (in the order of the log) ▶ commands answered
- *   take ──▶ others' batches ────┘   on this disk         └▶ acknowledged
+ *   take ───▶ others' batches ───┘   on this disk         └▶ acknowledged
  * ```
  * Invariants, on which safety rests:
  * - Nothing is shown, sent, acknowledged or answered that this disk does not have: the state is as of what is durable.
  * - Entries are merged in the order of the log, so that a restart comes to the same.
- * - One own batch is under way at a time, and its commands see the state and each other: a write is stamped later
- *   than all that its replica has shown of the key, and no number is given to two writes that anybody hears of.
+ * - Commands that write see the state and what was written before them, on disk or on the way there: a write is stamped
+ *   later than all that its replica has shown of the key. Since entries come to the disk in their order, no number is
+ *   given to two writes that anybody hears of.
  * - What one command writes is in one batch: it is there as a whole after a crash, or not at all.
  */
 
-import { ByteReader } from "../../codec/byte-reader.js";
-import { ByteWriter } from "../../codec/byte-writer.js";
 import type { Configuration, Entry, EntryKind } from "../../codec/raft-types.js";
-import { decodeCommandFrom, encodeCommand } from "../../commands/encoding.js";
-import type { Reply } from "../../commands/reply.js";
+import { OK, type Reply } from "../../commands/reply.js";
 import { runCommand } from "../../commands/run.js";
-import { Args, type CommandSpec, type KeyValueView } from "../../commands/types.js";
+import type { Args, CommandSpec, KeyValueView } from "../../commands/types.js";
 import { assert } from "../../core/assert.js";
 import { type Bytes, EMPTY_BYTES } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
@@ -37,7 +35,7 @@ import { nodeStopping } from "../refusal.js";
 import { retainReply } from "../retain-reply.js";
 import type { CommandReplica, WriteDone } from "./parts.js";
 import { EventualState } from "./state.js";
-import { EventualView } from "./view.js";
+import { EventualView, type StagedBatch } from "./view.js";
 
 /** What a replica tells the rest of its node. */
 export interface ReplicaEvents {
@@ -59,43 +57,37 @@ export interface ReplicaHost {
   isCurrent(group: GroupId, replica: ReplicaId): boolean;
   /** How far this node's disk is behind the writes. */
   storageLag(): StorageLag;
-  specOf(opcode: number): CommandSpec | undefined;
   /** The replica has something to do at the end of this turn. */
   wake(replica: EventualReplica): void;
 }
 
-/** Commands that wait, in bytes; and batches of others on their way to the disk. Beyond, no more are taken. */
-const QUEUED_BYTES_MAX = 64 * 1024 * 1024;
-/** An own batch takes no further command past so many bytes of records and replies. */
-const BATCH_BYTES_MAX = 8 * 1024 * 1024;
+/** On the way to the disk. Beyond, nothing more is taken. */
+const UNDERWAY_BYTES_MAX = 64 * 1024 * 1024;
+/** A batch of so many bytes is closed, and the turn's next one begun. */
+const BATCH_BYTES_MAX = 1024 * 1024;
 
-/** Commands in the order in which they came, as bytes (commands/encoding.ts), and who waits for each. */
-class CommandQueue {
-  readonly writer = new ByteWriter();
-  dones: WriteDone[] = [];
-  /** While they are carried out: where the next command begins, and which it is. */
-  reader = new ByteReader(EMPTY_BYTES, "commands");
-  next = 0;
-
-  get isEmpty(): boolean {
-    return this.next === this.dones.length;
-  }
-
-  reset(): void {
-    this.writer.clear();
-    this.dones = [];
-    this.next = 0;
-  }
-}
-
-/** The commands of the batch under way and what they answer once it is on disk. */
-interface OwnBatch {
-  readonly dones: readonly WriteDone[];
-  readonly replies: readonly Reply[];
+/** Commands that are answered once a batch is on disk. */
+class OwnBatch {
+  readonly dones: WriteDone[] = [];
+  readonly replies: Reply[] = [];
   /** The write that covers the command; 0 when it wrote nothing. */
-  readonly numbers: readonly number[];
-  readonly after: number;
-  readonly upTo: number;
+  readonly numbers: number[] = [];
+  staged: StagedBatch | undefined;
+
+  add(done: WriteDone, reply: Reply, number: number): void {
+    this.dones.push(done);
+    this.replies.push(reply);
+    this.numbers.push(number);
+  }
+
+  answer(): void {
+    const { dones, replies, numbers } = this;
+    for (let i = 0; i < dones.length; i += 1) dones[i](replies[i], numbers[i]);
+  }
+
+  refuse(error: MinikeyError): void {
+    for (const done of this.dones) done(error, 0);
+  }
 }
 
 /** An entry on its way to the disk. */
@@ -127,15 +119,15 @@ export class EventualReplica implements CommandReplica {
   readonly #host: ReplicaHost;
   readonly #readView: EventualView;
   readonly #writeView: EventualView;
-  readonly #args = new Args(EMPTY_BYTES);
-  /** Commands gather in `filling` while those of `running` are carried out and under way. */
-  #filling = new CommandQueue();
-  #running = new CommandQueue();
-  #hasOwnUnderway = false;
-  /** Batches of others for the next append. */
-  #taken: Underway[] = [];
-  #takenBytes = 0;
+  /** Of this turn's commands. */
+  #filling = new OwnBatch();
+  /** The last one that was handed to the log, until it is on disk. */
+  #lastOwn: OwnBatch | undefined;
+  /** For the next append. */
+  #added: Underway[] = [];
   #underway: Underway[] = [];
+  /** Of both. */
+  #underwayBytes = 0;
   /** Of the last entry appended. */
   #lastIndex: LogIndex;
   /** The log does not reach as far as the store: the next append makes it begin there. */
@@ -164,17 +156,12 @@ export class EventualReplica implements CommandReplica {
 
   /** Nothing waits and nothing is under way. */
   get isIdle(): boolean {
-    return (
-      this.#filling.isEmpty &&
-      this.#running.isEmpty &&
-      this.#underway.length === 0 &&
-      this.#taken.length === 0
-    );
+    return this.#filling.dones.length === 0 && this.#underway.length === 0 && this.#added.length === 0;
   }
 
   /**
-   * Carries one write out with the turn's others, when no batch is under way; `args` may be reused at once. `done` is
-   * called once the outcome is on this disk, or with a `MinikeyError`, when nothing was changed.
+   * Carries one write out; `args` may be reused at once. `done` is called once the outcome is on this disk, or with a
+   * `MinikeyError`, when nothing was changed.
    */
   write(spec: CommandSpec, args: Args, done: WriteDone): void {
     const refusal = this.#refusal();
@@ -182,8 +169,19 @@ export class EventualReplica implements CommandReplica {
       done(refusal, 0);
       return;
     }
-    encodeCommand(this.#filling.writer, spec.opcode, args);
-    this.#filling.dones.push(done);
+    const view = this.#writeView;
+    const before = view.number;
+    view.nowMs = this.#host.nowMs();
+    const reply = runCommand(spec, view, args);
+    const { number } = view;
+    if (number === before) {
+      this.#answerUnwritten(reply, done);
+      return;
+    }
+    // A slice may lie in the engine's memory, which changes.
+    const kept = reply === OK || typeof reply !== "object" ? reply : retainReply(reply);
+    this.#filling.add(done, kept, number);
+    if (view.stagedBytes > BATCH_BYTES_MAX) this.#closeBatch();
     this.#host.wake(this);
   }
 
@@ -193,8 +191,7 @@ export class EventualReplica implements CommandReplica {
    * for this disk is too far behind.
    */
   take(batch: Bytes, onMerged: () => void): boolean {
-    if (this.#isClosed || this.#takenBytes > QUEUED_BYTES_MAX || this.#host.storageLag() === "far")
-      return false;
+    if (this.#isClosed || this.#isFull || this.#host.storageLag() === "far") return false;
     this.#append("command", batch, undefined, onMerged);
     return true;
   }
@@ -228,13 +225,13 @@ export class EventualReplica implements CommandReplica {
     return this.#readView;
   }
 
-  /** At the end of a turn: carries out what waits, and hands it to the log. */
+  /** At the end of a turn: hands to the log what was written and taken in it. */
   flush(): void {
     if (this.#isClosed) return;
-    if (!this.#hasOwnUnderway) this.#runCommands();
-    const added = this.#taken;
+    this.#closeBatch();
+    const added = this.#added;
     if (added.length === 0) return;
-    this.#taken = [];
+    this.#added = [];
     for (const each of added) this.#underway.push(each);
     const startsAfter = this.#startsAfter;
     this.#startsAfter = undefined;
@@ -255,81 +252,59 @@ export class EventualReplica implements CommandReplica {
     if (durable > 0) this.#host.log.compact(this.group, this.#meta(durable));
   }
 
-  /** Nothing is taken any more. What waits is refused, what is under way is answered as unknown. */
+  /** Nothing is taken any more. What the log has not got is refused, what is under way is answered as unknown. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const { own } of [...this.#underway, ...this.#taken]) {
-      own?.dones.forEach((done) => done(outcomeUnknown(), 0));
-    }
+    const [underway, added, filling] = [this.#underway, this.#added, this.#filling];
     this.#underway = [];
-    this.#taken = [];
-    for (const queue of [this.#running, this.#filling]) {
-      const waiting = queue.dones.slice(queue.next);
-      queue.reset();
-      for (const done of waiting) done(nodeStopping(), 0);
-    }
+    this.#added = [];
+    this.#filling = new OwnBatch();
+    for (const { own } of underway) own?.refuse(outcomeUnknown());
+    for (const { own } of added) own?.refuse(nodeStopping());
+    filling.refuse(nodeStopping());
     await this.store.close();
+  }
+
+  get #isFull(): boolean {
+    return this.#underwayBytes + this.#writeView.stagedBytes > UNDERWAY_BYTES_MAX;
   }
 
   #refusal(): MinikeyError | undefined {
     if (this.#isClosed) return nodeStopping();
-    const isFull = this.#filling.writer.length > QUEUED_BYTES_MAX || this.#host.storageLag() !== "none";
-    if (!isFull) return undefined;
+    if (!this.#isFull && this.#host.storageLag() === "none") return undefined;
     return new MinikeyError("OVERLOADED", "the replica of the key's partition has too much to do");
   }
 
-  /** Carries out the commands that wait; what they wrote becomes an entry. */
-  #runCommands(): void {
-    if (this.#running.isEmpty) this.#startRunning();
-    const queue = this.#running;
-    if (queue.isEmpty) return;
-    const first = queue.next;
-    const replies: Reply[] = [];
-    const numbers: number[] = [];
-    const view = this.#writeView;
-    view.begin(this.#host.nowMs());
-    while (!queue.isEmpty && view.stagedBytes < BATCH_BYTES_MAX) {
-      const before = view.number;
-      const opcode = decodeCommandFrom(queue.reader, this.#args);
-      const spec = this.#host.specOf(opcode);
-      assert(spec !== undefined, "opcode % is no command", opcode);
-      replies.push(retainReply(runCommand(spec, view, this.#args)));
-      numbers.push(view.number === before ? 0 : view.number);
-      queue.next += 1;
-    }
-    const dones = queue.dones.slice(first, queue.next);
-    const own: OwnBatch = { dones, replies, numbers, after: view.numberBefore, upTo: view.number };
-    const batch = view.finish();
-    if (queue.isEmpty) queue.reset();
-    if (batch === undefined) {
-      // Nothing was written: what they say is as of what is durable.
-      answerAll(own);
-      if (!this.#running.isEmpty || !this.#filling.isEmpty) this.#host.wake(this);
-      return;
-    }
-    this.#hasOwnUnderway = true;
-    this.#append("command", batch, own, undefined);
+  /** A command wrote nothing: what it says may come of what is not on disk yet, and waits for that. */
+  #answerUnwritten(reply: Reply, done: WriteDone): void {
+    const last = this.#writeView.stagedBytes > 0 ? this.#filling : this.#lastOwn;
+    if (last === undefined) done(reply, 0);
+    else last.add(done, retainReply(reply), 0);
   }
 
-  #startRunning(): void {
-    const queue = this.#filling;
-    this.#filling = this.#running;
-    this.#running = queue;
-    queue.reader = new ByteReader(queue.writer.bytes, "commands", "INTERNAL", 0, queue.writer.length);
+  /** What this turn's commands wrote so far becomes an entry. */
+  #closeBatch(): void {
+    const staged = this.#writeView.take();
+    if (staged?.bytes === undefined) return;
+    const own = this.#filling;
+    own.staged = staged;
+    this.#filling = new OwnBatch();
+    this.#lastOwn = own;
+    this.#append("command", staged.bytes, own, undefined);
   }
 
   #append(kind: EntryKind, data: Bytes, own: OwnBatch | undefined, onMerged: (() => void) | undefined): void {
     this.#lastIndex = logIndex(this.#lastIndex + 1);
-    this.#taken.push({ entry: { index: this.#lastIndex, term: TERM, kind, data }, own, onMerged });
-    this.#takenBytes += data.length;
+    this.#added.push({ entry: { index: this.#lastIndex, term: TERM, kind, data }, own, onMerged });
+    this.#underwayBytes += data.length;
     this.#host.wake(this);
   }
 
   /** The next `count` entries under way are on disk. Of a closed replica none are. */
   #onDurable(count: number): void {
     for (const { entry, own, onMerged } of this.#underway.splice(0, count)) {
-      this.#takenBytes -= entry.data.length;
+      this.#underwayBytes -= entry.data.length;
       this.state.apply(entry);
       if (own !== undefined) this.#onOwnMerged(entry.data, own);
       onMerged?.();
@@ -337,10 +312,12 @@ export class EventualReplica implements CommandReplica {
   }
 
   #onOwnMerged(batch: Bytes, own: OwnBatch): void {
-    this.#hasOwnUnderway = false;
-    if (!this.#running.isEmpty || !this.#filling.isEmpty) this.#host.wake(this);
-    this.#host.events.onWritten(this, batch, own.after, own.upTo);
-    answerAll(own);
+    const { staged } = own;
+    assert(staged !== undefined, "group %: an own batch was staged", this.group);
+    this.#writeView.onMerged(staged);
+    if (this.#lastOwn === own) this.#lastOwn = undefined;
+    this.#host.events.onWritten(this, batch, staged.after, staged.upTo);
+    own.answer();
   }
 
   /** Returns the last index. Throws `DATA_CORRUPT` when there is a gap between store and log. */
@@ -371,10 +348,6 @@ export class EventualReplica implements CommandReplica {
 }
 
 const ignore = (): void => undefined;
-
-function answerAll({ dones, replies, numbers }: OwnBatch): void {
-  for (let i = 0; i < dones.length; i += 1) dones[i](replies[i], numbers[i]);
-}
 
 function outcomeUnknown(): MinikeyError {
   return new MinikeyError(

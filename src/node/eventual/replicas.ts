@@ -1,6 +1,4 @@
 /** All replicas of eventual partitions on a node: wakes those with something to do, once a turn, and keeps them small. */
-import { COMMANDS } from "../../commands/table.js";
-import type { CommandSpec } from "../../commands/types.js";
 import { HybridClock } from "../../core/hybrid-clock.js";
 import type { GroupId, ReplicaId } from "../../core/ids.js";
 import type { WriteAheadLog } from "../../storage/log/types.js";
@@ -109,10 +107,6 @@ export class EventualReplicas implements ReplicaHost {
 
   storageLag(): StorageLag {
     return this.#parts.storageLag();
-  }
-
-  specOf(opcode: number): CommandSpec | undefined {
-    return COMMANDS.byOpcode(opcode);
   }
 
   wake(replica: EventualReplica): void {

@@ -62,6 +62,8 @@ export class EventualState {
   readonly vector: VersionVector;
   readonly fingerprints: Fingerprints;
   readonly hints: Hints;
+  /** Counts batches of others merged by this process. */
+  othersMerged = 0;
   readonly #store: GroupStore;
   /** Of the record that was counted last. */
   readonly #fingerprint = new Fingerprint();
@@ -174,6 +176,7 @@ export class EventualState {
     const batch = new BatchReader(data);
     const hasOwn = batch.advances > 0 && batch.origin(0) === this.self;
     let ownNumber = hasOwn ? batch.after(0) : 0;
+    if (!hasOwn) this.othersMerged += 1;
     while (batch.next()) {
       const { key } = batch;
       this.#mergeRecord(key, batch);

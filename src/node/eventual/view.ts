@@ -1,23 +1,24 @@
 /**
  * A replica's data as commands see it: keys that are there, values that counters add up to, no tombstones.
  *
- * For reads it shows what the state has. For writes it is begun and finished: in between, what commands write is
- * staged, seen by the commands after them, and becomes a batch; the state stays as it is. What is staged of a key is
- * its whole record, so the latest is all that there is to know of it.
+ * For reads it shows what the state has. What commands write is staged: it goes into a batch, and is seen by the
+ * commands after them until the batch is merged into the state, on which it changes nothing before. Of a key the whole
+ * record is staged, so the latest, and what the state has got from others since, is all that there is to know of it.
  *
  * Each write of a key is a write of the replica, with the next number, and is stamped later than everything that the
  * replica has of that key, or has dropped.
  */
 import type { Entry, KeyValueView, ValueType } from "../../commands/types.js";
-import { type Bytes, EMPTY_BYTES, type Key } from "../../core/bytes.js";
+import { allocOwnBytes, type Bytes, EMPTY_BYTES, type Key } from "../../core/bytes.js";
 import { type HybridClock, laterStamp, NO_STAMP, type Stamp } from "../../core/hybrid-clock.js";
 import type { Int64 } from "../../core/int64.js";
 import { BatchWriter } from "../../eventual/batch.js";
 import { deleted, expiringAt, setTo } from "../../eventual/change.js";
 import { addTo, exists, shown } from "../../eventual/counter.js";
-import { latestStamp } from "../../eventual/merge.js";
+import { latestStamp, merge } from "../../eventual/merge.js";
 import {
   expiresAtOf,
+  isLaterStored,
   isPlain,
   isValue,
   plainBytes,
@@ -27,61 +28,84 @@ import {
   stampOf,
   typeOf,
   valueStartOf,
+  writeEventual,
 } from "../../eventual/record.js";
 import type { EventualRecord, Stamped } from "../../eventual/types.js";
 import { clampExpiry } from "../record.js";
 import type { EventualState } from "./state.js";
+
+/** What commands of one turn have written, until it is merged. */
+export class StagedBatch {
+  /** The replica's writes before those of the batch. */
+  readonly after: number;
+  /** In the order of the writes. */
+  readonly keys: Key[] = [];
+  /** Once it is taken from the view: what it has become (eventual/batch.ts), its records where they were. */
+  bytes: Bytes | undefined;
+
+  constructor(after: number) {
+    this.after = after;
+  }
+
+  /** The number of its last write. */
+  get upTo(): number {
+    return this.after + this.keys.length;
+  }
+}
+
+/** Where a key's latest staged record lies. */
+interface StagedRecord {
+  readonly batch: StagedBatch;
+  readonly start: number;
+  readonly end: number;
+  /** How much of others the state had merged: as long as it is no more, the record has all that there is. */
+  readonly othersMerged: number;
+}
 
 export class EventualView implements KeyValueView {
   nowMs = 0;
   readonly valueBytesMax: number;
   readonly #state: EventualState;
   readonly #stamps: HybridClock;
-  readonly #batch = new BatchWriter();
-  /** Of each key written since `begin`: which of the staged records is the latest. */
-  readonly #staged = new Map<Key, number>();
-  /** Where staged records lie in the batch. */
-  readonly #starts: number[] = [];
-  readonly #ends: number[] = [];
-  #before = 0;
+  readonly #writer = new BatchWriter();
+  readonly #staged = new Map<Key, StagedRecord>();
+  #filling: StagedBatch;
 
   constructor(state: EventualState, stamps: HybridClock, valueBytesMax: number) {
     this.#state = state;
     this.#stamps = stamps;
     this.valueBytesMax = valueBytesMax;
+    this.#filling = new StagedBatch(state.vector.get(state.self));
   }
 
-  // --- A batch of writes ---
-
-  /** From here on what is written belongs to one batch; `nowMs` is its time. */
-  begin(nowMs: number): void {
-    this.nowMs = nowMs;
-    this.#before = this.#state.vector.get(this.#state.self);
-  }
-
-  /** The replica's writes before those of the batch. */
-  get numberBefore(): number {
-    return this.#before;
-  }
+  // --- Batches of writes ---
 
   /** The last write's number. */
   get number(): number {
-    return this.#before + this.#starts.length;
+    return this.#filling.upTo;
   }
 
   /** Bytes of the batch so far. */
   get stagedBytes(): number {
-    return this.#batch.sizeBytes;
+    return this.#writer.sizeBytes;
   }
 
-  /** What was written, in memory of its own; undefined when nothing was. */
-  finish(): Bytes | undefined {
-    if (this.#starts.length === 0) return undefined;
-    this.#batch.advance(this.#state.self, this.#before, this.number);
-    this.#staged.clear();
-    this.#starts.length = 0;
-    this.#ends.length = 0;
-    return this.#batch.take();
+  /** What was written since the last call, and still is staged; undefined when nothing was. */
+  take(): StagedBatch | undefined {
+    const batch = this.#filling;
+    if (batch.keys.length === 0) return undefined;
+    this.#writer.advance(this.#state.self, batch.after, batch.upTo);
+    batch.bytes = this.#writer.take();
+    this.#filling = new StagedBatch(batch.upTo);
+    return batch;
+  }
+
+  /** The batch is merged into the state: it is staged no more. */
+  onMerged(batch: StagedBatch): void {
+    const staged = this.#staged;
+    // As a rule there is nothing beside it.
+    if (batch.upTo === this.number) staged.clear();
+    else for (const key of batch.keys) if (staged.get(key)?.batch === batch) staged.delete(key);
   }
 
   // --- What commands read ---
@@ -186,7 +210,7 @@ export class EventualView implements KeyValueView {
     const { self } = this.#state;
     const stamp = this.#stampAfter(here === undefined ? NO_STAMP : stampOf(here));
     const number = this.number + 1;
-    this.#batch.plain(key, type, stamp, self, number, expiresAtMs, bytes, start, end);
+    this.#writer.plain(key, type, stamp, self, number, expiresAtMs, bytes, start, end);
     this.#noteStaged(key, plainBytes(end - start, expiresAtMs));
     return stamp;
   }
@@ -201,26 +225,30 @@ export class EventualView implements KeyValueView {
   }
 
   #stage(key: Key, record: EventualRecord): void {
-    this.#batch.record(key, record);
+    this.#writer.record(key, record);
     this.#noteStaged(key, recordBytes(record));
   }
 
   /** The batch's last record is of `key`. */
   #noteStaged(key: Key, sizeBytes: number): void {
-    const end = this.#batch.sizeBytes;
-    this.#staged.set(key, this.#starts.length);
-    this.#starts.push(end - sizeBytes);
-    this.#ends.push(end);
+    const end = this.#writer.sizeBytes;
+    const { othersMerged } = this.#state;
+    this.#staged.set(key, { batch: this.#filling, start: end - sizeBytes, end, othersMerged });
+    this.#filling.keys.push(key);
   }
 
   #recordOf(key: Key): StoredRecord | undefined {
-    if (this.#staged.size > 0) {
-      const staged = this.#staged.get(key);
-      if (staged !== undefined) {
-        return { bytes: this.#batch.bytes, start: this.#starts[staged], end: this.#ends[staged] };
-      }
-    }
-    return this.#state.stored(key);
+    const staged = this.#staged.size > 0 ? this.#staged.get(key) : undefined;
+    const here = this.#state.stored(key);
+    if (staged === undefined) return here;
+    const { batch, start, end, othersMerged } = staged;
+    const latest: StoredRecord = { bytes: batch.bytes ?? this.#writer.bytes, start, end };
+    if (here === undefined || othersMerged === this.#state.othersMerged) return latest;
+    if (isPlain(here) && isPlain(latest)) return isLaterStored(here, latest) ? here : latest;
+    const merged = merge(readEventual(here), readEventual(latest));
+    const bytes = allocOwnBytes(recordBytes(merged));
+    writeEventual(bytes, 0, merged);
+    return { bytes, start: 0, end: bytes.length };
   }
 }
 

@@ -162,7 +162,7 @@ export class LoneEventual {
   }
 }
 
-function specOf(words: readonly (string | Bytes)[]): CommandSpec {
+export function specOf(words: readonly (string | Bytes)[]): CommandSpec {
   const spec = COMMANDS.byName(String(words[0]));
   if (spec === undefined) throw new Error(`no command is named ${String(words[0])}`);
   return spec;

@@ -11,7 +11,8 @@ import { logIndex, type ReplicaId, replicaId, replicaOf } from "../../../src/cor
 import { BatchReader, BatchWriter } from "../../../src/eventual/batch.js";
 import { DROPPED_AFTER_MS } from "../../../src/eventual/counter.js";
 import { VersionVector } from "../../../src/eventual/version-vector.js";
-import { GROUP, LoneEventual, type LoneOptions, recordsOf } from "./eventual-fixture.js";
+import { makeArgs } from "../../../src/node/node-commands.js";
+import { GROUP, LoneEventual, type LoneOptions, recordsOf, specOf } from "./eventual-fixture.js";
 
 const [A, B, C] = [1, 2, 3].map((number) => replicaOf(number, 1));
 const HOUR_MS = 3_600_000;
@@ -76,6 +77,27 @@ test("commands of one batch see each other, in their order, and are told by one 
   assert.equal(lone.written.length, 1);
 });
 
+test("what is written while a batch is under way sees it, and what has come from others since it was written", async () => {
+  const world = new World(1);
+  const [a, ahead] = [await started(A, world), await started(B, world, { aheadMs: 5 * HOUR_MS })];
+  await ahead.run("SET", "k", "ahead");
+  await ahead.run("INCRBY", "n", "10");
+  let sum: { answer: { reply: unknown } | undefined } | undefined;
+  const [first, second] = ahead.written;
+  a.replica.take(first.batch, () => a.write("SET", "k", "last"));
+  a.replica.take(second.batch, () => {
+    sum = a.write("INCR", "n");
+  });
+  await a.pass(0);
+  // Not on disk, and neither is what was taken.
+  a.write("SET", "k", "first");
+  a.write("INCR", "n");
+  await a.pass();
+  assert.equal(a.read("GET", "k"), "last");
+  assert.equal(sum?.answer?.reply, 12);
+  assert.equal(a.read("GET", "n"), "12");
+});
+
 test("what comes while a batch is under way is the next one", async () => {
   const lone = await started(A);
   lone.write("SET", "a", "1");
@@ -102,6 +124,35 @@ test("a command that is refused changes nothing, and is answered without the dis
   assert.equal(refused.answer?.number, 0);
   await lone.pass();
   assert.equal(lone.written.length, 1);
+});
+
+test("several batches are under way at a time, and each sees those before it", async () => {
+  const lone = await started(A);
+  const answers: unknown[] = [];
+  const increment = (then?: () => void): void => {
+    const words = ["INCR", "n"];
+    lone.replica.write(specOf(words), makeArgs(words), (reply) => {
+      answers.push(reply);
+      then?.();
+    });
+  };
+  increment(() => increment());
+  lone.replicas.flush();
+  increment();
+  lone.replicas.flush();
+  await lone.pass();
+  assert.deepEqual(answers, [1, 2, 3]);
+});
+
+test("a refusal for what is not on disk yet waits until it is", async () => {
+  const lone = await started(A);
+  lone.write("SET", "t", "text");
+  const sameTurn = lone.write("INCR", "t");
+  lone.replicas.flush();
+  const later = lone.write("INCR", "t");
+  assert.deepEqual([sameTurn.answer, later.answer], [undefined, undefined]);
+  await lone.pass();
+  for (const { answer } of [sameTurn, later]) assert.equal(codeOf(answer?.reply), "NOT_AN_INTEGER");
 });
 
 test("FLUSHPART deletes what is there and what the same batch has just set", async () => {
@@ -363,8 +414,10 @@ test("a replica that is closed answers what is under way as unknown, and refuses
   const lone = await started(A);
   const underway = lone.write("SET", "a", "1");
   lone.replicas.flush();
+  const large = lone.write("SET", "large", "x".repeat(1_200_000));
   const waiting = lone.write("SET", "b", "1");
   await lone.replicas.remove(lone.replica);
+  assert.equal(codeOf(large.answer?.reply), "STOPPING");
   assert.equal(codeOf(underway.answer?.reply), "OUTCOME_UNKNOWN");
   assert.equal(codeOf(waiting.answer?.reply), "STOPPING");
   assert.equal(codeOf(lone.write("SET", "c", "1").answer?.reply), "STOPPING");
