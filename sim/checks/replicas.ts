@@ -19,13 +19,13 @@ interface Replica {
   readonly group: InspectedGroup;
 }
 
-/** Every open group, or only `wanted`, with its replicas as of now. */
+/** Every open group of consensus, or only `wanted`, with its replicas as of now. */
 function replicasOf(cluster: SimCluster, wanted?: GroupId): Map<GroupId, Replica[]> {
   const groups = new Map<GroupId, Replica[]>();
   for (const { id, diskEngine, memoryEngine } of cluster.nodes) {
     for (const engine of [diskEngine, memoryEngine]) {
       for (const group of engine?.groups.values() ?? []) {
-        if (wanted !== undefined && group.group !== wanted) continue;
+        if (cluster.isEventual(group.group) || (wanted !== undefined && group.group !== wanted)) continue;
         const applied = group.captureApplied();
         if (applied === undefined) continue;
         const replicas = groups.get(group.group) ?? [];

@@ -139,14 +139,17 @@ export class SimClient {
   readonly #levels: ClientLevels;
   /** How often it moves to another node for no reason. */
   readonly #wanderlust: number;
+  readonly #home: SimNode | undefined;
   #sim: SimNode;
   #context: RequestContext;
 
-  constructor(cluster: SimCluster, levels: ClientLevels = {}, wanderlust = 0.1) {
+  /** @param home the node where it stays, whatever happens there */
+  constructor(cluster: SimCluster, levels: ClientLevels = {}, wanderlust = 0.1, home?: SimNode) {
     this.#cluster = cluster;
     this.#levels = levels;
     this.#wanderlust = wanderlust;
-    this.#sim = cluster.world.random.pick(cluster.nodes);
+    this.#home = home;
+    this.#sim = home ?? cluster.world.random.pick(cluster.nodes);
     this.#context = newContext(levels);
   }
 
@@ -154,17 +157,22 @@ export class SimClient {
     return this.#sim;
   }
 
+  get #isRestless(): boolean {
+    return this.#home === undefined && this.#cluster.world.random.chance(this.#wanderlust);
+  }
+
   /** Goes on at some node that runs, as with a new connection. */
   moveOn(): void {
     const running = this.#cluster.nodes.filter((sim) => sim.node !== undefined);
-    this.#sim = this.#cluster.world.random.pick(running.length === 0 ? this.#cluster.nodes : running);
+    this.#sim =
+      this.#home ?? this.#cluster.world.random.pick(running.length === 0 ? this.#cluster.nodes : running);
     this.#context = newContext(this.#levels);
   }
 
   /** Calls `done` with the reply as plain values, or with undefined when nothing was heard in time. */
   send(words: readonly string[], done: (answer: Answer) => void): void {
     const { world } = this.#cluster;
-    if (this.#sim.node === undefined || world.random.chance(this.#wanderlust)) this.moveOn();
+    if (this.#sim.node === undefined || this.#isRestless) this.moveOn();
     if (this.#sim.node === undefined) {
       world.schedule(20, () => done(new Error("refused")));
       return;

@@ -1,12 +1,14 @@
 /** Whole nodes in a simulated world: starting, crashing, stopping, pausing, losing disks. */
 import type { Bytes } from "../../src/core/bytes.js";
-import { type NodeId, nodeId } from "../../src/core/ids.js";
+import { type GroupId, type NodeId, nodeId } from "../../src/core/ids.js";
 import { greetingOf } from "../../src/node/formation.js";
 import { MinikeyNode } from "../../src/node/node.js";
 import { decodeFrame } from "../../src/node/peer-frames.js";
 import type { Logger } from "../../src/ports/logger.js";
 import { Connections } from "../../src/server/resp/connections.js";
-import { observedLog } from "../checks/observed-log.js";
+import { readMessage } from "../checks/eventual-codec.js";
+import { EventualSafety } from "../checks/eventual-safety.js";
+import { type LogObserver, observedLog } from "../checks/observed-log.js";
 import { RaftSafety } from "../checks/raft-safety.js";
 import { RefusedWrites } from "../checks/refused-writes.js";
 import { configurationOn } from "../checks/replicas.js";
@@ -17,9 +19,10 @@ import { DurableState } from "../disk/durable.js";
 import { MapDisk } from "../disk/map-disk.js";
 import { SimDisk } from "../disk/sim-disk.js";
 import type { InspectedEngine } from "../disk/slow-disk.js";
-import { isRaftFrame } from "../world/network.js";
+import { isRaftFrame, isSyncFrame } from "../world/network.js";
 import { SimProcess, World } from "../world/world.js";
 import { Submissions } from "./client.js";
+import { EventualKeyspace, type EventualSettings } from "./eventual-keyspace.js";
 import { isDamage, isDiskFailure, type NodeDisk, openStorage, type StorageKind } from "./node-storage.js";
 
 export interface SimClusterOptions {
@@ -41,6 +44,8 @@ export interface SimClusterOptions {
   /** Default: `model`. */
   readonly storage?: StorageKind;
   readonly readMode?: "quorum" | "lease";
+  /** The first keyspace that is made is eventual. */
+  readonly eventual?: EventualSettings | undefined;
   /** Gets the timeline, line by line. */
   readonly trace?: (line: string) => void;
   /** Gets what the nodes log. */
@@ -57,6 +62,8 @@ export interface SimNode extends NodeDisk {
   server: Connections | undefined;
   diskEngine: InspectedEngine | undefined;
   memoryEngine: InspectedEngine | undefined;
+  /** Its first disk is gone. */
+  hasLostDisk: boolean;
   /** Bits of its files were flipped: it may refuse to start, and is then rebuilt. */
   isDamaged: boolean;
 }
@@ -83,6 +90,8 @@ export class SimCluster {
   readonly refusedWrites: RefusedWrites;
   readonly #states: StateSafety;
   readonly #transactions: TransactionSafety;
+  readonly eventual: EventualKeyspace | undefined;
+  readonly eventualSafety: EventualSafety;
   /** By the names of the disks that identities carry. */
   readonly #diskNames = new Map<NodeId, string>();
   /** When a disk was lost last. */
@@ -98,12 +107,20 @@ export class SimCluster {
     this.refusedWrites = new RefusedWrites(report);
     this.#states = new StateSafety(report, this.world.trace, this.refusedWrites);
     this.#transactions = new TransactionSafety(report);
-    this.world.afterEvent = () => this.#states.lookBack();
-    this.world.network.onSent = (from, frame) => {
-      if (isRaftFrame(frame)) this.#observe(from, frame);
+    this.eventualSafety = new EventualSafety({
+      report,
+      trace: this.world.trace,
+      isEventual: (group) => this.isEventual(group),
+      placementOf: (group) => this.eventual?.placementOf(group) ?? [],
+    });
+    this.world.afterEvent = () => {
+      this.#states.lookBack();
+      this.eventualSafety.lookBack();
     };
-    this.nodes = Array.from({ length: options.nodes ?? 3 }, (_, i) => {
-      const id = nodeId(`n${i + 1}`);
+    this.world.network.onSent = (from, frame) => this.#observe(from, frame);
+    const names = Array.from({ length: options.nodes ?? 3 }, (_, i) => nodeId(`n${i + 1}`));
+    this.eventual = options.eventual && new EventualKeyspace(options.eventual, names);
+    this.nodes = names.map((id) => {
       return {
         id,
         durable: new DurableState(),
@@ -114,6 +131,7 @@ export class SimCluster {
         server: undefined,
         diskEngine: undefined,
         memoryEngine: undefined,
+        hasLostDisk: false,
         isDamaged: false,
       };
     });
@@ -153,8 +171,34 @@ export class SimCluster {
   }
 
   #observe(from: NodeId, frame: Bytes): void {
+    if (!isRaftFrame(frame) && !isSyncFrame(frame)) return;
     const decoded = decodeFrame(frame);
     if (decoded.type === "raft") this.safety.onMessage(from, decoded.group, decoded.message);
+    else if (decoded.type === "sync" && this.isEventual(decoded.group)) {
+      this.eventualSafety.onMessage(from, decoded.group, readMessage(decoded.body));
+    }
+  }
+
+  #observerOf(group: GroupId): LogObserver {
+    return this.isEventual(group) ? this.eventualSafety : this.safety;
+  }
+
+  /** Of the eventual keyspace, if this life has one. */
+  isEventual(group: GroupId): boolean {
+    return this.eventual?.has(group) === true;
+  }
+
+  /** The node comes with an empty disk: its first, or its last one is gone. */
+  #onOtherDisk(sim: SimNode): void {
+    this.safety.onDiskLost(sim.id);
+    if (this.#diskNames.has(sim.id)) this.#noteLoss(sim);
+    sim.isDamaged = false;
+  }
+
+  #noteLoss(sim: SimNode): void {
+    this.wipedMs = this.world.nowMs;
+    sim.hasLostDisk = true;
+    this.eventualSafety.onDiskLost(sim.id);
   }
 
   /** With `rebuild`, as by `minikey start --rebuild`: resolves only once the cluster can do without its data. */
@@ -172,12 +216,11 @@ export class SimCluster {
     const storage = await openStorage(sim, { ...settings, onFailure: onFatal }, world);
     if (!process.isAlive) return;
     const { identity, recovery, diskEngine, memoryEngine } = storage;
-    if (this.#diskNames.get(sim.id) !== identity.disk) {
-      this.safety.onDiskLost(sim.id);
-      sim.isDamaged = false;
-    }
+    if (this.#diskNames.get(sim.id) !== identity.disk) this.#onOtherDisk(sim);
     this.#diskNames.set(sim.id, identity.disk);
-    this.safety.onRecovered(sim.id, recovery.groups);
+    const groups = [...recovery.groups];
+    this.safety.onRecovered(sim.id, new Map(groups.filter(([group]) => !this.isEventual(group))));
+    this.eventualSafety.onRecovered(sim.id, recovery.groups);
     for (const engine of [diskEngine, memoryEngine]) this.#observeStores(sim.id, engine);
     sim.diskEngine = diskEngine;
     sim.memoryEngine = memoryEngine;
@@ -194,6 +237,9 @@ export class SimCluster {
         requestTimeoutMs: this.requestTimeoutMs,
         logBytesKept: this.#options.logBytesKept ?? (this.#options.seed % 2) * LOG_BYTES_KEPT,
         unsavedBytesMax: this.#options.unsavedBytesMax ?? UNSAVED_BYTES_MAX,
+        ...(this.eventual?.settings.hintsMax === undefined
+          ? {}
+          : { hintsMax: this.eventual.settings.hintsMax }),
         version: "test",
       },
       {
@@ -202,7 +248,7 @@ export class SimCluster {
         disk: storage.disk,
         logger,
         transport: world.network.transportFor(sim.id, process, greetingOf(identity, address)),
-        log: observedLog(storage.log, sim.id, this.safety, world.trace),
+        log: observedLog(storage.log, sim.id, (group) => this.#observerOf(group), world.trace),
         recovery,
         diskEngine,
         memoryEngine,
@@ -228,7 +274,8 @@ export class SimCluster {
     const openGroup = engine.openGroup.bind(engine);
     engine.openGroup = async (group) => {
       const store = await openGroup(group);
-      this.#states.observe(id, store);
+      if (this.isEventual(group)) this.eventualSafety.observe(id, store);
+      else this.#states.observe(id, store);
       return store;
     };
   }
@@ -310,8 +357,8 @@ export class SimCluster {
   }
 
   wipe(sim: SimNode): void {
-    this.wipedMs = this.world.nowMs;
     this.world.trace.tell(sim.id, "loses its disk");
+    this.#noteLoss(sim);
     sim.durable.wipe();
     sim.disk = new MapDisk();
     sim.files = this.#newDisk(sim.id);

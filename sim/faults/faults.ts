@@ -6,6 +6,7 @@
 import type { SimCluster } from "../cluster/cluster.js";
 import { SeededRandom } from "../world/random.js";
 import { DISK_FAULTS } from "./disk-faults.js";
+import { EVENTUAL_FAULTS } from "./eventual-faults.js";
 import type { Fault, Strike } from "./fault.js";
 import { NETWORK_FAULTS } from "./network-faults.js";
 import { CLOCK_FAULTS, PROCESS_FAULTS } from "./process-faults.js";
@@ -15,6 +16,7 @@ export const ALL_FAULTS: readonly Fault[] = [
   ...NETWORK_FAULTS,
   ...DISK_FAULTS,
   ...CLOCK_FAULTS,
+  ...EVENTUAL_FAULTS,
 ];
 
 export interface PlannedFault {

@@ -1,5 +1,6 @@
 /** What a seed means: the cluster, its storage, the clients, the faults. What is asked for wins over the seed. */
 import { REQUEST_TIMEOUT_MS } from "../cluster/cluster.js";
+import type { EventualSettings } from "../cluster/eventual-keyspace.js";
 import type { StorageKind } from "../cluster/node-storage.js";
 import type { Fault } from "../faults/fault.js";
 import { ALL_FAULTS, LASTING, type PlannedFault, planFaults, USUAL_PACE } from "../faults/faults.js";
@@ -22,6 +23,8 @@ export interface SimulationOptions {
   readonly storage?: StorageKind;
   readonly skewMs?: number;
   readonly reads?: ReadMode;
+  /** Hints that a partition of an eventual keyspace keeps at most. */
+  readonly hintsMax?: number;
   /** Names; of those that the cluster allows. */
   readonly workloads?: readonly string[];
   readonly clients?: ClientKind;
@@ -51,6 +54,8 @@ export interface Plan {
   readonly skewMs: number;
   readonly reads: ReadMode;
   readonly workloads: readonly WorkloadKind[];
+  /** The eventual keyspace, where some workload is of one. */
+  readonly eventual: EventualSettings | undefined;
   readonly clients: ClientKind;
   /** How long a node tries to carry out a request. */
   readonly requestTimeoutMs: number;
@@ -93,6 +98,10 @@ export function planLife(options: SimulationOptions): Plan {
   const cluster = { nodes, replicas, storage, mayLoseData, reads };
   const kinds = faultsFor(cluster, options.faults);
   const pace = isFar ? LASTING : USUAL_PACE;
+  const workloads = chooseWorkloads(new SeededRandom(seed ^ 0x10ad), cluster, options.workloads);
+  const eventual = workloads.some(({ isEventual }) => isEventual === true)
+    ? planEventual(new SeededRandom(seed ^ 0xe7e7), replicas, options)
+    : undefined;
   const planned = planFaults(new SeededRandom(seed ^ 0xfa17), kinds, durationMs, pace);
   return {
     ...cluster,
@@ -100,7 +109,8 @@ export function planLife(options: SimulationOptions): Plan {
     pauseMs: options.pauseMs ?? PAUSE_MS,
     partitions: options.partitions ?? drawnPartitions,
     skewMs: options.skewMs ?? drawnSkewMs,
-    workloads: chooseWorkloads(new SeededRandom(seed ^ 0x10ad), cluster, options.workloads),
+    workloads,
+    eventual,
     clients: options.clients ?? new SeededRandom(seed ^ 0x11b).pick<ClientKind>(["nodes", "library"]),
     requestTimeoutMs: isFar ? far.pick(REQUEST_TIMEOUTS_MS) : REQUEST_TIMEOUT_MS,
     distanceMs: isFar ? far.pick(DISTANCES_MS) : 0,
@@ -108,13 +118,27 @@ export function planLife(options: SimulationOptions): Plan {
   };
 }
 
+function planEventual(
+  random: SeededRandom,
+  replicas: number,
+  { hintsMax }: SimulationOptions,
+): EventualSettings {
+  const drawnHints = random.pick([undefined, undefined, 5, 30]);
+  return {
+    storage: random.pick(["disk", "memory"] as const),
+    replicas,
+    partitions: random.pick([1, 1, 2, 3]),
+    hintsMax: hintsMax ?? drawnHints,
+  };
+}
+
 type ClusterPlan = Pick<Plan, "nodes" | "replicas" | "storage" | "mayLoseData" | "reads">;
 
 function faultsFor({ nodes, storage, mayLoseData, reads }: ClusterPlan, names?: readonly string[]): Fault[] {
   return ALL_FAULTS.filter(
-    ({ name, destroys, needsFiles, needsPeers, breaksLease }) =>
+    ({ name, destroys, needsFiles, needsPeers, breaksLease, isRare }) =>
       (reads === "quorum" || breaksLease !== true) &&
-      names?.includes(name) !== false &&
+      (names === undefined ? isRare !== true : names.includes(name)) &&
       (mayLoseData || destroys !== true) &&
       (storage !== "model" || needsFiles !== true) &&
       (nodes > 1 || needsPeers !== true),
@@ -129,7 +153,7 @@ function chooseWorkloads(
   const all = ALL_WORKLOADS.filter(({ needsModel }) => needsModel !== true || cluster.storage === "model");
   // In the order given: another order is another life.
   if (names !== undefined) return names.flatMap((wanted) => all.filter(({ name }) => name === wanted));
-  const drawn = all.filter(({ isSpecial }) => isSpecial !== true);
+  const drawn = all.filter(({ isSpecial, isEventual }) => isSpecial !== true && isEventual !== true);
   return random.shuffled(drawn).slice(0, WORKLOADS_AT_ONCE);
 }
 
@@ -137,12 +161,18 @@ function chooseWorkloads(
 export function describePlan(plan: Plan): string {
   const { nodes, replicas, partitions, storage, skewMs, reads, workloads, clients, faults, durationMs } =
     plan;
-  const { distanceMs, requestTimeoutMs } = plan;
+  const { distanceMs, requestTimeoutMs, eventual } = plan;
   return (
     `${nodes} nodes, ${replicas} replicas, ${partitions} partitions, storage ${storage}, clocks ±${skewMs} ms, ` +
     (reads === "lease" ? "reads by lease, " : "") +
     (distanceMs === 0 ? "" : `up to ${distanceMs} ms apart, requests wait ${requestTimeoutMs} ms, `) +
+    (eventual === undefined ? "" : `${describeEventual(eventual)}, `) +
     `${durationMs / 1000} s with ${faults.length} faults, ` +
     `${clients === "library" ? "through the library" : "at the nodes' doors"}: ${workloads.map(({ name }) => name).join(", ")}`
   );
+}
+
+function describeEventual({ storage, partitions, hintsMax }: EventualSettings): string {
+  const hints = hintsMax === undefined ? "" : ` and ${hintsMax} hints at most`;
+  return `an eventual keyspace in ${storage === "disk" ? "files" : "memory"} of ${partitions} partitions${hints}`;
 }

@@ -1,8 +1,11 @@
 /** Named sets of what is fixed, so that seeds vary the rest. */
 
 import { DISK_FAULTS } from "../faults/disk-faults.js";
+import { EVENTUAL_FAULTS } from "../faults/eventual-faults.js";
+import { ALL_FAULTS } from "../faults/faults.js";
 import { NETWORK_FAULTS } from "../faults/network-faults.js";
 import { CLOCK_FAULTS, PROCESS_FAULTS } from "../faults/process-faults.js";
+import { ALL_WORKLOADS } from "../workloads/all.js";
 import type { SimulationOptions } from "./plan.js";
 
 export interface Scenario {
@@ -11,6 +14,9 @@ export interface Scenario {
 }
 
 const namesOf = (faults: readonly { readonly name: string }[]): string[] => faults.map(({ name }) => name);
+
+const EVENTUAL = ALL_WORKLOADS.filter(({ isEventual }) => isEventual === true);
+const THREE_HOURS_MS = 3 * 3_600_000;
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   any: { about: "everything is drawn from the seed", options: {} },
@@ -71,6 +77,37 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   library: {
     about: "the product's own client over connections that break",
     options: { workloads: ["library", "counters", "registers"], clients: "library" },
+  },
+  eventual: {
+    about: "an eventual keyspace, under all faults, also with every node cut off from every other",
+    options: { workloads: namesOf(EVENTUAL), faults: namesOf(ALL_FAULTS), reads: "quorum" },
+  },
+  "eventual-clocks": {
+    about: "the same, with clocks that are hours off, and jump by hours",
+    options: {
+      workloads: namesOf(EVENTUAL),
+      faults: [
+        ...namesOf(NETWORK_FAULTS),
+        ...namesOf(CLOCK_FAULTS),
+        ...namesOf(EVENTUAL_FAULTS),
+        "crash",
+        "stop",
+      ],
+      reads: "quorum",
+      skewMs: THREE_HOURS_MS,
+    },
+  },
+  "eventual-away": {
+    about: "the same, with replicas that are away for long, or lose their disks, and few hints",
+    options: {
+      workloads: namesOf(EVENTUAL),
+      faults: ["away", "late", "lose-disk", "crash", "split", "islands"],
+      reads: "quorum",
+      nodes: 3,
+      replicas: 3,
+      durationMs: 12_000,
+      hintsMax: 5,
+    },
   },
   documents: { about: "documents and queries", options: { workloads: ["documents", "queries", "formulas"] } },
 };

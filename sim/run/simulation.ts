@@ -1,12 +1,14 @@
 /** One simulated life of a cluster: clients, faults, healing, and then everything that must hold. */
-import { AssertionFailure } from "../../src/core/assert.js";
+import { AssertionFailure, assert } from "../../src/core/assert.js";
 import type { GroupId } from "../../src/core/ids.js";
+import { awaitConvergence, checkLastWrites } from "../checks/eventual-convergence.js";
 import { Judge } from "../checks/linearizability.js";
 import { awaitAnswers } from "../checks/liveness.js";
 import { checkTables, differences, findOpenTransaction, openTransactions } from "../checks/replicas.js";
 import { asViolation, Violation } from "../checks/violation.js";
 import { SimClient } from "../cluster/client.js";
 import { SimCluster } from "../cluster/cluster.js";
+import type { EventualKeyspace } from "../cluster/eventual-keyspace.js";
 import { Faults } from "../faults/faults.js";
 import { simulateGroup } from "../group/simulate-group.js";
 import { Library } from "../library/library.js";
@@ -80,6 +82,7 @@ class Life {
       readMode: reads,
       requestTimeoutMs,
       distanceMs,
+      eventual: plan.eventual,
       isSupervised: true,
       ...(options.trace === undefined ? {} : { trace: options.trace }),
     });
@@ -124,10 +127,29 @@ class Life {
     const { world } = this.#cluster;
     await this.#cluster.startAll();
     await this.#until(READY_LIMIT_MS, () => this.#cluster.isReady, "the cluster never got ready");
+    if (this.#cluster.eventual !== undefined) await this.#makeEventual(this.#cluster.eventual);
     this.#endMs = world.nowMs + this.#plan.durationMs;
     for (const workload of this.#workloads) workload.start(this.#loadOf(workload));
     this.#faults.start(this.#plan.faults);
     await this.#until(this.#plan.durationMs + 1_000, () => world.nowMs > this.#endMs, "time stood still");
+  }
+
+  async #makeEventual({ name, id, settings }: EventualKeyspace): Promise<void> {
+    const { nodes } = this.#cluster;
+    const { storage, replicas, partitions } = settings;
+    let made: number | string | undefined;
+    const [{ node }] = nodes;
+    node?.createKeyspace({ name, consistency: "eventual", storage, replicas, partitions }).then(
+      (keyspace) => {
+        made = keyspace.id;
+      },
+      (error: unknown) => {
+        made = String(error);
+      },
+    );
+    const isEverywhere = () => nodes.every((sim) => sim.node?.keyspaceByName(name) !== undefined);
+    const problem = () => `the eventual keyspace never got ready: ${made}`;
+    await this.#until(READY_LIMIT_MS, () => made === id && isEverywhere() && this.#cluster.isReady, problem);
   }
 
   async #heal(): Promise<void> {
@@ -140,6 +162,8 @@ class Life {
       () => submissions.isQuiet,
       () => `never answered: ${submissions.unanswered().join("; ")}`,
     );
+    if (this.#cluster.eventual !== undefined) await awaitConvergence(this.#cluster);
+    this.#expectWhole();
     let open: GroupId | undefined;
     await this.#until(
       QUIET_LIMIT_MS,
@@ -162,6 +186,8 @@ class Life {
       }
       this.#expectWhole();
     }
+    await checkLastWrites(this.#cluster);
+    this.#expectWhole();
     const different = () => differences(this.#cluster);
     const isEqual = await this.#cluster.world.run(EQUAL_LIMIT_MS, () => different().length === 0);
     this.#expectWhole();
@@ -177,6 +203,10 @@ class Life {
     const cluster = this.#cluster;
     return {
       cluster,
+      get eventual() {
+        assert(cluster.eventual !== undefined, "a workload needs an eventual keyspace, and says so");
+        return cluster.eventual;
+      },
       world: cluster.world,
       newClient: (levels, wanderlust) =>
         this.#plan.clients === "library"

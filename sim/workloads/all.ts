@@ -2,6 +2,11 @@
 import { Bundles } from "./bundles.js";
 import { Counters } from "./counters.js";
 import { Documents } from "./documents.js";
+import { EventualCounters } from "./eventual-counters.js";
+import { EventualDeletes } from "./eventual-deletes.js";
+import { EventualExpiring } from "./eventual-expiring.js";
+import { EventualHomes } from "./eventual-homes.js";
+import { EventualWrites } from "./eventual-writes.js";
 import { Expiring } from "./expiring.js";
 import { Formulas } from "./formulas.js";
 import { Keyspaces } from "./keyspaces.js";
@@ -28,6 +33,8 @@ export interface WorkloadKind {
   readonly needsModel?: true;
   /** Only where it is asked for, by name. */
   readonly isSpecial?: true;
+  /** It works in an eventual keyspace; only where it is asked for by name. */
+  readonly isEventual?: true;
   make(settings: WorkloadSettings): SimWorkload;
 }
 
@@ -47,6 +54,11 @@ export const ALL_WORKLOADS: readonly WorkloadKind[] = [
   { name: "library", make: () => new LibraryMethods() },
   { name: "documents", make: () => new Documents() },
   { name: "bundles", isSpecial: true, make: () => new Bundles() },
+  { name: "eventual-writes", isEventual: true, make: () => new EventualWrites() },
+  { name: "eventual-homes", isEventual: true, make: () => new EventualHomes() },
+  { name: "eventual-counters", isEventual: true, make: () => new EventualCounters() },
+  { name: "eventual-deletes", isEventual: true, make: () => new EventualDeletes() },
+  { name: "eventual-expiring", isEventual: true, make: () => new EventualExpiring() },
   // Keyspaces of fewer replicas than that may be lost with a disk.
   { name: "keyspaces", make: ({ mayLoseData }) => new Keyspaces(mayLoseData ? 3 : 1) },
 ];

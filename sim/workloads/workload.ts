@@ -7,6 +7,7 @@ import type { Random } from "../../src/ports/random.js";
 import type { Judge } from "../checks/linearizability.js";
 import type { Answer, ClientLevels } from "../cluster/client.js";
 import type { SimCluster } from "../cluster/cluster.js";
+import type { EventualKeyspace } from "../cluster/eventual-keyspace.js";
 import type { Program } from "../library/library.js";
 
 /** Time and chance, simulated or real. */
@@ -47,6 +48,8 @@ export interface Load {
 /** What only a simulated cluster lets one see. */
 export interface SimLoad extends Load {
   readonly cluster: SimCluster;
+  /** Made before the clients begin, in lives with a workload that needs it. */
+  readonly eventual: EventualKeyspace;
   /** That use the library. */
   programs(): readonly Program[];
 }

@@ -35,6 +35,8 @@ export type Undo = () => void;
 
 /** The first byte of a frame that carries a message of Raft (node/peer-frames.ts). */
 const RAFT_FRAME = 1;
+/** Of one between replicas of an eventual keyspace. */
+const SYNC_FRAME = 7;
 const OUT_OF_ORDER_MS = 20;
 
 /** Kinds of events in the digest. */
@@ -43,6 +45,10 @@ const DELIVERED = 12;
 
 export function isRaftFrame(frame: Bytes): boolean {
   return frame[0] === RAFT_FRAME;
+}
+
+export function isSyncFrame(frame: Bytes): boolean {
+  return frame[0] === SYNC_FRAME;
 }
 
 /** What two nodes have in common. */

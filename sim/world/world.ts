@@ -129,6 +129,8 @@ export class SimProcess {
   /** What came due while the process was stopped, until it has caught up; undefined while it runs. */
   #held: (() => void)[] | undefined;
   #isPaused = false;
+  /** How often it was stopped. */
+  pauses = 0;
   readonly #onEnded = new Set<() => void>();
 
   constructor(world: World, skewMs: number) {
@@ -167,6 +169,7 @@ export class SimProcess {
   }
 
   pause(): void {
+    this.pauses += 1;
     this.#isPaused = true;
     this.#held ??= [];
   }
