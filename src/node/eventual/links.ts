@@ -61,6 +61,8 @@ export class EventualLinks implements LinkHost, Copies {
   readonly #parts: LinksParts;
   readonly #links = new Map<GroupId, PartitionLinks>();
   #awake: PartitionLinks[] = [];
+  /** Woken together, so that what they send travels, and is written, together. */
+  readonly #soon = new Set<GroupId>();
   /** Of the map that was followed last. */
   #epoch = -1;
 
@@ -219,6 +221,16 @@ export class EventualLinks implements LinkHost, Copies {
     links.isAwake = true;
     this.#awake.push(links);
     this.#parts.scheduleTurn();
+  }
+
+  wakeSoon(group: GroupId, delayMs: number): void {
+    this.#soon.add(group);
+    if (this.#soon.size > 1) return;
+    this.clock.after(delayMs, () => {
+      const groups = [...this.#soon];
+      this.#soon.clear();
+      for (const each of groups) this.wake(each);
+    });
   }
 
   mayAsk(): boolean {

@@ -31,6 +31,11 @@ const COMPLAIN_MS = 500;
 /** Hand-off: of one range. */
 const RANGE_HINTS_MAX = 512;
 const RANGE_BYTES = 128 * 1024;
+/**
+ * After a range, the next one waits so long for more writes to join it, unless somebody waits for copies: what the
+ * others are busy with goes by ranges, more than by writes.
+ */
+const PACE_MS = 10;
 /** Tombstones that go in one turn. */
 const DROPS_AT_ONCE = 500;
 
@@ -44,6 +49,8 @@ interface Peer {
   isVectorDue: boolean;
   wantsAnswer: boolean;
   resend: boolean;
+  /** When a range was sent to it last. */
+  sentMs: number;
   /** When, and about which number, a gap was complained of. */
   complainedMs: number;
   complainedOf: number;
@@ -178,6 +185,7 @@ export class PartitionLinks implements Peers {
 
   awaitCopies(number: number, count: number, deadlineMs: number, done: (copies: number) => void): void {
     this.#copies.await(number, count, deadlineMs, done);
+    if (!this.#copies.isIdle) this.wake();
   }
 
   get isIdle(): boolean {
@@ -190,15 +198,22 @@ export class PartitionLinks implements Peers {
   onWritten(batch: Bytes, after: number, upTo: number): void {
     const nowMs = this.#host.clock.monotonicMs();
     for (const peer of this.#peers.values()) {
-      if (peer.progress.streams(after)) this.#sendRange(peer, batch, upTo, nowMs);
+      if (!this.#isDue(peer, nowMs)) this.#host.wakeSoon(this.replica.group, PACE_MS);
+      else if (peer.progress.streams(after)) this.#sendRange(peer, batch, upTo, nowMs);
     }
     this.#updateCopies();
   }
 
+  #isDue(peer: Peer, nowMs: number): boolean {
+    return nowMs - peer.sentMs >= PACE_MS || !this.#copies.isIdle;
+  }
+
   #sendRange(peer: Peer, batch: Bytes, upTo: number, nowMs: number): boolean {
     const sizeBytes = this.send(peer.id, { type: "records", batch });
-    if (sizeBytes > 0) peer.progress.onSent(upTo, sizeBytes, nowMs);
-    return sizeBytes > 0;
+    if (sizeBytes === 0) return false;
+    peer.progress.onSent(upTo, sizeBytes, nowMs);
+    peer.sentMs = nowMs;
+    return true;
   }
 
   /** For messages of trees, too. */
@@ -275,21 +290,26 @@ export class PartitionLinks implements Peers {
   /** Sends what is due: one range, and one vector, a peer. */
   flush(): void {
     const own = this.replica.state.vector.get(this.replica.self);
+    const nowMs = this.#host.clock.monotonicMs();
     for (const peer of this.#peers.values()) {
       if (peer.isVectorDue) this.#sendVector(peer);
       const after = peer.progress.behind(own);
-      if (after !== undefined && this.#handOff(peer, after, own)) this.wake();
+      if (after === undefined) continue;
+      if (!this.#isDue(peer, nowMs)) this.#host.wakeSoon(this.replica.group, PACE_MS);
+      else this.#handOff(peer, after, own);
     }
   }
 
-  /** Sends the next range from the hints, as its keys are now. Returns whether there is more to send. */
-  #handOff(peer: Peer, after: number, own: number): boolean {
+  /** Sends the next range from the hints, as its keys are now. */
+  #handOff(peer: Peer, after: number, own: number): void {
     const { state, self } = this.replica;
-    if (after < state.hints.from) return false;
+    if (after < state.hints.from) return;
     const hints = state.hints.after(after, RANGE_HINTS_MAX);
     const { batch, upTo } = ownRange(state, self, after, hints, RANGE_BYTES);
-    const isSent = this.#sendRange(peer, batch, upTo, this.#host.clock.monotonicMs());
-    return isSent && upTo < own;
+    if (!this.#sendRange(peer, batch, upTo, this.#host.clock.monotonicMs()) || upTo === own) return;
+    // There is more: it does not wait for writes to join it.
+    peer.sentMs = Number.NEGATIVE_INFINITY;
+    this.wake();
   }
 
   tellAll(wantsAnswer: boolean): void {
@@ -410,6 +430,7 @@ export class PartitionLinks implements Peers {
       isVectorDue: false,
       wantsAnswer: false,
       resend: false,
+      sentMs: Number.NEGATIVE_INFINITY,
       complainedMs: 0,
       complainedOf: -1,
       toldMs: 0,

@@ -63,6 +63,8 @@ export interface LinkHost {
   isUp(replica: ReplicaId): boolean;
   /** Calls `flush` of the partition's links at the end of this turn. */
   wake(group: GroupId): void;
+  /** Calls `wake` in about so long; together with others that are waiting. */
+  wakeSoon(group: GroupId, delayMs: number): void;
   /** Whether the node may begin, or answer, one more session. */
   mayAsk(): boolean;
   mayAnswer(): boolean;
