@@ -128,7 +128,7 @@ export class AnsweringSession {
   #onGive({ give, batch }: Give): void {
     if (this.#given.has(give)) return;
     this.#given.add(give);
-    this.#host.take(batch, () => {
+    this.counts.recordsTaken += this.#host.take(batch, () => {
       if (this.outcome !== undefined) return;
       this.#merged += 1;
       this.#send({ type: "took", session: this.theirs, give });

@@ -131,7 +131,7 @@ export class AskingSession {
     for (const key of message.wanted) this.#wanted.push(key);
     if (message.batch.length === 0) return;
     this.#takes += 1;
-    this.#host.take(message.batch, () => {
+    this.counts.recordsTaken += this.#host.take(message.batch, () => {
       this.#takes -= 1;
       if (this.outcome === undefined) this.#advance();
     });

@@ -64,8 +64,8 @@ export interface TreeHost {
   /** 8 bytes, of a key that a leaf names. */
   writeFingerprint(key: Key, target: Bytes, at: number): void;
   newBatch(): RecordCollector;
-  /** Merges the batch; calls back once that is durable. */
-  take(batch: Bytes, onMerged: () => void): void;
+  /** Merges the batch; calls back once that is durable. Returns how many records it has. */
+  take(batch: Bytes, onMerged: () => void): number;
   /** Takes over what another replica's vector says; calls back once that is durable. */
   adopt(vector: VersionVector, onMerged: () => void): void;
   /** Returns the bytes sent. */

@@ -93,9 +93,10 @@ export class ReplicaTree implements TreeHost {
     return new StoredRecords(this.#state);
   }
 
-  take(batch: Bytes, onMerged: () => void): void {
-    checkRecords(batch);
+  take(batch: Bytes, onMerged: () => void): number {
+    const count = checkRecords(batch);
     if (!this.#peers.take(batch, onMerged)) this.#onRefused();
+    return count;
   }
 
   adopt(vector: VersionVector, onMerged: () => void): void {

@@ -16,12 +16,16 @@ export function rangeOf(batch: Bytes, sender: ReplicaId): { readonly after: numb
   return { after: reader.after(0), upTo: reader.upTo(0) };
 }
 
-/** Throws `MinikeyError` `PROTOCOL` unless it is a batch of records that says nothing of vectors. */
-export function checkRecords(batch: Bytes): void {
+/** How many records there are. Throws `MinikeyError` `PROTOCOL` unless it is a batch that says nothing of vectors. */
+export function checkRecords(batch: Bytes): number {
   checkBatch(batch);
-  if (new BatchReader(batch).advances !== 0) {
+  const reader = new BatchReader(batch);
+  if (reader.advances !== 0) {
     throw new MinikeyError("PROTOCOL", "malformed batch of records: it speaks for others");
   }
+  let count = 0;
+  while (reader.next()) count += 1;
+  return count;
 }
 
 /** Says that everything is here up to these numbers. */

@@ -266,7 +266,7 @@ test("in no random life does something deleted come back, and each ends with equ
     try {
       await life.run();
     } catch (error) {
-      throw new Error(`SEED=${seed} SEEDS=1 npm test -- eventual-links`, { cause: error });
+      throw new Error(`SEED=${seed} SEEDS=1 npm test -- eventual-links: ${String(error)}`, { cause: error });
     }
     dropped += life.partition.droppedKeys;
     writes += life.writes;
