@@ -15,7 +15,7 @@ import { COMMANDS } from "../../../src/commands/table.js";
 import { asBytes, concatBytes, type Key } from "../../../src/core/bytes.js";
 import { groupId, type NodeId, nodeId, type ReplicaId, replicaOf } from "../../../src/core/ids.js";
 import { BatchWriter } from "../../../src/eventual/batch.js";
-import { isTombstone, stampOf } from "../../../src/eventual/record.js";
+import { isTombstone, numberOf, originOf, stampOf } from "../../../src/eventual/record.js";
 import { EventualLinks, LINK_LIMITS, type LinkLimits } from "../../../src/node/eventual/links.js";
 import type { EventualReplica } from "../../../src/node/eventual/replica.js";
 import { EventualReplicas } from "../../../src/node/eventual/replicas.js";
@@ -32,6 +32,14 @@ export interface Weather {
   lost: number;
   twice: number;
   late: number;
+}
+
+/** The version of a key that a replica was seen to have. */
+interface Seen {
+  readonly stamp: number;
+  readonly isTombstone: boolean;
+  /** The key and the write. */
+  readonly version: string;
 }
 
 export interface PartitionOptions {
@@ -60,7 +68,7 @@ export class PartitionNode {
   #log!: SimLog;
   #process: SimProcess | undefined;
   /** What it was seen to have: stamps and whether they were of tombstones, by key. */
-  readonly seen = new Map<Key, { readonly stamp: number; readonly isTombstone: boolean }>();
+  readonly seen = new Map<Key, Seen>();
 
   constructor(partition: EventualPartition, number: number) {
     this.partition = partition;
@@ -211,6 +219,10 @@ export class EventualPartition {
   readonly #cut = new Set<string>();
   /** The latest stamp of what was dropped, by key. */
   readonly #dropped = new Map<Key, number>();
+  /** All versions that were ever seen, as of the last check. */
+  readonly #versions = new Set<string>();
+  /** A disk was lost: with it may have gone what nobody else knew of deletions by clocks far ahead. */
+  #hasLostDisk = false;
 
   constructor(world: World, options: PartitionOptions = {}) {
     this.world = world;
@@ -273,6 +285,7 @@ export class EventualPartition {
   /** It comes back with an empty disk, under another id, of which the others hear after some time. */
   async wipe(node: PartitionNode): Promise<void> {
     if (node.isAlive) this.crash(node);
+    this.#hasLostDisk = true;
     node.durable = new DurableState();
     node.incarnation += 1;
     for (const other of this.nodes) {
@@ -341,9 +354,10 @@ export class EventualPartition {
   /** Throws when a replica shows an earlier version of what some replica has dropped. */
   check(): void {
     for (const node of this.alive) {
-      const now = new Map<Key, { readonly stamp: number; readonly isTombstone: boolean }>();
+      const now = new Map<Key, Seen>();
       for (const [key, stored] of node.store.range("data")) {
-        now.set(key, { stamp: stampOf(stored), isTombstone: isTombstone(stored) });
+        const version = `${key} ${originOf(stored)}:${numberOf(stored)}`;
+        now.set(key, { stamp: stampOf(stored), isTombstone: isTombstone(stored), version });
       }
       for (const [key, was] of node.seen) {
         if (now.has(key)) continue;
@@ -354,12 +368,15 @@ export class EventualPartition {
       for (const [key, each] of now) node.seen.set(key, each);
     }
     for (const node of this.alive) {
-      for (const [key, { stamp }] of node.seen) {
+      for (const [key, { stamp, version }] of node.seen) {
         const dropped = this.#dropped.get(key) ?? 0;
+        // What is written anew comes after what its replica knows to have been dropped.
+        const isNew = this.#hasLostDisk && !this.#versions.has(version);
         assert.ok(
-          stamp === 0 || stamp >= dropped,
-          `${node.id} has ${key} of ${stamp}, dropped was ${dropped}`,
+          stamp === 0 || stamp >= dropped || isNew,
+          `${node.id} has ${key} of ${stamp} (${version}), dropped was ${dropped}`,
         );
+        if (stamp >= dropped) this.#versions.add(version);
       }
     }
   }
