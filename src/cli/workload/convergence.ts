@@ -11,8 +11,6 @@ import type { NodeLink } from "./nodes.js";
 import { pause } from "./pause.js";
 import type { Tally } from "./tally.js";
 
-/** A write that is not everywhere by then has not converged. */
-export const CONVERGE_WITHIN_MS = 10_000;
 /** Between two questions: none at first, then more and more. */
 const ASK_AGAIN_MS_MAX = 20;
 
@@ -20,6 +18,8 @@ export interface ConvergenceOptions {
   readonly links: readonly NodeLink[];
   readonly judge: Judge;
   readonly readLevel: ReadLevel;
+  /** A write that is not everywhere by then has not converged. */
+  readonly patienceMs: number;
   readonly tally: Tally;
   readonly lines: Lines;
   readonly stop: AbortSignal;
@@ -45,7 +45,7 @@ export class Convergence {
   }
 
   async #watch(client: string, { key }: Write): Promise<void> {
-    const { links, tally, lines, stop } = this.#options;
+    const { links, patienceMs, tally, lines, stop } = this.#options;
     const answeredMs = performance.now();
     const arrived = new Set<NodeLink>();
     const ask = async (link: NodeLink): Promise<Value | undefined> => {
@@ -62,7 +62,7 @@ export class Convergence {
         tally.convergedMs.push(afterMs);
         return;
       }
-      if (afterMs > CONVERGE_WITHIN_MS) {
+      if (afterMs > patienceMs) {
         tally.notConverged += 1;
         return;
       }

@@ -10,7 +10,6 @@ import type { NodeLink } from "./nodes.js";
 import { pause } from "./pause.js";
 import type { EndState } from "./tally.js";
 
-const EQUAL_WITHIN_MS = 10_000;
 const COMPARE_AGAIN_MS = 100;
 /** Of one node, on their way at the same time. */
 const READS_AT_ONCE = 256;
@@ -21,6 +20,8 @@ export interface EndStateOptions {
   readonly links: readonly NodeLink[];
   readonly judge: Judge;
   readonly level: ReadLevel;
+  /** How long nodes that differ have to become equal. */
+  readonly patienceMs: number;
   readonly note: (line: string) => void;
   readonly stop: AbortSignal;
 }
@@ -30,8 +31,8 @@ type Held = ReadonlyMap<string, Value> | undefined;
 
 /** Undefined when stopped. */
 export async function compareNodes(options: EndStateOptions): Promise<EndState | undefined> {
-  const { links, judge, level, note, stop } = options;
-  const deadlineMs = performance.now() + EQUAL_WITHIN_MS;
+  const { links, judge, level, patienceMs, note, stop } = options;
+  const deadlineMs = performance.now() + patienceMs;
   for (;;) {
     const held = await Promise.all(links.map((link) => allOf(link, judge.keys, level)));
     if (stop.aborted) return undefined;

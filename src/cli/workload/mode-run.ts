@@ -33,6 +33,8 @@ export interface ModeRunOptions {
   /** Absent where no order is promised. */
   readonly order: OrderWatch | undefined;
   readonly wait: Wait;
+  /** How long nodes have for a write to be everywhere, and to be equal after a round. */
+  readonly patienceMs: number;
   readonly seed: number;
   readonly lines: Lines;
   readonly stop: AbortSignal;
@@ -52,9 +54,17 @@ export class ModeRun {
 
   constructor(options: ModeRunOptions) {
     this.#options = options;
-    const { links, judge, mode, lines, stop } = options;
+    const { links, judge, mode, patienceMs, lines, stop } = options;
     const { readLevel } = mode;
-    this.#convergence = new Convergence({ links, judge, readLevel, tally: this.tally, lines, stop });
+    this.#convergence = new Convergence({
+      links,
+      judge,
+      readLevel,
+      patienceMs,
+      tally: this.tally,
+      lines,
+      stop,
+    });
   }
 
   /** Resolves when it is done, or stopped and all that was under way is answered. */
@@ -132,10 +142,11 @@ export class ModeRun {
   }
 
   async #compare(round: EndState["round"]): Promise<void> {
-    const { links, judge, mode, lines, stop } = this.#options;
+    const { links, judge, mode, patienceMs, lines, stop } = this.#options;
     if (stop.aborted) return;
     const note = (line: string): void => lines.note(`${mode.name}, after the round of ${round}s: ${line}`);
-    const endState = await compareNodes({ round, links, judge, level: mode.ownLevel, note, stop });
+    const level = mode.ownLevel;
+    const endState = await compareNodes({ round, links, judge, level, patienceMs, note, stop });
     if (endState !== undefined) this.tally.endStates.push(endState);
   }
 

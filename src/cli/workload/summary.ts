@@ -1,8 +1,7 @@
 /** What a run came to, a mode at a time: for people, for programs, and whether the mode kept its promise. */
 import Table from "cli-table3";
-import { CONVERGE_WITHIN_MS } from "./convergence.js";
 import type { Mode } from "./modes.js";
-import { type EndState, percentile, type Tally } from "./tally.js";
+import { type EndState, PATIENCE_MS, percentile, type Tally } from "./tally.js";
 
 export interface ModeResult {
   readonly mode: Mode;
@@ -77,7 +76,7 @@ export function failuresOf({ mode, tally }: ModeResult): string[] {
   }
   if (notConverged > 0) {
     const late = `${counted(notConverged, "write")} ${notConverged === 1 ? "was" : "were"}`;
-    failures.push(`${late} not on every node within ${CONVERGE_WITHIN_MS / 1_000} s`);
+    failures.push(`${late} not on every node within ${PATIENCE_MS / 1_000} s`);
   }
   for (const end of endStates) failures.push(...failuresInTheEnd(mode, end));
   return failures.map((failure) => `${mode.name}: ${failure}`);

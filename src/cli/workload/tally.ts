@@ -1,5 +1,8 @@
 /** What a mode's run has come to so far. */
 
+/** How long nodes have for a write to be on all of them, and to be equal after a round. */
+export const PATIENCE_MS = 10_000;
+
 /** Of all nodes, after a round of writes. */
 export interface EndState {
   readonly round: "put" | "remove";

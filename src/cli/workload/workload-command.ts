@@ -19,6 +19,7 @@ import { findNodes, NodeLink, type NodeName } from "./nodes.js";
 import { OrderWatch } from "./order-watch.js";
 import { pause } from "./pause.js";
 import { failuresOf, jsonOf, type ModeResult, summaryTable } from "./summary.js";
+import { PATIENCE_MS } from "./tally.js";
 
 export interface WorkloadFlags {
   readonly connect: string;
@@ -142,6 +143,7 @@ class Workload {
       judge: new Judge(keyspace.isOurs ? "absent" : "unknown"),
       order: isOrdered ? new OrderWatch(links.length) : undefined,
       wait: waitMs,
+      patienceMs: PATIENCE_MS,
       seed: this.#seed,
       lines: new Lines((line) => out.write(`${line}\n`), note, verbose),
       stop: this.#stop,
