@@ -20,7 +20,7 @@ interface ModeFigures {
   readonly errors: number;
   readonly staleReads: number;
   readonly outOfOrder: number;
-  readonly convergence: { readonly writes: number; readonly p99Ms: number; readonly missed: number };
+  readonly convergence: { readonly writes: number; readonly maxMs: number; readonly missed: number };
   readonly endStates: readonly {
     readonly isEqual: boolean;
     readonly keys: number;
@@ -233,5 +233,80 @@ test("Ctrl-C ends the run with what was done until then and status 130, also whe
     assert.equal(modes[0].staleReads, 0);
     assert.deepEqual(modes[0].endStates, []);
     assert.deepEqual(await keyspacesOf(cluster), ["default"]);
+  });
+});
+
+test("an eventual keyspace shows stale reads, and writes a stopped node gets when it goes on", async (t) => {
+  await withCluster({ partitions: 2 }, async (cluster) => {
+    const clients = writeClients(t, 4, 60);
+    const flags = ["--clients", clients, "-e", "--wait-ms", "0..40", "--timeout", "1000", "-v", "--json"];
+    const run = new Run(t, [...flags, ...connectTo(cluster)]);
+    await waitFor("the clients work", () => run.err.includes("Node 3 - GET key3 "), { timeoutMs: 30_000 });
+    cluster.pause("n3");
+    const stopped = run.err.length;
+    const since = (): string => run.err.slice(stopped);
+    await waitFor("others are written", () => /Node [12] - PUT .* -> OK/.test(since()), { everyMs: 5 });
+    const writtenMs = performance.now();
+    await waitFor("n3 is named", () => since().includes(") does not answer: no answer within 1000 ms"));
+    const stoppedMs = performance.now() - writtenMs;
+    cluster.resume("n3");
+    await waitFor("n3 is back", () => / n3 .* answers again/.test(since()));
+    // What it was asked when it was stopped it did not answer.
+    assert.equal(await run.ended, 1, run.err);
+    const [{ errors, staleReads, convergence, endStates }] = run.summary.modes;
+    assert.ok(errors > 0 && staleReads > 0, run.out);
+    assert.equal(convergence.missed, 0);
+    assert.ok(
+      convergence.maxMs > stoppedMs,
+      `${convergence.maxMs} ms, with a node stopped for ${stoppedMs} ms`,
+    );
+    const stale = /Client \d Node \d - GET \w+ -> Result .* --> Expected value .* \(stale\)\n/g;
+    assert.ok(staleReads >= Array.from(run.err.matchAll(stale)).length);
+    assert.deepEqual(
+      endStates.map(({ isEqual, silent }) => [isEqual, silent]),
+      [
+        [true, []],
+        [true, []],
+      ],
+    );
+  });
+});
+
+test("an eventual keyspace is written on both sides of a split, which is stale until it heals, and equal after it", async (t) => {
+  await withCluster({ partitions: 2 }, async (cluster) => {
+    const clients = writeClients(t, 2, 300);
+    const flags = ["--clients", clients, "-e", "--wait-ms", "10..30", "--timeout", "400", "-v", "--json"];
+    const run = new Run(t, [...flags, ...connectTo(cluster)]);
+    const keysPutOn = (nodes: string, since: number): number => {
+      const lines = run.err.slice(since).matchAll(new RegExp(`Node ${nodes} - PUT (\\w+) .* -> OK`, "g"));
+      return new Set(Array.from(lines, ([, key]) => key)).size;
+    };
+    const isShown = (pattern: RegExp, since: number) => (): boolean => pattern.test(run.err.slice(since));
+    const slowly = { timeoutMs: 30_000 };
+    await waitFor("every key is put", () => keysPutOn("[123]", 0) === 20, slowly);
+    await runMinikey(["keyspace", "create", "other", "--partitions", "1", ...connectTo(cluster)]);
+    await cluster.kill("n3");
+    const killed = run.err.length;
+    await waitFor("every key is put anew without n3", () => keysPutOn("[12]", killed) === 20, slowly);
+    cluster.pause("n1");
+    cluster.pause("n2");
+    const alone = run.err.length;
+    cluster.startNode("n3");
+    await waitFor("n3 is written alone", () => keysPutOn("3", alone) > 2, slowly);
+    const stale = /Node 3 - GET \w+ -> Result value \S+ --> Expected .* \(stale\)/;
+    await waitFor("n3 shows what it has missed", isShown(stale, alone), slowly);
+    cluster.resume("n1");
+    cluster.resume("n2");
+    assert.equal(await run.ended, 1, run.err);
+    const [{ staleReads, endStates }] = run.summary.modes;
+    assert.ok(staleReads > 0);
+    assert.deepEqual(
+      endStates.map(({ isEqual, silent }) => [isEqual, silent]),
+      [
+        [true, []],
+        [true, []],
+      ],
+      run.err.slice(-2_000),
+    );
   });
 });
