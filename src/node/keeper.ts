@@ -65,6 +65,7 @@ export class GroupKeeper {
     onRemoved: (group: GroupId) => void,
   ): Promise<void> {
     const done = this.#work.then(async () => {
+      if (this.#hasNewEventual(map, isHere)) await this.#groups.get(META_GROUP)?.recordCommitted();
       const turns = new TurnSlices(this.#options.clock);
       for (const keyspace of map.keyspaces) {
         for (let i = 0; i < keyspace.partitions; i += 1) {
@@ -87,6 +88,22 @@ export class GroupKeeper {
 
   #isOpen(id: GroupId): boolean {
     return this.#groups.get(id) !== undefined || this.#eventual.get(id) !== undefined;
+  }
+
+  /**
+   * An eventual partition of this node has no log yet. It will be written without a majority, so a restart that finds
+   * none must know the keyspace all the same: by what the log says to be committed.
+   */
+  #hasNewEventual(map: ClusterMap, isHere: (keyspace: Keyspace, partition: number) => boolean): boolean {
+    const { recovered } = this.#options;
+    return map.keyspaces.some((keyspace) => {
+      if (keyspace.consistency !== "eventual") return false;
+      for (let i = 0; i < keyspace.partitions; i += 1) {
+        const id = groupOf(keyspace.id, partitionId(i));
+        if (isHere(keyspace, i) && !this.#isOpen(id) && !recovered.has(id)) return true;
+      }
+      return false;
+    });
   }
 
   async #removeDropped(map: ClusterMap, onRemoved: (group: GroupId) => void): Promise<void> {

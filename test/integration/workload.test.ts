@@ -284,7 +284,6 @@ test("an eventual keyspace is written on both sides of a split, which is stale u
     const isShown = (pattern: RegExp, since: number) => (): boolean => pattern.test(run.err.slice(since));
     const slowly = { timeoutMs: 30_000 };
     await waitFor("every key is put", () => keysPutOn("[123]", 0) === 20, slowly);
-    await runMinikey(["keyspace", "create", "other", "--partitions", "1", ...connectTo(cluster)]);
     await cluster.kill("n3");
     const killed = run.err.length;
     await waitFor("every key is put anew without n3", () => keysPutOn("[12]", killed) === 20, slowly);
