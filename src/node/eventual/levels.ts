@@ -28,8 +28,9 @@ export function replicasNeeded(level: EventualLevel, replicas: number): number {
 const needs = (level: EventualLevel, replicas: number): string =>
   `${level} needs ${replicasNeeded(level, replicas)} of ${replicas} replicas`;
 
-/** Nothing was asked of anybody. */
+/** Nothing was asked of anybody. Without replicas there is no such keyspace any more. */
 export function tooFewReachable(level: EventualLevel, replicas: number, reachable: number): MinikeyError {
+  if (replicas === 0) return new MinikeyError("KEYSPACE_NOT_FOUND", "no such keyspace: it was dropped");
   return new MinikeyError("NO_QUORUM", `${needs(level, replicas)}, and ${reachable} can be reached`);
 }
 
