@@ -19,22 +19,6 @@ export function kindOf(args: readonly Argument[]): CommandKind {
   return hasOneKey(spec, args.length) && spec.name !== "ONCE" ? "write-once" : "write";
 }
 
-/** Writes that leave the same when they are carried out twice; what they answer may differ (`DEL`: 1, then 0). */
-const REPEATABLE: ReadonlySet<string> = new Set([
-  ...["SET", "PUT", "SETEX", "PSETEX", "SETRANGE", "MSET", "DEL", "DELETE", "UNLINK"],
-  ...["EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT", "PERSIST", "GETEX"],
-  ...["KV.PUT", "KV.DELETE", "KV.LOAD"],
-  ...["JSON.SET", "JSON.MSET", "JSON.MERGE", "JSON.DEL", "JSON.FORGET", "JSON.CLEAR"],
-]);
-
-/** Whether the write may be carried out twice, where nobody would know the second for a repeat. */
-export function isRepeatable(args: readonly Argument[]): boolean {
-  const name = String(args[0]).toUpperCase();
-  if (!REPEATABLE.has(name)) return false;
-  // The second would answer what the first has written.
-  return name !== "SET" || !args.slice(3).some((word) => String(word).toUpperCase() === "GET");
-}
-
 /** Whether the command, with this many arguments (its name included), names exactly one key. */
 export function hasOneKey(spec: CommandSpec, count: number): boolean {
   const { first, last, step } = spec.keys;

@@ -2,8 +2,8 @@
  * A channel to a cluster: one connection to one of several nodes, and the next node when that one is lost.
  *
  * A command waits in `#queue` until a connection has room, then in the connection until it is answered. When
- * the connection is lost, what may be sent again (reads, numbered writes, writes of an eventual keyspace that may be
- * carried out twice, what never left) goes back to the front of the queue in its old order; the rest is answered "outcome unknown". Nothing waits beyond its
+ * the connection is lost, what may be sent again (reads, numbered writes, what never left) goes back to the
+ * front of the queue in its old order; the rest is answered "outcome unknown". Nothing waits beyond its
  * deadline, and nothing is answered twice.
  *
  * A node that owes answers and sends nothing for `stallMs` counts as lost: a stopped process keeps its
@@ -13,7 +13,6 @@ import { MinikeyError } from "../core/errors.js";
 import type { CancelTimer } from "../ports/clock.js";
 import { type Address, formatAddress } from "./address.js";
 import { backoffMs } from "./backoff.js";
-import { isRepeatable } from "./command-kinds.js";
 import { type ConnectionListener, NodeConnection } from "./node-connection.js";
 import { Outgoing } from "./outgoing.js";
 import { Queue } from "./queue.js";
@@ -161,15 +160,10 @@ export class FailoverChannel implements Channel {
     connection.flush();
   }
 
-  /** In an eventual keyspace no number would help: only what may be carried out twice is sent again there. */
-  #mayLeave(next: Outgoing, connection: NodeConnection): boolean {
-    const { kind, args } = next.request;
-    if (!this.#options.session || kind === "read" || next.sequence !== 0) return true;
-    if (connection.isEventual) {
-      next.isRepeatable = isRepeatable(args);
-      return true;
-    }
-    return kind !== "write-once" || this.#sessions.tryAssign(next);
+  /** In an eventual keyspace no number would help: nobody knows a repeat of what another node has carried out. */
+  #mayLeave(next: Outgoing, { isEventual }: NodeConnection): boolean {
+    const isNumbered = this.#options.session && next.request.kind === "write-once" && !isEventual;
+    return !isNumbered || next.sequence !== 0 || this.#sessions.tryAssign(next);
   }
 
   // Connections
@@ -281,8 +275,8 @@ export class FailoverChannel implements Channel {
       outgoing.answer(reply);
     } else if (reply.code === "NOT_READY" || reply.code === "STOPPING") {
       outgoing.lastError = reply;
-      // Refused before anything was done; a write that may be sent again may have been sent before this attempt.
-      if (!outgoing.isKnownWrite) outgoing.wasSent = false;
+      // Refused before anything was done; a numbered write may have been sent before this attempt.
+      if (outgoing.sequence === 0) outgoing.wasSent = false;
       this.#isRetiring = true;
       this.#queue.prepend([outgoing]);
     } else if (reply.code === "SESSION_FORGOTTEN" && outgoing.sequence !== 0) {
@@ -297,7 +291,7 @@ export class FailoverChannel implements Channel {
   /** Asking again may bring a better answer: what was refused now may have been carried out before. */
   #isUnsettled(outgoing: Outgoing, reply: MinikeyError): boolean {
     if (reply.code === "OUTCOME_UNKNOWN" || reply.code === "CONNECTION_LOST") return true;
-    return outgoing.isKnownWrite && outgoing.isUncertain && reply.retryable;
+    return outgoing.sequence !== 0 && outgoing.isUncertain && reply.retryable;
   }
 
   #sendLater(outgoing: Outgoing, reply: MinikeyError): void {

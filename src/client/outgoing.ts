@@ -14,8 +14,6 @@ export class Outgoing {
   /** An attempt may have been carried out: what a later one says of itself does not say that nothing was. */
   isUncertain = false;
   isAnswered = false;
-  /** Carried out once more, it leaves what it left before: it may be, where nobody knows a repeat by its number. */
-  isRepeatable = false;
   /** Why the last attempt failed. */
   lastError: MinikeyError | undefined;
   readonly #onAnswered: () => void;
@@ -27,14 +25,9 @@ export class Outgoing {
     this.#onAnswered = onAnswered;
   }
 
-  /** Sending it once more can do no harm: it reads, carries a number, or is repeatable. */
+  /** Sending it once more can do no harm: it reads, or carries a number. */
   get mayRetry(): boolean {
-    return this.request.kind === "read" || this.isKnownWrite;
-  }
-
-  /** A write that may be sent again. */
-  get isKnownWrite(): boolean {
-    return this.sequence !== 0 || this.isRepeatable;
+    return this.request.kind === "read" || this.sequence !== 0;
   }
 
   /** Refused under its number for good, and certainly not carried out: it gets another. */
