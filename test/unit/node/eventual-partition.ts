@@ -142,6 +142,8 @@ export class PartitionNode {
       valueBytesMax: 1_000_000,
     });
     clock.every(SWEEP_MS, () => {
+      // Whatever goes, goes in a sweep: so it is known as what it was.
+      this.partition.check();
       this.replicas.sweep();
       this.links.sweep();
     });
