@@ -153,6 +153,79 @@ test("a tombstone goes when every replica has it, and not while one is away", as
   for (const node of partition.nodes) assert.equal(node.read("GET", "k"), null);
 });
 
+test("an incomplete replica counts for no level", async () => {
+  const partition = await new EventualPartition(new World(10)).start();
+  const [a, b, c] = partition.nodes;
+  await partition.pass(100);
+  partition.crash(b);
+  await partition.wipe(c);
+  await partition.pass(2_000);
+  assert.equal(c.replica.isComplete, false);
+  assert.equal(a.links.reachable(a.replica.group), 1);
+  const number = await put(a, "SET", "k", "v");
+  let copies = 0;
+  a.links.awaitCopies(a.replica.group, number, 2, partition.world.nowMs + 300, (count) => {
+    copies = count;
+  });
+  await partition.pass(500);
+  assert.equal(c.read("GET", "k"), "v", "it has the write, though");
+  assert.equal(copies, 1);
+});
+
+test("a floor is told: a key that was deleted by a clock far ahead is written anew on whoever dropped that", async () => {
+  const partition = await new EventualPartition(new World(11), {
+    aheadMs: (number) => (number === 1 ? 3_600_000 : 0),
+  }).start();
+  const [a, b, c] = partition.nodes;
+  await partition.pass(100);
+  await put(a, "SET", "k", "v");
+  await put(a, "DEL", "k");
+  await partition.until(
+    () => partition.nodes.every(({ replica }) => replica.state.tombstones === 0),
+    10_000,
+    "no tombstones",
+  );
+  const floor = a.replica.state.floor;
+  assert.ok(floor > 0);
+  await partition.wipe(c);
+  await partition.until(() => c.replica.isComplete, 5_000, "complete");
+  assert.equal(c.replica.state.floor, floor, "who came later knows it, too");
+  await put(b, "SET", "k", "anew");
+  await partition.until(() => partition.isEqual, 5_000, "equal");
+  for (const node of partition.nodes) assert.equal(node.read("GET", "k"), "anew");
+});
+
+test("of a disk that is gone nothing is taken any more, however late it comes", async () => {
+  const partition = await new EventualPartition(new World(12)).start();
+  const [a, b, c] = partition.nodes;
+  await partition.pass(100);
+  partition.weather = { lost: 0, twice: 0, late: 1_000 };
+  await put(c, "SET", "k", "v");
+  await partition.wipe(c);
+  partition.weather = { lost: 0, twice: 0, late: 0 };
+  for (const node of [a, b]) {
+    node.known[3] = 2;
+    node.epoch += 1;
+  }
+  await partition.pass(5_000);
+  for (const node of partition.nodes) assert.equal(node.read("GET", "k"), null);
+  await partition.until(() => partition.isEqual, 5_000, "equal");
+});
+
+test("hints are bounded for the whole node, the oldest go first, and trees mend what they were about", async () => {
+  const partition = await new EventualPartition(new World(13), { limits: { hintsMax: 50 } }).start();
+  const [a, , c] = partition.nodes;
+  await partition.pass(100);
+  partition.crash(c);
+  for (let i = 0; i < 200; i += 1) await put(a, "SET", `k${i}`, "v");
+  await partition.pass(200);
+  const { hints } = a.replica.state;
+  assert.ok(hints.count <= 50 && hints.count > 40, `${hints.count} hints`);
+  assert.equal(hints.from, 200 - hints.count);
+  await partition.restart(c);
+  await partition.until(() => partition.isEqual, 5_000, "equal");
+});
+
 /** One random life. */
 class Life {
   readonly partition: EventualPartition;
