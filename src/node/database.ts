@@ -69,9 +69,45 @@ export interface PartitionInfo {
     readonly node: NodeId;
     /** `replica`: of an eventual keyspace. */
     readonly role: "leader" | "follower" | "learner" | "replica";
-    /** Entries behind the leader, as far as this node knows; −1 for unknown. */
+    /**
+     * As far as this node knows; −1 for unknown. Entries behind the leader; in an eventual keyspace, writes of this
+     * node's replica that the other has not confirmed.
+     */
     readonly lag: number;
   }[];
+}
+
+/** What this node's replicas of an eventual keyspace say of themselves, all of its partitions together. */
+export interface ReplicationInfo {
+  readonly keyspace: KeyspaceId;
+  /** Own writes that some other replica has not confirmed. */
+  readonly lag: number;
+  /** Of the partition that has most of them. */
+  readonly lagMax: number;
+  /** Those of them that this node remembers, to send them on. */
+  readonly hints: number;
+  /** Deletions and expired keys that are kept until every replica has them. */
+  readonly tombstones: number;
+  /** Records that reads through this node have put right since it was started. */
+  readonly readRepairs: number;
+  /** Comparisons with other replicas since the node was started. */
+  readonly comparisons: number;
+  /** Records that those brought to this node's replicas. */
+  readonly repaired: number;
+  /** The last of them that moved anything. */
+  readonly lastRepair: RepairInfo | undefined;
+}
+
+export interface RepairInfo {
+  readonly partition: number;
+  readonly with: NodeId | undefined;
+  /** Milliseconds since 1970, by this node's clock. */
+  readonly finishedMs: number;
+  readonly durationMs: number;
+  readonly recordsTaken: number;
+  readonly recordsGiven: number;
+  /** Both ways, with what it took to compare. */
+  readonly bytes: number;
 }
 
 export interface ClusterStatus {
@@ -85,6 +121,8 @@ export interface ClusterStatus {
   readonly members: readonly MemberInfo[];
   readonly keyspaces: readonly KeyspaceInfo[];
   readonly partitions: readonly PartitionInfo[];
+  /** Of the eventual keyspaces that this node holds replicas of. */
+  readonly replication: readonly ReplicationInfo[];
 }
 
 export interface Database {

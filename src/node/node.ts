@@ -47,7 +47,7 @@ import { nodeStopping } from "./refusal.js";
 import type { ReplicaGroup } from "./replica-group.js";
 import { Requests } from "./requests.js";
 import { Router } from "./router.js";
-import { isReady, keyspaceInfo, memberInfos, partitionInfos, type StatusSource } from "./status.js";
+import { isReady, keyspaceInfo, mapInfos, type StatusSource } from "./status.js";
 import {
   AbandonedTransactions,
   Expiry,
@@ -399,9 +399,7 @@ export class MinikeyNode implements Database {
       version: this.#options.version,
       uptimeSeconds: Math.floor((this.#parts.clock.monotonicMs() - this.#startedMs) / 1000),
       ready: this.isReady,
-      members: memberInfos(source),
-      keyspaces: this.#membership.map.keyspaces.map(keyspaceInfo),
-      partitions: partitionInfos(source),
+      ...mapInfos(source),
     };
   }
 
@@ -429,7 +427,7 @@ export class MinikeyNode implements Database {
       map: this.#membership.map,
       view: this.#view,
       groups: this.#groups,
-      eventual: this.#eventual.replicas,
+      eventual: this.#eventual,
       leaderOf: (group) => this.#leaderOf(group),
     };
   }

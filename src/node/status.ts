@@ -1,10 +1,19 @@
 /** The cluster as one node sees it, for `status`, `CLUSTER` and `/cluster`. */
-import { type GroupId, groupOf, logIndex, META_GROUP, type NodeId, partitionId } from "../core/ids.js";
+import {
+  type GroupId,
+  groupOf,
+  logIndex,
+  META_GROUP,
+  memberNumberOf,
+  type NodeId,
+  partitionId,
+  type ReplicaId,
+} from "../core/ids.js";
 import { slotRangeOf } from "../sharding/partitions.js";
 import { type ClusterMap, type Keyspace, type Member, memberReplica } from "./cluster-map.js";
 import type { ClusterView } from "./cluster-view.js";
-import type { KeyspaceInfo, MemberInfo, PartitionInfo } from "./database.js";
-import type { EventualReplicas } from "./eventual/replicas.js";
+import type { ClusterStatus, KeyspaceInfo, MemberInfo, PartitionInfo, ReplicationInfo } from "./database.js";
+import { type EventualSource, eventualReplicaInfo, replicationInfo } from "./eventual/status.js";
 import type { Groups } from "./groups.js";
 
 export interface StatusSource {
@@ -12,7 +21,7 @@ export interface StatusSource {
   readonly map: ClusterMap;
   readonly view: ClusterView;
   readonly groups: Pick<Groups, "get">;
-  readonly eventual: Pick<EventualReplicas, "get">;
+  readonly eventual: EventualSource;
   leaderOf(group: GroupId): NodeId | undefined;
 }
 
@@ -39,6 +48,29 @@ export function partitionInfos(source: StatusSource): PartitionInfo[] {
   );
 }
 
+/** Of the eventual keyspaces that this node holds replicas of. */
+export function replicationInfos({ map, eventual }: StatusSource): ReplicationInfo[] {
+  const nodeOf = (replica: ReplicaId) =>
+    map.members.find(({ number }) => number === memberNumberOf(replica))?.id;
+  return map.keyspaces.flatMap((keyspace) => {
+    if (keyspace.consistency !== "eventual") return [];
+    const { id, partitions } = keyspace;
+    return replicationInfo(eventual, { id, partitions }, nodeOf) ?? [];
+  });
+}
+
+/** All that hangs on the cluster map. */
+export function mapInfos(
+  source: StatusSource,
+): Pick<ClusterStatus, "members" | "keyspaces" | "partitions" | "replication"> {
+  return {
+    members: memberInfos(source),
+    keyspaces: source.map.keyspaces.map(keyspaceInfo),
+    partitions: partitionInfos(source),
+    replication: replicationInfos(source),
+  };
+}
+
 function partitionInfo(
   source: StatusSource,
   keyspace: Keyspace,
@@ -53,18 +85,14 @@ function partitionInfo(
     slots: [slotRangeOf(partitionId(i), keyspace.partitions)],
     leader,
     replicas: nodes.map((node) => {
-      if (keyspace.consistency === "eventual") return eventualInfo(source, group, node);
       const member = source.map.members.find((candidate) => candidate.id === node);
+      if (keyspace.consistency === "eventual") {
+        const replica = member && memberReplica(member);
+        return eventualReplicaInfo(source.eventual, source.self, group, node, replica);
+      }
       return { node, role: roleOf(source, group, member, leader), lag: lagOf(source, group, member, leader) };
     }),
   };
-}
-
-/** A replica that cannot answer yet is a learner. */
-function eventualInfo(source: StatusSource, group: GroupId, node: NodeId): PartitionInfo["replicas"][number] {
-  const isOwn = node === source.self;
-  const isComplete = !isOwn || source.eventual.get(group)?.isComplete === true;
-  return { node, role: isComplete ? "replica" : "learner", lag: isOwn ? 0 : -1 };
 }
 
 function roleOf(
@@ -116,7 +144,7 @@ export function isReady(source: StatusSource): boolean {
           isHere(keyspace, i) ? [groupOf(keyspace.id, partitionId(i))] : [],
         ),
       );
-  if (!wanted("eventual").every((id) => source.eventual.get(id)?.isComplete === true)) return false;
+  if (!wanted("eventual").every((id) => source.eventual.replicas.get(id)?.isComplete === true)) return false;
   return [META_GROUP, ...wanted("strong")].every((id) => {
     const group = source.groups.get(id);
     if (group === undefined || source.leaderOf(id) === undefined || group.isInstalling) return false;

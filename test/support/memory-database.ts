@@ -23,13 +23,14 @@ import {
 } from "../../src/commands/types.js";
 import { allocOwnBytes, type Bytes, copyBytes, EMPTY_BYTES, type Key } from "../../src/core/bytes.js";
 import { MinikeyError } from "../../src/core/errors.js";
-import { type KeyspaceId, keyspaceId, nodeId } from "../../src/core/ids.js";
+import { type KeyspaceId, keyspaceId, type NodeId, nodeId } from "../../src/core/ids.js";
 import { PathList } from "../../src/document/path-list.js";
 import type {
   ClusterStatus,
   Database,
   KeyspaceInfo,
   PartitionInfo,
+  ReplicationInfo,
   ReplySink,
   RequestContext,
 } from "../../src/node/database.js";
@@ -141,8 +142,12 @@ export interface MemoryDatabaseOptions {
 
 export class MemoryDatabase implements Database {
   pendingRequests = 0;
-  /** Of the nodes `n1`, `n2` … that `status` shows, the first being this one; they lead the partitions by turns. */
+  /** Of the nodes `n1`, `n2` … that `status` shows, the first being this one; they lead the partitions by turns, or come first in them. */
   respAddresses = [""];
+  /** Of those, the places of nodes that have not been heard for long. */
+  readonly gone = new Set<number>();
+  /** What `status` shows of eventual keyspaces. */
+  replication: readonly ReplicationInfo[] = [];
   readonly #clock: Clock;
   readonly #partitionCount: number;
   readonly #valueBytesMax: number;
@@ -318,30 +323,38 @@ export class MemoryDatabase implements Database {
       members: this.respAddresses.map((respAddress, i) => ({
         id: nodeId(`n${i + 1}`),
         incarnation: 1,
-        state: "active",
+        state: this.gone.has(i) ? "inactive" : "active",
         peerAddress: "",
         respAddress,
         httpAddress: "",
         self: i === 0,
       })),
       keyspaces: this.#keyspaces,
-      partitions: this.#keyspaces.flatMap(({ id }) => this.#partitionInfos(id)),
+      partitions: this.#keyspaces.flatMap((keyspace) => this.#partitionInfos(keyspace)),
+      replication: this.replication,
     };
   }
 
-  #partitionInfos(keyspace: KeyspaceId): PartitionInfo[] {
+  #partitionInfos({ id: keyspace, consistency }: KeyspaceInfo): PartitionInfo[] {
     const nodes = this.respAddresses.map((_, i) => nodeId(`n${i + 1}`));
     return Array.from({ length: this.#partitionCount }, (_, partition) => {
       const slots = Array.from({ length: SLOT_COUNT }, (_, slot) => slot).filter(
         (slot) => this.#partitionOf(slot) === partition,
       );
-      const leader = nodes[partition % nodes.length];
+      const first = nodes[partition % nodes.length];
+      const leader = consistency === "strong" ? first : undefined;
+      const others = nodes.filter((node) => node !== first);
+      const role = (node: NodeId) => (node === leader ? "leader" : "follower");
       return {
         keyspace,
         partition,
         slots: [[slots[0], slots[slots.length - 1]]],
         leader,
-        replicas: nodes.map((node) => ({ node, role: node === leader ? "leader" : "follower", lag: 0 })),
+        replicas: [first, ...others].map((node) => ({
+          node,
+          role: consistency === "strong" ? role(node) : "replica",
+          lag: 0,
+        })),
       };
     });
   }

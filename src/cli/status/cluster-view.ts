@@ -1,7 +1,9 @@
 /**
  * What the nodes say of the cluster (`GET /cluster` of each), put together: every node knows best about
- * itself, and a partition's leader about its replicas.
+ * itself, and a partition's leader about its replicas. In an eventual keyspace each replica knows how far the others
+ * have come with its own writes.
  */
+import { mergeReplication, type ReplicationStatus, type ReplicationView } from "./replication.js";
 
 /** The part of `GET /cluster` that the command line uses. */
 export interface NodeView {
@@ -27,6 +29,7 @@ export interface NodeView {
     readonly partitions: number;
   }[];
   readonly partitions: readonly PartitionView[];
+  readonly replication: readonly ReplicationView[];
 }
 
 export interface PartitionView {
@@ -48,7 +51,10 @@ export interface NodeStatus {
   /** Partitions that it leads and that it holds a replica of. */
   readonly leads: number;
   readonly holds: number;
-  /** Log entries that its replicas are behind their leaders, all together; undefined when nobody knows. */
+  /**
+   * Log entries that its replicas are behind their leaders, and in eventual keyspaces others' writes that they have not
+   * confirmed, all together; undefined when nobody knows.
+   */
   readonly lag: number | undefined;
 }
 
@@ -56,14 +62,25 @@ export interface ClusterView {
   readonly clusterId: string;
   readonly epoch: number;
   readonly nodes: readonly NodeStatus[];
-  readonly keyspaces: readonly (NodeView["keyspaces"][number] & { readonly withoutLeader: number })[];
+  readonly keyspaces: readonly KeyspaceStatus[];
   readonly partitions: readonly PartitionView[];
 }
+
+export type KeyspaceStatus = NodeView["keyspaces"][number] & {
+  readonly withoutLeader: number;
+  /** Of an eventual keyspace, when a node that answered holds replicas of it. */
+  readonly replication: ReplicationStatus | undefined;
+};
 
 /** @param views the answers of the nodes that answered, at least one */
 export function mergeViews(views: readonly NodeView[]): ClusterView {
   const newest = views.reduce((best, view) => (view.epoch > best.epoch ? view : best));
-  const partitions = newest.partitions.map((partition) => bestPartition(partition, views));
+  const eventual = new Set(
+    newest.keyspaces.filter((one) => one.consistency === "eventual").map((one) => one.id),
+  );
+  const partitions = newest.partitions.map((partition) =>
+    eventual.has(partition.keyspace) ? togetherPartition(partition, views) : bestPartition(partition, views),
+  );
   const byId = new Map(views.map((view) => [view.nodeId, view]));
   return {
     clusterId: newest.clusterId,
@@ -82,6 +99,7 @@ export function mergeViews(views: readonly NodeView[]): ClusterView {
         replicas,
         partitions: count,
         withoutLeader: leaderless.length,
+        replication: eventual.has(id) ? mergeReplication(id, views) : undefined,
       };
     }),
     partitions,
@@ -108,13 +126,34 @@ function nodeStatus(
   };
 }
 
-/** The partition as its leader sees it; else as somebody does who knows a leader that answers; else as it is. */
-function bestPartition(partition: PartitionView, views: readonly NodeView[]): PartitionView {
-  const sightings = views.flatMap((view) =>
+function sightingsOf(partition: PartitionView, views: readonly NodeView[]) {
+  return views.flatMap((view) =>
     view.partitions
       .filter((one) => one.keyspace === partition.keyspace && one.partition === partition.partition)
       .map((one) => ({ view, one })),
   );
+}
+
+/** Each replica as its own node sees it, or else another; its lag is what the others that answer know it to miss. */
+function togetherPartition(partition: PartitionView, views: readonly NodeView[]): PartitionView {
+  const sightings = sightingsOf(partition, views);
+  const replicas = partition.replicas.map(({ node, role }) => {
+    const seen = sightings.flatMap(({ view, one }) =>
+      one.replicas
+        .filter((replica) => replica.node === node)
+        .map((replica) => ({ by: view.nodeId, role: replica.role, lag: replica.lag })),
+    );
+    const known = seen.filter((one) => one.lag >= 0);
+    const best = seen.find(({ by }) => by === node) ?? seen.find((one) => one.role === "learner");
+    const lag = known.length === 0 ? -1 : known.reduce((sum, one) => sum + one.lag, 0);
+    return { node, role: best?.role ?? role, lag };
+  });
+  return { ...partition, replicas };
+}
+
+/** The partition as its leader sees it; else as somebody does who knows a leader that answers; else as it is. */
+function bestPartition(partition: PartitionView, views: readonly NodeView[]): PartitionView {
+  const sightings = sightingsOf(partition, views);
   const leaders = sightings.filter(({ view, one }) => one.leader === view.nodeId);
   if (leaders.length > 0) return leaders[0].one;
   const answering = new Set(views.map((view) => view.nodeId));

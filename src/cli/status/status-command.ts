@@ -5,7 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import Table from "cli-table3";
 import { splitAddresses } from "../connection.js";
 import { ExitError } from "../failure.js";
-import { type ClusterView, mergeViews, type NodeView } from "./cluster-view.js";
+import { type ClusterView, type KeyspaceStatus, mergeViews, type NodeView } from "./cluster-view.js";
+import { describeLag, describeRepair } from "./replication.js";
 
 export interface StatusFlags {
   readonly http: string;
@@ -90,14 +91,19 @@ function print(view: ClusterView, flags: StatusFlags): void {
 function describe(view: ClusterView, verbose: boolean): string {
   const up = view.nodes.filter((node) => node.state !== "down").length;
   const leaderless = view.keyspaces.reduce((sum, keyspace) => sum + keyspace.withoutLeader, 0);
+  const eventual = view.keyspaces.filter((keyspace) => keyspace.consistency === "eventual");
+  const without = eventual.reduce((sum, keyspace) => sum + keyspace.partitions, 0);
+  const led = view.partitions.length - without;
   const partitions =
-    leaderless === 0
-      ? `${view.partitions.length} partitions, all with a leader`
-      : `${leaderless} of ${view.partitions.length} partitions WITHOUT a leader`;
+    (leaderless === 0
+      ? `${led} partitions, all with a leader`
+      : `${leaderless} of ${led} partitions WITHOUT a leader`) +
+    (without === 0 ? "" : ` · ${without} eventual, which need none`);
   const parts = [
     `cluster ${view.clusterId} · ${up} of ${view.nodes.length} nodes up · ${partitions}`,
     nodeTable(view),
     keyspaceTable(view),
+    ...(eventual.length > 0 ? [replicationTable(eventual)] : []),
     ...(verbose ? [partitionTable(view)] : []),
   ];
   return `${parts.join("\n")}\n`;
@@ -126,6 +132,21 @@ function keyspaceTable(view: ClusterView): string {
   const table = newTable(["keyspace", "number", "consistency", "storage", "replicas", "partitions"]);
   for (const { name, id, consistency, storage, replicas, partitions } of view.keyspaces) {
     table.push([name, id, consistency, storage, replicas, partitions]);
+  }
+  return table.toString();
+}
+
+function replicationTable(keyspaces: readonly KeyspaceStatus[]): string {
+  const table = newTable(["eventual", "lag", "hints", "tombstones", "repaired", "by reads", "last repair"]);
+  const nowMs = Date.now();
+  for (const { name, replication } of keyspaces) {
+    if (replication === undefined) {
+      table.push([name, "?", "?", "?", "?", "?", "?"]);
+      continue;
+    }
+    const { hints, tombstones, repaired, readRepairs, lastRepair } = replication;
+    const repair = describeRepair(lastRepair, nowMs, describeSeconds);
+    table.push([name, describeLag(replication), hints, tombstones, repaired, readRepairs, repair]);
   }
   return table.toString();
 }

@@ -28,7 +28,7 @@ import { retainReply } from "../retain-reply.js";
 import { ForwardedCommand } from "./forwarded.js";
 import { encodeRun } from "./frames.js";
 import { KeysView } from "./key-views.js";
-import { LevelRead, type LevelReading, type Records, type RepairCounts } from "./level-read.js";
+import { LevelRead, type LevelReading, type Records, RepairCounts } from "./level-read.js";
 import { LevelWrite } from "./level-write.js";
 import { type EventualLevel, type EventualLevels, noLevelForScans, noSuchLevel } from "./levels.js";
 import { OnceMemory } from "./once-memory.js";
@@ -45,7 +45,7 @@ const MARGIN_MS = 300;
 
 export class EventualCoordinator {
   /** Found and put right by reads. */
-  readonly repairs: RepairCounts = { taken: 0, sent: 0 };
+  readonly repairs = new RepairCounts();
   readonly #host: EventualHost;
   readonly #cursors: ScanCursors;
   readonly #requests: PeerRequests;

@@ -13,7 +13,7 @@
 import type { ByteReader } from "../../codec/byte-reader.js";
 import { copyBytes, type Key } from "../../core/bytes.js";
 import type { MinikeyError } from "../../core/errors.js";
-import type { GroupId, NodeId } from "../../core/ids.js";
+import { type GroupId, type KeyspaceId, keyspaceOf, type NodeId } from "../../core/ids.js";
 import { BatchWriter } from "../../eventual/batch.js";
 import { merge } from "../../eventual/merge.js";
 import { checkRecord, readEventual } from "../../eventual/record.js";
@@ -28,12 +28,19 @@ import type { CommandReplica, EventualHost } from "./parts.js";
 import type { Patience } from "./patience.js";
 import type { Asker, PeerRequests, Unanswered } from "./peer-requests.js";
 
-/** What reads have found and put right, since the node was started. */
-export interface RepairCounts {
-  /** Records that this node's replicas were found not to have. */
-  taken: number;
-  /** Records sent to other nodes' replicas. */
-  sent: number;
+/** What reads through this node have found and put right since it was started, by keyspace. */
+export class RepairCounts {
+  readonly #records = new Map<KeyspaceId, number>();
+
+  /** Records that a replica was found not to have, and was given. */
+  of(keyspace: KeyspaceId): number {
+    return this.#records.get(keyspace) ?? 0;
+  }
+
+  add(group: GroupId, records: number): void {
+    const keyspace = keyspaceOf(group);
+    this.#records.set(keyspace, this.of(keyspace) + records);
+  }
 }
 
 export interface LevelReadParts {
@@ -210,11 +217,10 @@ export class LevelRead {
       if (records === 0) continue;
       const batch = lacks.take();
       if (node === host.self) {
-        if (host.replica(share.group)?.repair(batch) === true) repairs.taken += records;
-      } else if (
-        host.transport.send(node, encodeEventualFrame("request", share.group, encodeRepair(batch)))
-      ) {
-        repairs.sent += records;
+        if (host.replica(share.group)?.repair(batch) === true) repairs.add(share.group, records);
+      } else {
+        const frame = encodeEventualFrame("request", share.group, encodeRepair(batch));
+        if (host.transport.send(node, frame)) repairs.add(share.group, records);
       }
     }
   }

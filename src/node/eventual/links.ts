@@ -252,4 +252,9 @@ export class EventualLinks implements LinkHost, Copies {
   all(): IterableIterator<PartitionLinks> {
     return this.#links.values();
   }
+
+  /** As they are: `of` opens them. */
+  known(group: GroupId): PartitionLinks | undefined {
+    return this.#links.get(group);
+  }
 }

@@ -60,8 +60,10 @@ interface Peer {
 
 export interface PeerLag {
   readonly replica: ReplicaId;
-  /** Writes of this replica that the other is not known to have. */
-  readonly lag: number;
+  /** Writes of this replica that the other is not known to have; undefined until it has been heard. */
+  readonly lag: number | undefined;
+  /** As it said last; undefined until it has been heard. */
+  readonly isComplete: boolean | undefined;
 }
 
 export class PartitionLinks implements Peers {
@@ -407,7 +409,11 @@ export class PartitionLinks implements Peers {
 
   get lags(): readonly PeerLag[] {
     const own = this.replica.state.vector.get(this.replica.self);
-    return [...this.#peers.values()].map(({ id, progress }) => ({ replica: id, lag: own - progress.acked }));
+    return [...this.#peers.values()].map(({ id, progress, standing }) => ({
+      replica: id,
+      lag: standing === undefined ? undefined : own - progress.acked,
+      isComplete: standing?.isComplete,
+    }));
   }
 
   #updateCopies(): void {

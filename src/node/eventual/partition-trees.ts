@@ -61,7 +61,11 @@ interface Behind {
 type Session = AskingSession | AnsweringSession;
 
 export class PartitionTrees {
-  /** The last comparison that was finished. */
+  /** Comparisons finished since the node was started. */
+  compared = 0;
+  /** Records that they brought here. */
+  recordsTaken = 0;
+  /** The last of them that moved records. */
   lastRepair: Repair | undefined;
   readonly #peers: Peers;
   readonly #host: LinkHost;
@@ -175,12 +179,13 @@ export class PartitionTrees {
       return;
     }
     this.#repairMs = nowMs + repairIntervalMs;
-    this.lastRepair = {
-      ...session.counts,
-      with: partner,
-      finishedWallMs: clock.wallMs(),
-      durationMs: nowMs - this.#startedMs,
-    };
+    this.compared += 1;
+    const { counts } = session;
+    this.recordsTaken += counts.recordsTaken;
+    if (counts.recordsTaken + counts.recordsGiven > 0) {
+      const durationMs = nowMs - this.#startedMs;
+      this.lastRepair = { ...counts, with: partner, finishedWallMs: clock.wallMs(), durationMs };
+    }
     const { comparisons } = this.#peers;
     const { members } = this.#peers.standing();
     if (members !== 0 && standing.members === members && partnerStanding.members === members) {

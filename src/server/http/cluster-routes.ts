@@ -33,7 +33,12 @@ export function registerClusterRoutes(app: App, { database }: HttpServices): voi
       ...partition,
       leader: partition.leader ?? null,
     }));
-    return reply.send({ ...status, partitions });
+    const replication = status.replication.map((one) => ({
+      ...one,
+      lastRepair:
+        one.lastRepair === undefined ? null : { ...one.lastRepair, with: one.lastRepair.with ?? null },
+    }));
+    return reply.send({ ...status, partitions, replication });
   });
 }
 

@@ -337,6 +337,36 @@ export const readySchema: Schema = {
   },
 };
 
+const counted = (description: string): Schema => ({ ...integer, description });
+
+const replication: Schema = {
+  type: "array",
+  description: "Eventual keyspaces, as this node's replicas see them",
+  items: object({
+    keyspace: integer,
+    lag: counted("This node's writes that some other replica has not confirmed"),
+    lagMax: counted("Of the partition that has most of them"),
+    hints: counted("Those of them that this node remembers, to send them on"),
+    tombstones: counted("Deletions and expired keys that are kept until every replica has them"),
+    readRepairs: counted("Records that reads through this node have put right since it was started"),
+    comparisons: counted("Comparisons with other replicas since this node was started"),
+    repaired: counted("Records that those brought here"),
+    lastRepair: {
+      description: "The last comparison that moved anything",
+      ...object({
+        partition: integer,
+        with: { type: ["string", "null"], description: "The other node" },
+        finishedMs: counted("Milliseconds since 1970, by this node's clock"),
+        durationMs: integer,
+        recordsTaken: integer,
+        recordsGiven: integer,
+        bytes: counted("Both ways, with what it took to compare"),
+      }),
+      type: ["object", "null"],
+    },
+  }),
+};
+
 const address = { ...text, description: "`host:port`; empty while unknown" };
 
 export const clusterSchema: Schema = {
@@ -378,11 +408,17 @@ export const clusterSchema: Schema = {
               items: object({
                 node: text,
                 role: { enum: ["leader", "follower", "learner", "replica"] },
-                lag: { ...integer, description: "Entries behind the leader; -1 when unknown" },
+                lag: {
+                  ...integer,
+                  description:
+                    "Entries behind the leader; in an eventual keyspace, this node's writes that the other has not " +
+                    "confirmed; -1 when unknown",
+                },
               }),
             },
           }),
         },
+        replication,
       }),
     ),
   },

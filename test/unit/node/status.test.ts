@@ -31,6 +31,13 @@ const MAP: ClusterMap = {
 };
 const PARTITION = 0 as GroupId;
 
+/** No eventual keyspaces. */
+const NO_EVENTUAL: StatusSource["eventual"] = {
+  replicas: { get: () => undefined },
+  links: { known: () => undefined },
+  commands: { repairs: { of: () => 0 } },
+};
+
 /** A follower of n2 that has applied three entries, as every group of its node. */
 async function sourceOf(replica: LoneReplica): Promise<StatusSource & { view: ClusterView }> {
   replica.append(
@@ -52,7 +59,7 @@ async function sourceOf(replica: LoneReplica): Promise<StatusSource & { view: Cl
       atTurnEnd: () => undefined,
     }),
     groups: { get: () => group },
-    eventual: { get: () => undefined },
+    eventual: NO_EVENTUAL,
     leaderOf: () => (group.core.leader === LEADER ? N2 : undefined),
   };
 }

@@ -1,7 +1,8 @@
 /**
  * CLUSTER: the partitions of the connection's keyspace as Redis Cluster describes its nodes, so that clients that
  * know it send a command straight to the partition's leader. Any node takes any command, so there are no MOVED
- * errors, and every node is a master: of the slots whose partitions it leads, which may be none.
+ * errors, and every node is a master: of the slots whose partitions it leads, which may be none. In an eventual
+ * keyspace, where nobody leads, it is of those that it is the first of their replicas to be up.
  * Source: Redis 7.0, `cluster.c` (`clusterGenNodeDescription`, `clusterReplyMultiBulkSlots`).
  */
 
@@ -27,10 +28,15 @@ interface SlotRange {
 }
 
 function slotRanges(status: ClusterStatus, keyspace: KeyspaceId): SlotRange[] {
+  const isEventual = status.keyspaces.find(({ id }) => id === keyspace)?.consistency === "eventual";
+  const gone = new Set(status.members.filter(({ state }) => state === "inactive").map(({ id }) => id));
   const pieces: SlotRange[] = [];
-  for (const { keyspace: owner, slots, leader, replicas } of status.partitions) {
-    if (owner !== keyspace || leader === undefined) continue;
-    const followers = replicas.map(({ node }) => node).filter((node) => node !== leader);
+  for (const { keyspace: owner, slots, leader: elected, replicas } of status.partitions) {
+    if (owner !== keyspace) continue;
+    const nodes = replicas.map(({ node }) => node);
+    const leader = isEventual ? nodes.find((node) => !gone.has(node)) : elected;
+    if (leader === undefined) continue;
+    const followers = nodes.filter((node) => node !== leader);
     for (const [first, last] of slots) pieces.push({ first, last, leader, followers });
   }
   pieces.sort((a, b) => a.first - b.first);

@@ -112,6 +112,27 @@ function cluster(services: LocalServices): Line[] {
   ];
 }
 
+/** A line a keyspace, as in `Keyspace`: what this node's replicas say of themselves. Not there without any. */
+function eventual(services: LocalServices): Line[] {
+  return services.database.status().replication.map((one): Line => {
+    const { lag, lagMax, hints, tombstones, readRepairs, comparisons, repaired, lastRepair } = one;
+    const facts = {
+      lag,
+      lag_max: lagMax,
+      hints,
+      tombstones,
+      read_repairs: readRepairs,
+      comparisons,
+      repaired,
+      last_repair_ms: lastRepair?.finishedMs ?? 0,
+      last_repair_records: (lastRepair?.recordsTaken ?? 0) + (lastRepair?.recordsGiven ?? 0),
+      last_repair_bytes: lastRepair?.bytes ?? 0,
+    };
+    const text = Object.entries(facts).map(([name, value]) => `${name}=${value}`);
+    return [`db${one.keyspace}`, text.join(",")];
+  });
+}
+
 /** In the order in which Redis lists them; `keyspace` comes last, and asks the partitions. */
 const SECTIONS: readonly (readonly [title: string, lines: (services: LocalServices) => Line[]])[] = [
   ["Server", server],
@@ -124,6 +145,7 @@ const SECTIONS: readonly (readonly [title: string, lines: (services: LocalServic
   ["Cluster", cluster],
 ];
 
+const EVENTUAL_TITLE = "Eventual";
 const KEYSPACE_TITLE = "Keyspace";
 
 /** `INFO [section …]` */
@@ -135,6 +157,8 @@ export const infoCommand: LocalHandler = (services, _client, args) => {
   const sections = SECTIONS.filter(([title]) => isWanted(title)).map(([title, lines]) =>
     sectionText(title, lines(services)),
   );
+  const eventualLines = isWanted(EVENTUAL_TITLE) ? eventual(services) : [];
+  if (eventualLines.length > 0) sections.push(sectionText(EVENTUAL_TITLE, eventualLines));
   if (!isWanted(KEYSPACE_TITLE)) return new VerbatimReply(sections.join("\r\n"));
   return keyspaceLines(services).then(
     (lines) => new VerbatimReply([...sections, sectionText(KEYSPACE_TITLE, lines)].join("\r\n")),

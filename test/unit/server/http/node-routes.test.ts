@@ -101,6 +101,46 @@ describe("the node's own routes", () => {
     const expected = { ...database.status(), partitions: [{ ...database.partitions[0], leader: null }] };
     assert.deepEqual(answer.json(), JSON.parse(JSON.stringify(expected)));
   });
+
+  it("/cluster tells how far eventual keyspaces are, in the words of its own description", async (t) => {
+    const { send, database } = await startHarness(t);
+    const counts = {
+      lag: 5,
+      lagMax: 3,
+      hints: 4,
+      tombstones: 2,
+      readRepairs: 1,
+      comparisons: 6,
+      repaired: 7,
+    };
+    const moved = { partition: 2, finishedMs: 9, durationMs: 8, recordsTaken: 1, recordsGiven: 2, bytes: 99 };
+    database.replication = [
+      { keyspace: keyspaceId(1), ...counts, lastRepair: undefined },
+      { keyspace: keyspaceId(2), ...counts, lastRepair: { ...moved, with: nodeId("n2") } },
+      { keyspace: keyspaceId(3), ...counts, lastRepair: { ...moved, with: undefined } },
+    ];
+    const { replication } = (await send("GET", "/cluster")).json() as { replication: object[] };
+    assert.deepEqual(replication, [
+      { keyspace: 1, ...counts, lastRepair: null },
+      { keyspace: 2, ...counts, lastRepair: { ...moved, with: "n2" } },
+      { keyspace: 3, ...counts, lastRepair: { ...moved, with: null } },
+    ]);
+    interface Described {
+      readonly properties: Readonly<Record<string, Described>>;
+      readonly items: Described;
+    }
+    const document = (await send("GET", "/openapi.json")).json() as {
+      paths: Record<
+        string,
+        { get: { responses: Record<number, { content: Record<string, { schema: Described }> }> } }
+      >;
+    };
+    const { schema } = document.paths["/cluster"].get.responses[200].content["application/json"];
+    const described = schema.properties.replication.items.properties;
+    assert.deepEqual(Object.keys(described).sort(), Object.keys(replication[1]).sort());
+    const { lastRepair } = replication[1] as { lastRepair: object };
+    assert.deepEqual(Object.keys(described.lastRepair.properties).sort(), Object.keys(lastRepair).sort());
+  });
 });
 
 describe("/keyspaces", () => {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { DEFAULT_VALUE_BYTES_MAX } from "../../../../src/commands/check.js";
 import { COMMANDS } from "../../../../src/commands/table.js";
+import { keyspaceId } from "../../../../src/core/ids.js";
 import { startRespServer } from "../../../../src/server/resp/server.js";
 import { SLOT_COUNT, slotOfKey } from "../../../../src/sharding/slots.js";
 import { HandClock } from "../../../support/hand-clock.js";
@@ -208,6 +209,33 @@ for (const protocol of [2, 3] as const) {
       }
     });
 
+    it("CLUSTER shows partitions that need no leader with their first replica that is there", async () => {
+      const { database, plain } = await openDoor(protocol);
+      const { id } = await database.createKeyspace({ name: "s", consistency: "eventual", storage: "disk" });
+      await plain(`SELECT ${id}`);
+      const firsts = async (): Promise<string[]> => {
+        const slots = (await plain("CLUSTER SLOTS")) as [
+          number,
+          number,
+          ...[string, number, string, string[]][],
+        ][];
+        assert.equal(
+          slots.reduce((sum, [first, last]) => sum + last - first + 1, 0),
+          SLOT_COUNT,
+        );
+        for (const [, , ...nodes] of slots) assert.equal(nodes.length, NODES);
+        return [...new Set(slots.map(([, , [, , , [, name]]]) => name))].sort();
+      };
+      const all = Array.from({ length: NODES }, (_, i) => `n${i + 1}`);
+      assert.deepEqual(await firsts(), all);
+      database.gone.add(1);
+      assert.deepEqual(
+        await firsts(),
+        all.filter((name) => name !== "n2"),
+      );
+      assert.equal(linesOf(await plain("CLUSTER INFO")).get("cluster_state"), "ok");
+    });
+
     it("CLIENT names, describes and lists connections", async () => {
       const { ask, plain, port } = await openDoor(protocol);
       const id = Number(await plain("CLIENT ID"));
@@ -291,6 +319,51 @@ for (const protocol of [2, 3] as const) {
           ["db2", "keys=2"],
         ],
       );
+    });
+
+    it("INFO tells of eventual keyspaces when there are any", async () => {
+      const { database, plain } = await openDoor(protocol);
+      assert.doesNotMatch(String(await plain("INFO")), /# Eventual/);
+      assert.equal(await plain("INFO eventual"), "");
+      const counts = {
+        lag: 9,
+        lagMax: 8,
+        hints: 7,
+        tombstones: 6,
+        readRepairs: 5,
+        comparisons: 4,
+        repaired: 3,
+      };
+      const lastRepair = {
+        partition: 0,
+        with: undefined,
+        finishedMs: 1_234,
+        durationMs: 1,
+        recordsTaken: 20,
+        recordsGiven: 3,
+        bytes: 99,
+      };
+      database.replication = [
+        { keyspace: keyspaceId(1), ...counts, lastRepair },
+        { keyspace: keyspaceId(4), ...counts, lag: 0, lastRepair: undefined },
+      ];
+      assert.deepEqual(
+        [...linesOf(await plain("INFO eventual"))],
+        [
+          [
+            "db1",
+            "lag=9,lag_max=8,hints=7,tombstones=6,read_repairs=5,comparisons=4,repaired=3," +
+              "last_repair_ms=1234,last_repair_records=23,last_repair_bytes=99",
+          ],
+          [
+            "db4",
+            "lag=0,lag_max=8,hints=7,tombstones=6,read_repairs=5,comparisons=4,repaired=3," +
+              "last_repair_ms=0,last_repair_records=0,last_repair_bytes=0",
+          ],
+        ],
+      );
+      assert.doesNotMatch(String(await plain("INFO server")), /# Eventual/);
+      assert.match(String(await plain("INFO")), /# Cluster\r\n[^#]*# Eventual\r\ndb1:/);
     });
 
     it("CONFIG GET takes patterns, several, in any case", async () => {
