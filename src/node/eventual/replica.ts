@@ -307,6 +307,7 @@ export class EventualReplica implements CommandReplica {
       this.#underwayBytes -= entry.data.length;
       this.state.apply(entry);
       if (own !== undefined) this.#onOwnMerged(entry.data, own);
+      else this.#host.stamps.observe(this.state.othersStamp, this.#host.nowMs());
       onMerged?.();
     }
   }

@@ -22,7 +22,7 @@ import type { Entry } from "../../codec/raft-types.js";
 import { assert } from "../../core/assert.js";
 import { allocOwnBytes, type Bytes, EMPTY_BYTES, type Key } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
-import { NO_STAMP, type Stamp } from "../../core/hybrid-clock.js";
+import { laterStamp, NO_STAMP, type Stamp } from "../../core/hybrid-clock.js";
 import { type LogIndex, logIndex, type ReplicaId, term } from "../../core/ids.js";
 import { BatchReader } from "../../eventual/batch.js";
 import { expired, isSettled, withoutTombstone } from "../../eventual/change.js";
@@ -40,6 +40,7 @@ import {
   readEventual,
   recordBytes,
   type StoredRecord,
+  stampOf,
   writeEventual,
 } from "../../eventual/record.js";
 import type { EventualRecord } from "../../eventual/types.js";
@@ -64,6 +65,8 @@ export class EventualState {
   readonly hints: Hints;
   /** Counts batches of others merged by this process. */
   othersMerged = 0;
+  /** Of values and deletions in the latest of them, the latest stamp. */
+  othersStamp: Stamp = NO_STAMP;
   readonly #store: GroupStore;
   /** Of the record that was counted last. */
   readonly #fingerprint = new Fingerprint();
@@ -176,11 +179,17 @@ export class EventualState {
     const batch = new BatchReader(data);
     const hasOwn = batch.advances > 0 && batch.origin(0) === this.self;
     let ownNumber = hasOwn ? batch.after(0) : 0;
-    if (!hasOwn) this.othersMerged += 1;
+    if (!hasOwn) {
+      this.othersMerged += 1;
+      this.othersStamp = NO_STAMP;
+    }
     while (batch.next()) {
       const { key } = batch;
       this.#mergeRecord(key, batch);
-      if (!hasOwn) continue;
+      if (!hasOwn) {
+        this.othersStamp = laterStamp(this.othersStamp, stampOf(batch));
+        continue;
+      }
       // An own batch has one record for each own write, in the order of their numbers.
       ownNumber += 1;
       this.hints.add(ownNumber, key);

@@ -1,9 +1,10 @@
 /** How soon simulated nodes are ready after a start, all at once or one of them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SimCluster } from "../../../sim/cluster/cluster.js";
+import type { SimCluster, SimNode } from "../../../sim/cluster/cluster.js";
 import { SimEngine } from "../../../sim/disk/durable.js";
-import { keyspaceOf } from "../../../src/core/ids.js";
+import { MinikeyError } from "../../../src/core/errors.js";
+import { type KeyspaceId, keyspaceOf } from "../../../src/core/ids.js";
 import { decodeFrame } from "../../../src/node/peer-frames.js";
 import { ask, keysApart, pass, startedCluster, until } from "./scenario.js";
 
@@ -107,6 +108,47 @@ test("a keyspace whose data are gone does not come back with a restart, not for 
     assert(!opened.includes(created.id), `seed ${seed}: it has opened groups of ${opened.join(" ")}`);
   }
 });
+
+test("a node that comes back and reaches nobody knows its eventual keyspaces, and takes writes there", async () => {
+  for (let seed = 1; seed <= 4; seed += 1) {
+    const cluster = await startedCluster({ seed, partitions: 1 });
+    const [first, , last] = cluster.nodes;
+    assert(first.node !== undefined);
+    const { id: keyspace } = await within(
+      cluster,
+      first.node.createKeyspace({
+        name: "s",
+        consistency: "eventual",
+        storage: "disk",
+        replicas: 3,
+        partitions: 2,
+      }),
+    );
+    assert.equal(await askUntilOpen(cluster, last, ["SET", "key", "value"], keyspace), "OK");
+    for (const sim of cluster.nodes) cluster.crash(sim);
+    cluster.startSoon(last);
+    await until(cluster, "it has its keyspaces", () => last.node?.keyspaceByName("s") !== undefined, 3_000);
+    assert.equal(await askUntilOpen(cluster, last, ["GET", "key"], keyspace), "value");
+    assert.equal(await ask(cluster, last, ["SET", "key", "new"], { keyspace }), "OK");
+  }
+});
+
+/** What `sim` answers once the replicas that it holds are open. */
+async function askUntilOpen(
+  cluster: SimCluster,
+  sim: SimNode,
+  words: readonly string[],
+  keyspace: KeyspaceId,
+): Promise<unknown> {
+  for (;;) {
+    const reply = await ask(cluster, sim, words, { keyspace });
+    if (!(reply instanceof MinikeyError && reply.retryable) && !isUnknownKeyspace(reply)) return reply;
+    await pass(cluster, 10);
+  }
+}
+
+const isUnknownKeyspace = (reply: unknown): boolean =>
+  reply instanceof MinikeyError && reply.code === "KEYSPACE_NOT_FOUND";
 
 test("a node that stops while it removes a dropped keyspace finishes that first", async () => {
   for (let seed = 1; seed <= 30; seed += 1) {
