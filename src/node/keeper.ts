@@ -5,7 +5,6 @@ import type { Configuration, SnapshotMeta } from "../codec/raft-types.js";
 import {
   type GroupId,
   groupOf,
-  type KeyspaceId,
   keyspaceOf,
   logIndex,
   META_GROUP,
@@ -46,8 +45,6 @@ export class GroupKeeper {
   readonly #groups: Groups;
   readonly #eventual: EventualReplicas;
   #work: Promise<void> = Promise.resolve();
-  /** Keyspaces of which a restart knows by itself. */
-  readonly #recorded = new Set<KeyspaceId>();
 
   constructor(options: KeeperOptions, groups: Groups, eventual: EventualReplicas) {
     this.#options = options;
@@ -70,7 +67,6 @@ export class GroupKeeper {
     const done = this.#work.then(async () => {
       if (this.#hasNewEventual(map, isHere)) await this.#groups.get(META_GROUP)?.recordCommitted();
       const turns = new TurnSlices(this.#options.clock);
-      await this.#recordEventual(map);
       for (const keyspace of map.keyspaces) {
         for (let i = 0; i < keyspace.partitions; i += 1) {
           const id = groupOf(keyspace.id, partitionId(i));
@@ -88,19 +84,6 @@ export class GroupKeeper {
     });
     this.#work = done;
     await done;
-  }
-
-  /**
-   * An eventual keyspace is there for who reaches nobody, too: a restart must know of it before it has heard from the
-   * leader of the map how much of that is committed.
-   */
-  async #recordEventual(map: ClusterMap): Promise<void> {
-    const isNew = map.keyspaces.some(
-      ({ id, consistency }) => consistency === "eventual" && !this.#recorded.has(id),
-    );
-    if (!isNew) return;
-    await this.#groups.get(META_GROUP)?.recordCommitted();
-    for (const { id } of map.keyspaces) this.#recorded.add(id);
   }
 
   #isOpen(id: GroupId): boolean {
