@@ -105,7 +105,7 @@ test("a record is the same in a batch from an object, from its parts, and as it 
 });
 
 test("a large batch is handed over as it is, and the next one is written elsewhere", () => {
-  const bytes = allocBytes(300_000).fill(7) as Bytes;
+  const bytes = allocBytes(300_000).fill(7);
   const large = { ...PLAIN, bytes, end: bytes.length };
   const writer = new BatchWriter();
   const batch = write(writer, [["large", large]], [[5, 0, 1]]);

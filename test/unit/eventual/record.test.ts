@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { allocBytes, type Bytes, EMPTY_BYTES, latin1ToBytes } from "../../../src/core/bytes.js";
+import { allocBytes, EMPTY_BYTES, latin1ToBytes } from "../../../src/core/bytes.js";
 import { MinikeyError } from "../../../src/core/errors.js";
 import { STAMP_MAX, type Stamp } from "../../../src/core/hybrid-clock.js";
 import { sameRecord } from "../../../src/eventual/merge.js";
@@ -31,7 +31,7 @@ const AROUND = 5;
 
 /** Somewhere in the middle of other bytes, as records lie in a store. */
 function laidOut(record: EventualRecord): StoredRecord {
-  const bytes = allocBytes(recordBytes(record) + 2 * AROUND).fill(0xee) as Bytes;
+  const bytes = allocBytes(recordBytes(record) + 2 * AROUND).fill(0xee);
   writeEventual(bytes, AROUND, record);
   return { bytes, start: AROUND, end: bytes.length - AROUND };
 }
