@@ -9,6 +9,7 @@
  * | `RANDOMPART` | seed | a key or null |
  * | `FLUSHPART` | | OK |
  * | `COUNT` | | the number of keys |
+ * | `ENDKEY` | key | 1 when it had to be written that a counter has expired (docs/adr/0014), else 0 |
  */
 import { Glob } from "./glob.js";
 import { randomKey } from "./random-key.js";
@@ -78,10 +79,15 @@ function runFlushPart(view: KeyValueView): Reply {
   return OK;
 }
 
+export const ENDKEY = piece("ENDKEY", 110, 2, "write", "Write that a counter has expired", (view, args) =>
+  view.purge(args.key(1)) ? 1 : 0,
+);
+
 export const INTERNAL_COMMANDS: readonly CommandSpec[] = [
   piece("SCANPART", 104, 5, "read", "Look at the next keys of a partition", runScanPart),
   piece("SCANFIND", 105, 4, "read", "Find the key that a cursor stands for", runScanFind),
   piece("RANDOMPART", 106, 2, "read", "Choose a key of a partition", runRandomPart),
   piece("FLUSHPART", 107, 1, "write", "Remove all keys of a partition", runFlushPart),
   piece("COUNT", 108, 1, "read", "Count the keys of a partition", (view) => view.count()),
+  ENDKEY,
 ];

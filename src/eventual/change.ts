@@ -4,7 +4,7 @@
  */
 import type { Bytes } from "../core/bytes.js";
 import { NO_STAMP } from "../core/hybrid-clock.js";
-import { counts, isExpired, isSplit, shown, writtenOver } from "./counter.js";
+import { counts, isExpired, isSplit, isUnended, shown, writtenOver } from "./counter.js";
 import { isCovered } from "./merge.js";
 import { NO_BASE, NO_VALUE } from "./record.js";
 import type { CounterSlot, EventualRecord, SeenSlot, Stamped } from "./types.js";
@@ -65,6 +65,15 @@ export function expiringAt(
   return setTo(here, write, "string", expiresAtMs, bytes, start, end);
 }
 
+/** The own slot of what has expired says so; undefined when there is none, or it does. */
+export function ended(here: EventualRecord, write: Stamped): EventualRecord | undefined {
+  const own = here.slots.find(({ origin }) => origin === write.origin);
+  if (own === undefined || !isUnended(own, here)) return undefined;
+  const { number, stamp } = write;
+  const slot: CounterSlot = { ...own, number, stamp, endsAtMs: here.expiresAtMs };
+  return { ...here, slots: here.slots.map((each) => (each === own ? slot : each)) };
+}
+
 // What is no write: each replica does it by itself.
 
 /** What is left of a record whose expiry has come, `DROPPED_AFTER_MS` after: all but the value. */
@@ -75,11 +84,12 @@ export function expired(here: EventualRecord): EventualRecord {
 /**
  * What is left of a record once every replica has its deletion, or sees its value as expired: undefined for nothing. A
  * counter that was added to since loses the base, and all that was written over, unless that was the beginning of what
- * counts: then it stays as it is.
+ * counts: then it stays as it is. So does what has expired with a slot that does not say so.
  */
 export function withoutTombstone(here: EventualRecord): EventualRecord | undefined {
   if (here.type !== "expired" && (here.type !== "none" || here.base.stamp === NO_STAMP)) return here;
   const slots = here.slots.filter((slot) => counts(slot, here, 0));
+  if (here.slots.some((slot) => isUnended(slot, here))) return here;
   if (slots.length === 0) return undefined;
   if (slots.some((slot) => isSplit(slot, here.seen))) return here;
   return {

@@ -18,12 +18,13 @@
  * to though none of them would allow it alone, is shown as the bound; what was added is still known, so subtracting
  * leads back.
  *
- * **Expiry** is no write, so nobody says what it has seen; and each replica drops what has expired in its own time, by
- * `DROPPED_AFTER_MS` after it. From the times in a slot all tell the same of it:
+ * **Expiry** is no write, so nobody says what it has seen; and each replica drops what has expired in its own time. From
+ * the times in a slot all tell the same of it:
  * - Beside a base that has expired, only slots count that began later than that: on a replica that had dropped it.
  * - Beside a later base, a slot counts if that base was written before the slot's key expired. Else who wrote it had
  *   seen the slot, or dropped it.
- * Between the two times lies what clocks may differ (cluster-clock.ts).
+ * A slot may have another end than its key, when who added to it did not know of the expiry: such a slot is not dropped
+ * before its replica has written the end into it (`isUnended`).
  */
 import { latin1ToBytes } from "../core/bytes.js";
 import { stampAt } from "../core/hybrid-clock.js";
@@ -61,6 +62,12 @@ export function counts(slot: CounterSlot, record: EventualRecord, nowMs: number)
 /** The slot's key had expired when the later base was written. Does not change with time. */
 export function endedBefore({ stamp, endsAtMs }: CounterSlot, base: Stamped): boolean {
   return endsAtMs !== 0 && base.stamp > stamp && base.stamp > stampAt(endsAtMs + CLEARLY_AFTER_MS);
+}
+
+/** The slot has expired with its base, and does not say so. */
+export function isUnended(slot: CounterSlot, record: EventualRecord): boolean {
+  if (record.type !== "expired" || counts(slot, record, 0)) return false;
+  return slot.endsAtMs === 0 || slot.endsAtMs > record.expiresAtMs;
 }
 
 /** What was written over of an origin's additions. */

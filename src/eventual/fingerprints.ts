@@ -21,7 +21,7 @@ import type { ByteWriter } from "../codec/byte-writer.js";
 import { assert } from "../core/assert.js";
 import type { Key } from "../core/bytes.js";
 import { endedBefore, isSplit, seenOfOrigin } from "./counter.js";
-import { isPlain, numberOf, originOf, readEventual, type StoredRecord, stampOf } from "./record.js";
+import { isPlain, numberOf, originOf, readEventual, type StoredRecord } from "./record.js";
 import type { EventualRecord } from "./types.js";
 
 export const LEAVES = 1024;
@@ -50,21 +50,21 @@ export class Fingerprint {
       return;
     }
     this.#begin(key);
-    this.#addWrite(stampOf(stored), originOf(stored), numberOf(stored));
+    this.#addWrite(originOf(stored), numberOf(stored));
     this.#end();
   }
 
   ofRecord(key: Key, { base, expiry, slots, seen }: EventualRecord): void {
     this.#begin(key);
-    this.#addWrite(base.stamp, base.origin, base.number);
+    this.#addWrite(base.origin, base.number);
     if (expiry !== undefined) {
       this.#add(1);
-      this.#addWrite(expiry.stamp, expiry.origin, expiry.number);
+      this.#addWrite(expiry.origin, expiry.number);
     }
     for (const slot of slots) {
       if (endedBefore(slot, base)) continue;
       this.#add(2);
-      this.#addWrite(slot.stamp, slot.origin, slot.number);
+      this.#addWrite(slot.origin, slot.number);
       if (isSplit(slot, seen)) this.#add(seenOfOrigin(slot, seen)?.number ?? 0);
     }
     this.#end();
@@ -86,9 +86,7 @@ export class Fingerprint {
     this.#add(key.length);
   }
 
-  #addWrite(stamp: number, origin: number, number: number): void {
-    this.#add(Math.floor(stamp / U32));
-    this.#add(stamp | 0);
+  #addWrite(origin: number, number: number): void {
     this.#add(origin);
     this.#add(Math.floor(number / U32));
     this.#add(number | 0);
@@ -103,9 +101,8 @@ export class Fingerprint {
   }
 
   #end(): void {
-    const { high, low } = this;
-    this.high = mixed(high ^ Math.imul(low, 0xc2b2_ae3d));
-    this.low = mixed(low ^ Math.imul(high, 0x27d4_eb2f));
+    this.high = mixed(this.high);
+    this.low = mixed(this.low);
   }
 }
 

@@ -1,8 +1,10 @@
 /** All replicas of eventual partitions on a node: wakes those with something to do, once a turn, and keeps them small. */
+import { ENDKEY } from "../../commands/internal.js";
 import { HybridClock } from "../../core/hybrid-clock.js";
 import type { GroupId, ReplicaId } from "../../core/ids.js";
 import type { WriteAheadLog } from "../../storage/log/types.js";
 import type { StorageLag } from "../checkpoints.js";
+import { makeArgs } from "../node-commands.js";
 import { EventualReplica, type OpenOptions, type ReplicaEvents, type ReplicaHost } from "./replica.js";
 
 export interface ReplicasParts {
@@ -23,6 +25,9 @@ export interface ReplicasParts {
 
 /** Values that expire in one round of one partition. */
 const EXPIRED_AT_ONCE = 1_000;
+
+/** What cannot be written now is asked for again in the next round. */
+const ignore = (): void => undefined;
 
 export class EventualReplicas implements ReplicaHost {
   readonly log: WriteAheadLog;
@@ -83,8 +88,10 @@ export class EventualReplicas implements ReplicaHost {
     const nowMs = this.#parts.nowMs();
     // A node that has heard of nobody may be hours off: it hides what it takes for expired, and keeps it.
     const isSure = this.#parts.isTimeSure();
-    for (const { state } of this.#replicas.values()) {
+    for (const replica of this.#replicas.values()) {
+      const { state } = replica;
       if (isSure) state.expire(nowMs, EXPIRED_AT_ONCE);
+      for (const key of state.takeUnended()) replica.write(ENDKEY, makeArgs([ENDKEY.name, key]), ignore);
       state.hints.sweep();
     }
   }

@@ -26,7 +26,7 @@ import { laterStamp, NO_STAMP, type Stamp } from "../../core/hybrid-clock.js";
 import { type LogIndex, logIndex, type ReplicaId, term } from "../../core/ids.js";
 import { BatchReader } from "../../eventual/batch.js";
 import { expired, isSettled, withoutTombstone } from "../../eventual/change.js";
-import { DROPPED_AFTER_MS, exists } from "../../eventual/counter.js";
+import { DROPPED_AFTER_MS, exists, isUnended } from "../../eventual/counter.js";
 import { Fingerprint, Fingerprints } from "../../eventual/fingerprints.js";
 import { isCovered, latestStamp, merge } from "../../eventual/merge.js";
 import {
@@ -80,6 +80,7 @@ export class EventualState {
   #floor: Stamp = NO_STAMP;
   /** No stamp of the node's clock was later, as far as this state knows. */
   #latestStamp: Stamp = NO_STAMP;
+  #unended: Key[] = [];
   /** Tombstones up to this key have been looked at since the last mark. */
   #lookedUpTo: Key = "";
 
@@ -268,10 +269,21 @@ export class EventualState {
     assert(here !== undefined, "the list of tombstones leads to a record");
     const record = readEventual(here);
     if (!isSettled(record, noted)) return;
+    if (record.slots.some((slot) => slot.origin === this.self && isUnended(slot, record))) {
+      this.#unended.push(key);
+      return;
+    }
     this.raiseFloor(latestStamp(record));
     const left = withoutTombstone(record);
     if (left === undefined) this.#remove(key, here);
     else if (left !== record) this.#write(key, here, left);
+  }
+
+  /** Keys that have expired with an own slot that does not say so: `ENDKEY` writes it, and then they may go. */
+  takeUnended(): readonly Key[] {
+    const keys = this.#unended;
+    if (keys.length > 0) this.#unended = [];
+    return keys;
   }
 
   // --- Records and what leads to them ---

@@ -13,8 +13,8 @@ import { allocOwnBytes, type Bytes, EMPTY_BYTES, type Key } from "../../core/byt
 import { type HybridClock, laterStamp, NO_STAMP, type Stamp } from "../../core/hybrid-clock.js";
 import type { Int64 } from "../../core/int64.js";
 import { BatchWriter } from "../../eventual/batch.js";
-import { deleted, expiringAt, setTo } from "../../eventual/change.js";
-import { addTo, exists, shown } from "../../eventual/counter.js";
+import { deleted, ended, expiringAt, setTo } from "../../eventual/change.js";
+import { addTo, exists, isUnended, shown } from "../../eventual/counter.js";
 import { latestStamp, merge } from "../../eventual/merge.js";
 import {
   expiresAtOf,
@@ -186,9 +186,16 @@ export class EventualView implements KeyValueView {
     return existed;
   }
 
-  /** What has come to its end is no longer shown, and goes in its own time (`EventualState.expire`). */
-  purge(): boolean {
-    return false;
+  /** What has come to its end is no longer shown, and goes in its own time; a counter's end must be written first. */
+  purge(key: Key): boolean {
+    const here = this.#recordOf(key);
+    if (here === undefined || isPlain(here)) return false;
+    const record = readEventual(here);
+    if (!record.slots.some((slot) => slot.origin === this.#state.self && isUnended(slot, record)))
+      return false;
+    const after = ended(record, this.#writeAfter(latestStamp(record)));
+    if (after !== undefined) this.#stage(key, after);
+    return true;
   }
 
   clear(): void {

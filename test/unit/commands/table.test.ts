@@ -67,6 +67,7 @@ const OPCODES: Readonly<Record<string, number>> = {
   RANDOMPART: 106,
   FLUSHPART: 107,
   COUNT: 108,
+  ENDKEY: 110,
   "KV.LOAD": 109,
   "JSON.GET": 120,
   "JSON.TYPE": 121,
@@ -106,7 +107,7 @@ const LISTED =
 describe("the command table", () => {
   it("has every command of the interface, and hides the node's own", () => {
     for (const name of LISTED.split(" ")) assert.equal(COMMANDS.byName(name)?.internal, false, name);
-    for (const name of ["SCANPART", "FLUSHPART", "COUNT"])
+    for (const name of ["SCANPART", "FLUSHPART", "COUNT", "ENDKEY"])
       assert.equal(COMMANDS.byName(name)?.internal, true);
   });
 

@@ -110,7 +110,7 @@ test("a large batch is handed over as it is, and the next one is written elsewhe
   const writer = new BatchWriter();
   const batch = write(writer, [["large", large]], [[5, 0, 1]]);
   const copy = copyBytes(batch);
-  write(writer, [["small", PLAIN]], []);
+  assertBatch(write(writer, [["small", PLAIN]], []), [["small", PLAIN]], []);
   assert.ok(batch.equals(copy));
   assertBatch(batch, [["large", large]], [[5, 0, 1]]);
 });

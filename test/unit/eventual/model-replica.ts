@@ -10,13 +10,14 @@ import { type ReplicaId, replicaOf } from "../../../src/core/ids.js";
 import { BatchReader, BatchWriter, checkBatch } from "../../../src/eventual/batch.js";
 import {
   deleted,
+  ended,
   expired,
   expiringAt,
   isSettled,
   setTo,
   withoutTombstone,
 } from "../../../src/eventual/change.js";
-import { addTo, DROPPED_AFTER_MS, exists, shown } from "../../../src/eventual/counter.js";
+import { addTo, DROPPED_AFTER_MS, exists, isUnended, shown } from "../../../src/eventual/counter.js";
 import { isCovered, latestStamp, merge } from "../../../src/eventual/merge.js";
 import { isTombstone, readEventual, recordBytes, writeEventual } from "../../../src/eventual/record.js";
 import type { EventualRecord, Stamped } from "../../../src/eventual/types.js";
@@ -108,7 +109,9 @@ export class ModelReplica {
   /** Drops the value when its time has come long enough ago. */
   sweep(nowMs: number): void {
     const { record } = this;
-    if (record === undefined || (record.type !== "string" && record.type !== "json")) return;
+    if (record === undefined) return;
+    if (record.type === "expired") this.#end(nowMs, record);
+    if (record.type !== "string" && record.type !== "json") return;
     if (record.expiresAtMs !== 0 && record.expiresAtMs + DROPPED_AFTER_MS <= nowMs)
       this.record = expired(record);
   }
@@ -127,16 +130,22 @@ export class ModelReplica {
   }
 
   /** Takes a copy of another, of whatever time. */
-  take({ from, batch, vector, floor, known }: Copy): void {
-    checkBatch(batch);
-    const reader = new BatchReader(batch);
-    while (reader.next()) this.#merge(readEventual(reader));
+  take(copy: Copy): void {
+    this.takeRecord(copy);
+    const { from, vector, floor } = copy;
     this.vector.mergeFrom(vector);
     this.#floor = laterStamp(this.#floor, floor);
-    for (const write of known) this.known.add(write);
     const round = this.#round;
     if (round !== undefined && vector.covers(round.noted) && !round.told.has(from))
       round.told.set(from, vector);
+  }
+
+  /** The record alone, beside the vector. */
+  takeRecord({ batch, known }: Copy): void {
+    checkBatch(batch);
+    const reader = new BatchReader(batch);
+    while (reader.next()) this.#merge(readEventual(reader));
+    for (const write of known) this.known.add(write);
   }
 
   beginRound(): void {
@@ -170,6 +179,11 @@ export class ModelReplica {
   #merge(news: EventualRecord): void {
     if (isCovered(news, this.vector)) return;
     this.record = this.record === undefined ? news : merge(this.record, news);
+  }
+
+  #end(nowMs: number, record: EventualRecord): void {
+    const own = record.slots.find(({ origin }) => origin === this.id);
+    if (own !== undefined && isUnended(own, record)) this.record = ended(record, this.#write(nowMs));
   }
 
   #write(nowMs: number): Stamped {

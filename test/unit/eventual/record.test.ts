@@ -129,6 +129,9 @@ test("a record cut short in its head is refused", () => {
       const valueStart = valueStartOf(stored);
       for (let end = stored.start; end < valueStart; end += 1) {
         assert.throws(() => checkRecord({ ...stored, end }), isRefusal);
+        // Nothing behind it that could be read instead.
+        const bytes = stored.bytes.subarray(0, end);
+        assert.throws(() => checkRecord({ ...stored, bytes, end }), isRefusal);
       }
     }),
   );

@@ -364,6 +364,30 @@ test("what has expired is hidden at once, dropped when time is sure, and comes b
   assert.deepEqual(eventualStateProblems(a.replica.state, a.store), []);
 });
 
+test("a counter that expires though its replica did not know of it goes once that has written its end", async () => {
+  const [a, b] = await trio();
+  await a.run("SET", "n", "5", "PX", "300");
+  await b.run("INCR", "n");
+  await sync(a, b);
+  await sync(b, a);
+  for (const each of [a, b]) assert.equal(each.read("GET", "n"), "6");
+  await a.pass(300 + DROPPED_AFTER_MS);
+  for (const each of [a, b]) each.replicas.sweep();
+  dropAll(a);
+  assert.equal(a.replica.state.tombstones, 1);
+  dropAll(b);
+  b.replicas.sweep();
+  await b.pass();
+  await sync(b, a);
+  dropAll(a);
+  assert.equal(recordsOf(a.store).size, 0);
+  // Who has dropped it sets it anew, who has not hears of that.
+  await a.run("SET", "n", "7");
+  await sync(a, b);
+  for (const each of [a, b]) assert.equal(each.read("GET", "n"), "7");
+  assert.equal(b.replica.state.fingerprints.sameRoot(a.replica.state.fingerprints), true);
+});
+
 // --- Repairs ---
 
 test("a repair brings nothing of a replica that is gone, but what others wrote and what was here", async () => {
