@@ -26,7 +26,7 @@ import { OwnRead, OwnTurn } from "../own-turn.js";
 import { answer } from "../pending.js";
 import { retainReply } from "../retain-reply.js";
 import { ForwardedCommand } from "./forwarded.js";
-import { encodeRun } from "./frames.js";
+import { encodeRun, readKind, readRun } from "./frames.js";
 import { KeysView } from "./key-views.js";
 import { LevelRead, type LevelReading, type Records, RepairCounts } from "./level-read.js";
 import { LevelWrite } from "./level-write.js";
@@ -219,17 +219,30 @@ export class EventualCoordinator {
     }
     this.#open += 1;
     const parts = { host: this.#host, requests: this.#requests, patience: this.#patience };
+    const deadlineMs = this.#deadlineMs();
+    const onDone: Done = (reply) => {
+      this.#open -= 1;
+      done(reply);
+    };
     const command = new ForwardedCommand(parts, {
       group,
       isWrite: spec.access === "write",
       run: encodeRun(level, spec.opcode, args),
-      deadlineMs: this.#deadlineMs(),
-      done: (reply) => {
-        this.#open -= 1;
-        done(reply);
+      deadlineMs,
+      done: onDone,
+      runHere: (run) => {
+        const { args: kept } = readRun(readKind(run).reader);
+        if (spec.access === "write") this.#writeHere(group, spec, kept, level, deadlineMs, onDone);
+        else onDone(this.#readHere(group, spec, kept));
       },
     });
     command.ask();
+  }
+
+  #readHere(group: GroupId, spec: CommandSpec, args: Args): Reply {
+    const replica = this.#host.replica(group);
+    assert(replica?.isComplete === true, "group % has a replica here", group);
+    return runCommand(spec, replica.viewAt(this.#host.nowMs()), args);
   }
 
   #deadlineMs(): number {

@@ -34,6 +34,8 @@ export interface Forwarding {
   readonly run: Bytes;
   readonly deadlineMs: number;
   readonly done: Done;
+  /** Carries it out here: this node's replica has been opened, or is complete, by now. */
+  readonly runHere: (run: Bytes) => void;
 }
 
 export class ForwardedCommand implements Asker {
@@ -50,7 +52,11 @@ export class ForwardedCommand implements Asker {
   /** Asks the next replica that can be reached; when there is none, waits for one if that may help. */
   ask(): void {
     const { host, patience } = this.#parts;
-    const { group, deadlineMs, done } = this.#command;
+    const { group, deadlineMs, done, run, runHere } = this.#command;
+    if (host.replica(group)?.isComplete === true) {
+      runHere(run);
+      return;
+    }
     const holders = host.holdersOf(group);
     for (const node of holders) if (this.#mayAsk(node) && this.#askOne(node)) return;
     this.#tried.clear();

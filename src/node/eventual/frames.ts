@@ -17,11 +17,11 @@
  */
 import { ByteReader } from "../../codec/byte-reader.js";
 import { ByteWriter } from "../../codec/byte-writer.js";
-import { encodeCommand } from "../../commands/encoding.js";
+import { decodeCommandFrom, encodeCommand } from "../../commands/encoding.js";
 import type { Reply } from "../../commands/reply.js";
 import { encodeReply } from "../../commands/reply-encoding.js";
-import type { Args } from "../../commands/types.js";
-import { type Bytes, copyBytes, type Key } from "../../core/bytes.js";
+import { Args } from "../../commands/types.js";
+import { type Bytes, copyBytes, EMPTY_BYTES, type Key } from "../../core/bytes.js";
 import type { EventualLevel } from "./levels.js";
 
 export const RUN = 1;
@@ -98,7 +98,24 @@ export function readKind(body: Bytes): { readonly kind: number; readonly reader:
   return { kind: reader.u8(), reader };
 }
 
-export function readLevel(reader: ByteReader): EventualLevel {
+/** What `encodeRun` made, behind its kind; the arguments lie in the same bytes. */
+export function readRun(reader: ByteReader): {
+  readonly request: number;
+  readonly level: EventualLevel;
+  readonly leftMs: number;
+  readonly opcode: number;
+  readonly args: Args;
+} {
+  const request = reader.u48();
+  const level = readLevel(reader);
+  const leftMs = reader.u32();
+  const args = new Args(EMPTY_BYTES);
+  const opcode = decodeCommandFrom(reader, args);
+  reader.expectEnd();
+  return { request, level, leftMs, opcode, args };
+}
+
+function readLevel(reader: ByteReader): EventualLevel {
   const level = LEVELS.at(reader.u8());
   if (level === undefined) throw reader.error("an unknown level");
   return level;

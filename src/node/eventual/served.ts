@@ -4,14 +4,13 @@
  */
 import type { ByteReader } from "../../codec/byte-reader.js";
 import { checkPassedOn } from "../../commands/check.js";
-import { decodeCommandFrom } from "../../commands/encoding.js";
 import { eventualRefusal } from "../../commands/eventual.js";
 import { commonPartition } from "../../commands/plan.js";
 import type { Reply } from "../../commands/reply.js";
 import { runCommand } from "../../commands/run.js";
 import { COMMANDS } from "../../commands/table.js";
-import { Args, type CommandSpec } from "../../commands/types.js";
-import { type Bytes, EMPTY_BYTES, KEY_BYTES_MAX } from "../../core/bytes.js";
+import type { Args, CommandSpec } from "../../commands/types.js";
+import { type Bytes, KEY_BYTES_MAX } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
 import { type GroupId, type NodeId, partitionOf } from "../../core/ids.js";
 import { BatchReader, checkBatch } from "../../eventual/batch.js";
@@ -33,7 +32,7 @@ import {
   RUN,
   readKeys,
   readKind,
-  readLevel,
+  readRun,
 } from "./frames.js";
 import type { EventualLevel } from "./levels.js";
 import type { CommandReplica, EventualHost } from "./parts.js";
@@ -86,12 +85,7 @@ export class ServedRequests {
   }
 
   #onRun(from: NodeId, group: GroupId, reader: ByteReader): void {
-    const request = reader.u48();
-    const level = readLevel(reader);
-    const leftMs = reader.u32();
-    const args = new Args(EMPTY_BYTES);
-    const opcode = decodeCommandFrom(reader, args);
-    reader.expectEnd();
+    const { request, level, leftMs, opcode, args } = readRun(reader);
     const route = this.#host.routeOf(group);
     const replica = this.#completeReplica(group);
     if (route === undefined || replica === undefined) {
