@@ -48,7 +48,7 @@ export function entriesOf(vector: VersionVector): VectorEntries {
 /** What a replica says to another (eventual/sync-message.ts). */
 export function readMessage(body: Bytes): EventualMessage {
   const { message } = decodeSync(new ByteReader(body, "message between replicas"));
-  const records = "batch" in message ? readBatch(message.batch) : [];
+  const records = "batch" in message && message.batch.length > 0 ? readBatch(message.batch) : [];
   const vectors = "standing" in message ? [entriesOf(message.standing.vector)] : [];
   return { records, vectors };
 }

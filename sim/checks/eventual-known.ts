@@ -143,3 +143,9 @@ function dotOf({ origin, number, stamp }: Stamped): Stamped {
 export function partText({ kind, origin, number, stamp }: Part): string {
   return `${kind} ${origin}:${number} of ${stamp}`;
 }
+
+/** For a timeline. */
+export function recordText(record: EventualRecord): string {
+  const over = record.seen.map(({ origin, number, by }) => `over ${origin}:${number} by ${by.origin}:${by.number}`);
+  return [record.type, ...partsOf(record).map(partText), ...over].join(", ");
+}

@@ -22,7 +22,7 @@ import type { GroupStore, StoredValue } from "../../src/ports/storage-engine.js"
 import type { LogAppend, RecoveredGroup } from "../../src/storage/log/types.js";
 import type { Trace } from "../world/trace.js";
 import { type EventualMessage, readBatch, readStored, type VectorEntries } from "./eventual-codec.js";
-import { compareWrites, KnownKey, type Part, partsOf, partText } from "./eventual-known.js";
+import { compareWrites, KnownKey, type Part, partsOf, partText, recordText } from "./eventual-known.js";
 import type { Report } from "./violation.js";
 
 /** Kinds of events in the digest. */
@@ -256,7 +256,7 @@ export class EventualSafety {
     trace.note(WRITTEN, group, crc32c(room.bytes, room.start, room.end));
     const after = readStored(room);
     if (trace.isWritten)
-      trace.say(node, `merges    ${group}: ${key}: ${partsOf(after).map(partText).join(", ")}`);
+      trace.say(node, `merges    ${group}: ${key}: ${recordText(after)}`);
     const seen = this.#seenOf(group);
     const disk = seen.diskOf(node);
     if (disk.isOpening) return;
@@ -288,7 +288,7 @@ export class EventualSafety {
     const { trace } = this.#settings;
     trace.note(REMOVED, group, before.base.stamp % 2 ** 31);
     if (trace.isWritten)
-      trace.say(node, `drops     ${group}: ${key}: ${partsOf(before).map(partText).join(", ")}`);
+      trace.say(node, `drops     ${group}: ${key}: ${recordText(before)}`);
     if (disk.isOpening) return;
     const was = KnownKey.of(before);
     if (was.text !== undefined && before.type !== "expired") {
@@ -349,12 +349,18 @@ export class EventualSafety {
 
   // --- What clients are told ---
 
-  /** The durable write of `text` to `key`; texts are written once. */
+  /**
+   * The durable writes of `text` to `key`: no two clients write the same, but the library may send a write again that
+   * it heard no answer to.
+   */
+  writesOf(group: GroupId, key: string, text: string): Part[] {
+    const writes = this.#groups.get(group)?.writesOf.get(key) ?? [];
+    return writes.filter((write) => write.text === text).map(({ part }) => part);
+  }
+
+  /** The last one of these. */
   writeOf(group: GroupId, key: string, text: string): Part | undefined {
-    return this.#groups
-      .get(group)
-      ?.writesOf.get(key)
-      ?.find((write) => write.text === text)?.part;
+    return this.writesOf(group, key, text).sort(compareWrites).at(-1);
   }
 
   /** A deletion that its replica made of `write`, knowing it. */
@@ -414,9 +420,12 @@ export class EventualSafety {
   }
 }
 
-/** Deleted everywhere, or lost with all disks that had it. */
+/** Deleted everywhere, or lost with all disks that had it, or an addition that somebody knows was written over. */
 function isOver({ dropped, disks }: Seen, key: string, part: Part): boolean {
   if (dropped.get(key)?.covers(part) === true) return true;
+  const isWrittenOver = ({ known }: Disk) =>
+    (known.get(key)?.writtenOver.get(part.origin)?.number ?? 0) >= part.number;
+  if (part.kind === "slot" && [...disks.values()].some(isWrittenOver)) return true;
   return [...disks.values()].every(({ known }) => known.get(key)?.covers(part) !== true);
 }
 

@@ -36,14 +36,17 @@ export class Floors {
     const { cluster, eventual } = this.#load;
     const { eventualSafety } = cluster;
     const group = eventual.groupOf(this.#key);
-    const write = eventualSafety.writeOf(group, this.#key, value);
+    // Which of several was answered cannot be told.
+    const writes = eventualSafety.writesOf(group, this.#key, value).sort(compareWrites);
+    const [write] = writes;
     if (write === undefined) {
       this.#load.expect(false, `SET ${this.#key} ${value} was answered, and no disk has had it`);
       return;
     }
     // What a disk held that was lost meanwhile cannot be told.
     if (cluster.wipedMs < invokedMs) {
-      const holders = eventualSafety.holdersOf(group, this.#key, write);
+      const ofEach = writes.map((each) => eventualSafety.holdersOf(group, this.#key, each));
+      const holders = ofEach.reduce((most, each) => (each.length > most.length ? each : most));
       const needed = eventual.replicasFor(level);
       const where = `${holders.length} disks of ${needed} had it (${holders.join(" ")})`;
       this.#load.expect(
