@@ -146,6 +146,8 @@ export function partText({ kind, origin, number, stamp }: Part): string {
 
 /** For a timeline. */
 export function recordText(record: EventualRecord): string {
-  const over = record.seen.map(({ origin, number, by }) => `over ${origin}:${number} by ${by.origin}:${by.number}`);
+  const over = record.seen.map(
+    ({ origin, number, by }) => `over ${origin}:${number} by ${by.origin}:${by.number}`,
+  );
   return [record.type, ...partsOf(record).map(partText), ...over].join(", ");
 }

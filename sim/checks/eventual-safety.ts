@@ -255,8 +255,7 @@ export class EventualSafety {
     this.steps += 1;
     trace.note(WRITTEN, group, crc32c(room.bytes, room.start, room.end));
     const after = readStored(room);
-    if (trace.isWritten)
-      trace.say(node, `merges    ${group}: ${key}: ${recordText(after)}`);
+    if (trace.isWritten) trace.say(node, `merges    ${group}: ${key}: ${recordText(after)}`);
     const seen = this.#seenOf(group);
     const disk = seen.diskOf(node);
     if (disk.isOpening) return;
@@ -287,8 +286,7 @@ export class EventualSafety {
   #onRemoved(node: NodeId, group: GroupId, disk: Disk, key: string, before: EventualRecord): void {
     const { trace } = this.#settings;
     trace.note(REMOVED, group, before.base.stamp % 2 ** 31);
-    if (trace.isWritten)
-      trace.say(node, `drops     ${group}: ${key}: ${recordText(before)}`);
+    if (trace.isWritten) trace.say(node, `drops     ${group}: ${key}: ${recordText(before)}`);
     if (disk.isOpening) return;
     const was = KnownKey.of(before);
     if (was.text !== undefined && before.type !== "expired") {

@@ -55,6 +55,7 @@ export class EventualDeletes implements SimWorkload {
     this.#written += 1;
     const text = `d${this.#written}`;
     const remove = () => {
+      if (load.isOver()) return;
       client.send(["DEL", key], (answer) => {
         const write = cluster.eventualSafety.writeOf(group, key, text);
         const isDead =
