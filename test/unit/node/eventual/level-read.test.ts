@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MinikeyError } from "../../../../src/core/errors.js";
+import { keyspaceId } from "../../../../src/core/ids.js";
 import { Peers, REQUEST_TIMEOUT_MS } from "./peers.js";
 
 const three = async () => await Peers.start([{}, {}, {}]);
+const KEYSPACE = keyspaceId(0);
 const QUORUM = { readLevel: "quorum" } as const;
 const ALL = { readLevel: "all" } as const;
 
@@ -22,14 +24,14 @@ test("the newest of all that are asked is answered, and all that had less get it
   await n3.ask(["SET", "k", "third"]);
   await n3.ask(["SET", "own", "x"]);
   assert.deepEqual(await n1.ask(["MGET", "k", "own", "none"], ALL), ["third", "x", null]);
-  assert.deepEqual(n1.commands.repairs, { taken: 2, sent: 2 });
+  assert.equal(n1.commands.repairs.of(KEYSPACE), 4);
   await peers.pass(50);
   for (const peer of [n1, n2]) {
     assert.equal(await peer.ask(["GET", "k"]), "third");
     assert.equal(await peer.ask(["GET", "own"]), "x");
   }
   assert.equal(await n1.ask(["GET", "k"], ALL), "third");
-  assert.deepEqual(n1.commands.repairs, { taken: 2, sent: 2 }, "nobody had less the second time");
+  assert.equal(n1.commands.repairs.of(KEYSPACE), 4, "nobody had less the second time");
 });
 
 test("a deletion that others have is newer than a value here", async () => {
@@ -87,7 +89,7 @@ test("a node without a replica asks others at every level", async () => {
   const [n1, n2, , n4] = peers.nodes;
   await n4.ask(["SET", "doc", "v"]);
   assert.equal(await n1.ask(["GET", "doc"], ALL), "v");
-  assert.deepEqual(n1.commands.repairs, { taken: 0, sent: 2 });
+  assert.equal(n1.commands.repairs.of(KEYSPACE), 2);
   await peers.pass(50);
   assert.equal(await n2.ask(["GET", "doc"]), "v");
   assert.equal(await n1.ask(["GET", "doc"]), "v");
