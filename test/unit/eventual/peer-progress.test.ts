@@ -48,6 +48,7 @@ class Pair {
     const verdict = judgeRange(this.received, frame.after, frame.upTo);
     if (verdict === "take") {
       assert.ok(frame.after <= this.received, "no write is skipped");
+      assert.ok(frame.upTo > this.received, "nothing is taken that is known");
       this.received = frame.upTo;
     }
     this.frames.push({ to: "sender", number: this.received, resend: verdict === "gap" });

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { World } from "../../../sim/world/world.js";
+import { BatchReader } from "../../../src/eventual/batch.js";
+import { ownRange, rangeOf } from "../../../src/node/eventual/sync-batches.js";
 import { EventualPartition, type PartitionNode } from "./eventual-partition.js";
 
 async function put(node: PartitionNode, ...words: readonly string[]): Promise<number> {
@@ -211,6 +213,50 @@ test("of a disk that is gone nothing is taken any more, however late it comes", 
   for (const node of partition.nodes) assert.equal(node.read("GET", "k"), null);
   await partition.until(() => partition.isEqual, 5_000, "equal");
 });
+
+test("a tombstone waits for what was taken before its round was settled", async () => {
+  const partition = await new EventualPartition(new World(14)).start();
+  const [a, b, c] = partition.nodes;
+  await partition.pass(100);
+  await put(a, "SET", "k", "v");
+  await partition.pass(100);
+  partition.cut(a, c);
+  await put(a, "DEL", "k");
+  await partition.pass(500);
+  // What this disk is given now takes up to a minute; what another has written is on its way to it.
+  a.durable.slowUntilMs = partition.world.nowMs + 100;
+  a.durable.slowMs = 60_000;
+  await put(b, "SET", "other", "v");
+  await partition.pass(50);
+  partition.heal();
+  await partition.pass(2_500);
+  assert.equal(a.read("GET", "other"), null);
+  assert.equal(a.replica.state.tombstones, 1);
+  await partition.until(() => a.replica.state.tombstones === 0, 90_000, "dropped");
+  assert.equal(a.read("GET", "other"), "v");
+});
+
+test("a range that is handed off ends with its last hint, whatever has been written since", async () => {
+  const partition = await new EventualPartition(new World(15)).start();
+  const [a] = partition.nodes;
+  await partition.pass(100);
+  partition.crash(partition.node(3));
+  for (let i = 0; i < 20; i += 1) await put(a, "SET", `k${i % 4}`, "v".repeat(100));
+  const { state, self } = a.replica;
+  const { batch, upTo } = ownRange(state, self, 5, state.hints.after(5, 8), 1_000_000);
+  assert.equal(upTo, 13);
+  assert.deepEqual(rangeOf(batch, self), { after: 5, upTo: 13 });
+  const reader = new BatchReader(batch);
+  const keys = new Set<string>();
+  while (reader.next()) keys.add(reader.key);
+  assert.deepEqual([...keys].sort(compareKeys), ["k0", "k1", "k2", "k3"]);
+  assert.equal(reader.advances, 1);
+  const short = ownRange(state, self, 5, state.hints.after(5, 8), 150);
+  assert.equal(short.upTo, 7, "it is full after two");
+  assert.throws(() => rangeOf(batch, partition.node(2).self), { code: "PROTOCOL" });
+});
+
+const compareKeys = (a: string, b: string): number => (a < b ? -1 : 1);
 
 test("hints are bounded for the whole node, the oldest go first, and trees mend what they were about", async () => {
   const partition = await new EventualPartition(new World(13), { limits: { hintsMax: 50 } }).start();
