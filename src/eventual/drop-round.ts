@@ -15,7 +15,8 @@
  *   stays.)
  * - *Nothing older of a replica of M can come here as news.* Let d be a dot of replica X of M which T followed. X wrote
  *   d before it had T (what it writes later is stamped later than T, or than its floor), so d is in what X told, and
- *   the own vector has all of that: a part with a covered dot is not taken (merge.ts).
+ *   the own vector has all of that: a record with nothing but covered dots is not taken (merge.ts). One that has a new
+ *   dot, too, was written to by a replica that had T by then: it is not older than T.
  * - *Nor anything older of a replica that is gone.* Such a dot may be in nobody's vector, if it came by a repair of a
  *   read or by half a comparison of trees. Here it can come in three ways. In a range of X's writes: the range was
  *   read before X had T, so it ends before what X told, the own vector has that, and a range that is known is not

@@ -4,8 +4,8 @@
  *
  * Invariants:
  * - What is sent of this replica, and what its vector says, is on its disk.
- * - A range of another's writes is taken only if it is the next one (`judgeRange`), or goes on from there; its record
- *   parts that the vector covers are left out when it is merged.
+ * - A range of another's writes is taken only if it is the next one (`judgeRange`), or goes on from there; of its
+ *   records those are left out in which nothing is new to the vector.
  * - Of who is no replica of the partition any more nothing is taken, from the moment on at which this node knows.
  * - Tombstones go after a round (drop-round.ts) when all is merged that was taken before the round was settled, and no
  *   trees are being compared.
