@@ -18,7 +18,7 @@ import type { ReplySink, RequestContext } from "./database.js";
 import type { EventualCoordinator } from "./eventual/coordinator.js";
 import type { Membership } from "./membership.js";
 import { answer } from "./pending.js";
-import { nodeStopping, replicasAway } from "./refusal.js";
+import { nodeStopping, notJoined, replicasAway } from "./refusal.js";
 import type { Requests } from "./requests.js";
 import type { Router } from "./router.js";
 
@@ -105,7 +105,7 @@ export class CommandDispatch {
 
   #noRoute(context: RequestContext): MinikeyError {
     return this.#parts.membership.map.epoch === 0
-      ? new MinikeyError("NOT_READY", "the node has not joined its cluster yet")
+      ? notJoined()
       : new MinikeyError("KEYSPACE_NOT_FOUND", `no keyspace has the number ${context.keyspace}`);
   }
 

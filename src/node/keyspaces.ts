@@ -4,6 +4,7 @@ import { type GroupId, groupOf, type NodeId, partitionId } from "../core/ids.js"
 import type { Clock } from "../ports/clock.js";
 import type { Database, KeyspaceInfo } from "./database.js";
 import type { Membership } from "./membership.js";
+import { notJoined } from "./refusal.js";
 import type { Router } from "./router.js";
 import { keyspaceInfo } from "./status.js";
 
@@ -33,6 +34,7 @@ export class Keyspaces {
   async create(options: Parameters<Database["createKeyspace"]>[0]): Promise<KeyspaceInfo> {
     const { name, consistency, storage } = options;
     const { membership, replicas, partitions } = this.#parts;
+    this.#expectMap();
     await membership.change({
       do: "create-keyspace",
       name,
@@ -47,8 +49,14 @@ export class Keyspaces {
   /** As `Database.dropKeyspace`. */
   async drop(name: string): Promise<void> {
     const { membership, router } = this.#parts;
+    this.#expectMap();
     await membership.change({ do: "drop-keyspace", name });
     await this.#until(() => router.keyspaceByName(name) === undefined || undefined);
+  }
+
+  /** A change would wait for the cluster to form, for as long as that takes. */
+  #expectMap(): void {
+    if (this.#parts.membership.map.epoch === 0) throw notJoined();
   }
 
   /** The keyspace, once all replicas of it are open that this node is to hold. */

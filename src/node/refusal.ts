@@ -31,6 +31,10 @@ export function replicasAway(nodes: readonly NodeId[]): MinikeyError {
   );
 }
 
+/** Before the node has read the cluster's map. */
+export const notJoined = (): MinikeyError =>
+  new MinikeyError("NOT_READY", "the node has not joined its cluster yet");
+
 /** For what comes after the node was told to stop. */
 export function nodeStopping(): MinikeyError {
   return new MinikeyError("STOPPING", "the node is stopping");

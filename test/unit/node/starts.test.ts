@@ -1,8 +1,9 @@
 /** How soon simulated nodes are ready after a start, all at once or one of them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SimCluster, SimNode } from "../../../sim/cluster/cluster.js";
+import { SimCluster, type SimNode } from "../../../sim/cluster/cluster.js";
 import { SimEngine } from "../../../sim/disk/durable.js";
+import { MinikeyError } from "../../../src/core/errors.js";
 import { type KeyspaceId, keyspaceOf } from "../../../src/core/ids.js";
 import { decodeFrame } from "../../../src/node/peer-frames.js";
 import { ask, keysApart, pass, startedCluster, until } from "./scenario.js";
@@ -52,6 +53,20 @@ test("nodes that are far from each other have leaders soon after a start, and ag
       assert(tookMs < 3_000, `seed ${seed}: it took ${tookMs} ms`);
     }
   }
+});
+
+test("a node that waits for the others of a new cluster refuses to make a keyspace, at once", async () => {
+  const cluster = new SimCluster({ seed: 1 });
+  const [first] = cluster.nodes;
+  cluster.startSoon(first);
+  await pass(cluster, 5_000);
+  const options = { name: "early", consistency: "eventual", storage: "disk" } as const;
+  let refusal: unknown;
+  first.node?.createKeyspace(options).catch((error: unknown) => {
+    refusal = error;
+  });
+  await pass(cluster, 1);
+  assert(refusal instanceof MinikeyError && refusal.code === "NOT_READY", String(refusal));
 });
 
 test("a node that comes back is ready at once, and moves no leader", async () => {
