@@ -29,8 +29,8 @@
  * is open (drop-round.ts), so nothing disappears from one side between being compared and being given.
  *
  * What is older than a deletion whose tombstone has gone does not come back: it is covered by the vector of whoever has
- * dropped it, and a record with nothing new to the vector is not merged (merge.ts). What only one side has still, because the other has
- * dropped it already, are tombstones: small, and they go there, too, soon.
+ * dropped it, and a record with nothing new to the vector is not merged (merge.ts). What only one side has still,
+ * because the other has dropped it already, are tombstones: small, and they go there, too, soon.
  */
 import type { Bytes, Key } from "../core/bytes.js";
 import type { ReplicaId } from "../core/ids.js";
