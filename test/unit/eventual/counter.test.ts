@@ -59,7 +59,7 @@ class World {
     else if (act === "drop") replica.finishRound(REPLICAS - 1);
     else if (act === "drop alone") this.#dropAlone(i);
     else if (act === "repair") this.#repair(replica, amount);
-    else if (act === "wait") this.#wait(amount * 5);
+    else if (act === "wait") this.#wait(1000 + amount * 5);
     else assert.fail(act);
   }
 
@@ -212,15 +212,13 @@ test("keys that expire end equal everywhere, also when what has expired is dropp
   const acts = [
     "add",
     "add",
-    "add",
     "set expiring",
-    "set",
     "expire",
     "delete",
     "meet",
-    "meet",
-    "take",
     "wait",
+    "wait",
+    "drop alone",
     "drop alone",
   ];
   fc.assert(
@@ -235,6 +233,6 @@ test("keys that expire end equal everywhere, also when what has expired is dropp
       world.agreedFingerprint();
       if (world.agreedValue() === undefined) assert.equal(world.agreedRecord(), undefined);
     }),
-    { numRuns: 5000 },
+    { numRuns: 2000 },
   );
 });
