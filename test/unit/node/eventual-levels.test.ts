@@ -1,7 +1,9 @@
 /** The levels of eventual keyspaces, on whole nodes: what is answered when, and what is refused. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newContext } from "../../../sim/cluster/client.js";
+import type { SimNode } from "../../../sim/cluster/cluster.js";
 import { eventualCluster, refusal } from "./eventual-cluster.js";
 import { ask, keysApart, pass, until } from "./scenario.js";
 
@@ -68,6 +70,9 @@ test("a read at quorum is of the newest that a majority has, and puts its own re
   assert.equal(await ask(cluster, first, ["EXISTS", key, second, "none", key], quorum), 3);
   await pass(cluster, 100);
   for (const each of keys) assert.equal(await ask(cluster, first, ["GET", each], { keyspace }), '{"a":1}');
+  const repairs = (node: SimNode) => node.node?.status().replication[0].readRepairs ?? 0;
+  assert.ok(repairs(first) >= keys.length, `${repairs(first)} records were put right`);
+  assert.equal(repairs(third), 0);
 });
 
 test("a forwarded read goes to another replica when one is lost, a write that may be taken says so", async () => {
