@@ -136,9 +136,10 @@ test("one name may stand in several sets of a record, but not twice in one, howe
 
 test("a set of very many names takes no time beyond its length", () => {
   const names = Array.from({ length: 200_000 }, (_, i) => `n${i}:1`);
-  const startMs = performance.now();
+  const before = process.cpuUsage();
   assert.equal(parse(`k:{${names.join(";")}}`)[0], "k");
-  assert.ok(performance.now() - startMs < 2_000, "comparing each with each would take minutes");
+  const tookMs = process.cpuUsage(before).user / 1_000;
+  assert.ok(tookMs < 2_000, "comparing each with each would take minutes");
 });
 
 test("sets are nested 128 deep at most", () => {
