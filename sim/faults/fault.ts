@@ -32,6 +32,8 @@ export interface Fault {
   readonly breaksLease?: true;
   /** Only where nodes keep files. */
   readonly needsFiles?: true;
+  /** Only where it is asked for by name. */
+  readonly isSpecial?: true;
   /** Strikes; returns what it has done, for the timeline. */
   strike(strike: Strike): string;
 }

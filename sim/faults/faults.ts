@@ -8,13 +8,14 @@ import { SeededRandom } from "../world/random.js";
 import { DISK_FAULTS } from "./disk-faults.js";
 import type { Fault, Strike } from "./fault.js";
 import { NETWORK_FAULTS } from "./network-faults.js";
-import { CLOCK_FAULTS, PROCESS_FAULTS } from "./process-faults.js";
+import { CLOCK_FAULTS, PROCESS_FAULTS, SPECIAL_FAULTS } from "./process-faults.js";
 
 export const ALL_FAULTS: readonly Fault[] = [
   ...PROCESS_FAULTS,
   ...NETWORK_FAULTS,
   ...DISK_FAULTS,
   ...CLOCK_FAULTS,
+  ...SPECIAL_FAULTS,
 ];
 
 export interface PlannedFault {

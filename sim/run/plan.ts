@@ -112,9 +112,9 @@ type ClusterPlan = Pick<Plan, "nodes" | "replicas" | "storage" | "mayLoseData" |
 
 function faultsFor({ nodes, storage, mayLoseData, reads }: ClusterPlan, names?: readonly string[]): Fault[] {
   return ALL_FAULTS.filter(
-    ({ name, destroys, needsFiles, needsPeers, breaksLease }) =>
+    ({ name, isSpecial, destroys, needsFiles, needsPeers, breaksLease }) =>
       (reads === "quorum" || breaksLease !== true) &&
-      names?.includes(name) !== false &&
+      (names === undefined ? isSpecial !== true : names.includes(name)) &&
       (mayLoseData || destroys !== true) &&
       (storage !== "model" || needsFiles !== true) &&
       (nodes > 1 || needsPeers !== true),
