@@ -7,7 +7,7 @@ const ISLANDS: Fault = {
   name: "islands",
   about: "every node is cut off from every other",
   needsPeers: true,
-  isRare: true,
+  isSpecial: true,
   strike({ cluster, heal }) {
     const { nodes, world } = cluster;
     for (const a of nodes) for (const b of nodes) if (a.id < b.id) heal(world.network.cut(a.id, b.id));
@@ -19,7 +19,7 @@ const AWAY: Fault = {
   name: "away",
   about: "a node is down, or reaches nobody, for longer than hints last",
   needsPeers: true,
-  isRare: true,
+  isSpecial: true,
   strike({ cluster, sim, others, random, later }) {
     const { network } = cluster.world;
     const lengthMs = AWAY_MS * (1 + 2 * random.unit());
@@ -38,7 +38,7 @@ const LATE: Fault = {
   name: "late",
   about: "what one node sends to another arrives seconds later, while all else gets through",
   needsPeers: true,
-  isRare: true,
+  isSpecial: true,
   strike({ cluster, sim, others: [other], random, later }) {
     const lengthMs = AWAY_MS * random.unit();
     const undo = cluster.world.network.stall(sim.id, other.id);

@@ -30,10 +30,10 @@ export interface Fault {
   readonly needsPeers?: true;
   /** A lease does not withstand it: only where reads ask a majority. */
   readonly breaksLease?: true;
-  /** Only where it is asked for by name. */
-  readonly isRare?: true;
   /** Only where nodes keep files. */
   readonly needsFiles?: true;
+  /** Only where it is asked for by name. */
+  readonly isSpecial?: true;
   /** Strikes; returns what it has done, for the timeline. */
   strike(strike: Strike): string;
 }

@@ -9,7 +9,7 @@ import { DISK_FAULTS } from "./disk-faults.js";
 import { EVENTUAL_FAULTS } from "./eventual-faults.js";
 import type { Fault, Strike } from "./fault.js";
 import { NETWORK_FAULTS } from "./network-faults.js";
-import { CLOCK_FAULTS, PROCESS_FAULTS } from "./process-faults.js";
+import { CLOCK_FAULTS, PROCESS_FAULTS, SPECIAL_FAULTS } from "./process-faults.js";
 
 export const ALL_FAULTS: readonly Fault[] = [
   ...PROCESS_FAULTS,
@@ -17,6 +17,7 @@ export const ALL_FAULTS: readonly Fault[] = [
   ...DISK_FAULTS,
   ...CLOCK_FAULTS,
   ...EVENTUAL_FAULTS,
+  ...SPECIAL_FAULTS,
 ];
 
 export interface PlannedFault {

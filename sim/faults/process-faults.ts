@@ -49,6 +49,46 @@ const CRASH_ALL: Fault = {
   },
 };
 
+/** For the rest of most lives. */
+const BAD_LINES_MS = 14_000;
+/** Too short for a question and its answer. */
+const BURST_MS = 5;
+const BLACKOUT_MS_MAX = 3_000;
+
+/** What `from` sends to `to` arrives every `everyMs` only, as where nearly every packet is lost and sent again. */
+function sendInBursts(
+  { cluster, later }: Pick<Strike, "cluster" | "later">,
+  from: SimNode,
+  to: SimNode,
+  everyMs: number,
+): void {
+  for (let atMs = 0; atMs < BAD_LINES_MS; atMs += everyMs) {
+    later(atMs, () => later(everyMs - BURST_MS, cluster.world.network.stall(from.id, to.id)));
+  }
+}
+
+const BLACKOUT: Fault = {
+  name: "blackout",
+  about: "all die at once and come back one by one, on lines where much arrives later than requests wait",
+  needsPeers: true,
+  isSpecial: true,
+  strike(strike) {
+    const { cluster, sim, others, random, later } = strike;
+    const all = [sim, ...others];
+    const bad: string[] = [];
+    for (const from of all) {
+      crashFor(strike, from);
+      later(BLACKOUT_MS_MAX * random.unit(), () => cluster.startSoon(from));
+      for (const to of all) {
+        if (from === to || random.chance(0.6)) continue;
+        sendInBursts(strike, from, to, cluster.requestTimeoutMs * (1 + 0.5 * random.unit()));
+        bad.push(`${from.id}→${to.id}`);
+      }
+    }
+    return `all die, and then in bursts: ${bad.join(" ")}`;
+  },
+};
+
 const STOP: Fault = {
   name: "stop",
   about: "a process ends as it should, and starts again",
@@ -98,3 +138,5 @@ const CLOCK_DRIFT: Fault = {
 
 export const PROCESS_FAULTS: readonly Fault[] = [CRASH, CRASH_LOOP, CRASH_ALL, STOP, PAUSE];
 export const CLOCK_FAULTS: readonly Fault[] = [CLOCK_JUMP, CLOCK_DRIFT];
+/** Each for a scenario of its own. */
+export const SPECIAL_FAULTS: readonly Fault[] = [BLACKOUT];

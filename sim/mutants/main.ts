@@ -12,6 +12,8 @@ import { UnfitError, Workshop } from "./workshop.js";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 const MESSAGE_CHARACTERS_MAX = 160;
+/** Of the column: as wide as the longest promise. */
+const PROPERTY_CHARACTERS = 41;
 
 const HELP = `npm run mutants -- [options]
 
@@ -98,7 +100,10 @@ async function hunt(
     return told(false, `proves nothing: the product itself breaks "${blame.property}" at seed ${seed}`);
   }
   const says = message.replace(/\s+/g, " ").slice(0, MESSAGE_CHARACTERS_MAX);
-  return told(true, `${property.padEnd(28)}seed ${`${seed}`.padEnd(6)}${seconds.padStart(6)}  ${says}`);
+  return told(
+    true,
+    `${property.padEnd(PROPERTY_CHARACTERS)}seed ${`${seed}`.padEnd(6)}${seconds.padStart(6)}  ${says}`,
+  );
 }
 
 async function run(asked: Asked): Promise<number> {
@@ -117,7 +122,7 @@ async function run(asked: Asked): Promise<number> {
   try {
     product.compile();
     say(
-      `${"mutant".padEnd(34)}${"caught by".padEnd(28)}${"at".padEnd(11)}${"after".padStart(6)}  what was seen`,
+      `${"mutant".padEnd(34)}${"caught by".padEnd(PROPERTY_CHARACTERS)}${"at".padEnd(11)}${"after".padStart(6)}  what was seen`,
     );
     const waiting = [...mutants];
     const outcomes: Outcome[] = [];

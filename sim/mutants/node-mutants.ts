@@ -6,7 +6,7 @@ const WRITERS = ["pipelines", "registers", "counters", "sums"];
 const STOPS: Attack = {
   scenario: "any",
   options: { workloads: WRITERS, faults: ["stop", "pause", "delay"] },
-  seedsMax: 400,
+  seedsMax: 500,
 };
 
 /** What lies on which disk when a write is answered, while disks are lost. */

@@ -11,6 +11,8 @@ const FAR_BUNDLES: Attack = {
   options: { nodes: 5, replicas: 3, workloads: ["bundles"] },
   seedsMax: 200,
 };
+/** All die in the middle of them, and what others finish reaches some long before the rest. */
+const BLACKOUT: Attack = { scenario: "blackout", seedsMax: 200 };
 /** Keys that come and go, in histories that are short enough to be told soon. */
 const SHORT: Attack = {
   scenario: "any",
@@ -89,6 +91,15 @@ const RECOVERY: readonly Mutant[] = [
     text: "if (isTold) this.#send(TXN_FORGET, id, parts);",
     replacement: "this.#send(TXN_FORGET, id, parts);",
     attack: FAR,
+  },
+  {
+    name: "finished-before-all-know",
+    mistake:
+      "Who finishes an abandoned transaction forgets its commit when all were told, also when not all have confirmed it.",
+    file: "src/node/transaction-runner.ts",
+    text: "    if (!isTold || !isCommitted) return isTold;\n",
+    replacement: "    if (!isCommitted) return isTold;\n",
+    attack: BLACKOUT,
   },
   {
     name: "no-without-fence",

@@ -136,9 +136,9 @@ type ClusterPlan = Pick<Plan, "nodes" | "replicas" | "storage" | "mayLoseData" |
 
 function faultsFor({ nodes, storage, mayLoseData, reads }: ClusterPlan, names?: readonly string[]): Fault[] {
   return ALL_FAULTS.filter(
-    ({ name, destroys, needsFiles, needsPeers, breaksLease, isRare }) =>
+    ({ name, isSpecial, destroys, needsFiles, needsPeers, breaksLease }) =>
       (reads === "quorum" || breaksLease !== true) &&
-      (names === undefined ? isRare !== true : names.includes(name)) &&
+      (names === undefined ? isSpecial !== true : names.includes(name)) &&
       (mayLoseData || destroys !== true) &&
       (storage !== "model" || needsFiles !== true) &&
       (nodes > 1 || needsPeers !== true),

@@ -57,6 +57,20 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       faults: ["split", "bridge", "one-way", "flap", "reset", "delay", "crash", "stop", "pause"],
     },
   },
+  blackout: {
+    about:
+      "as far, and once all nodes die and come back one by one, on bad lines: others finish what was begun",
+    options: {
+      isFar: true,
+      durationMs: 16_000,
+      nodes: 3,
+      replicas: 1,
+      partitions: 4,
+      workloads: ["bundles"],
+      faults: ["blackout"],
+      only: [1],
+    },
+  },
   sessions: {
     about: "clients that repeat their writes",
     options: { workloads: ["repeats", "pipelines", "counters", "swaps"] },

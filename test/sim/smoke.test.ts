@@ -45,6 +45,16 @@ for (const seed of [1, 2, 3, 4]) {
   });
 }
 
+test("what nodes have begun before all of them die is finished over bad lines, the same way twice", async () => {
+  const options: SimulationOptions = { ...SCENARIOS["blackout"].options, seed: 3 };
+  const replay = replayCommand(options);
+  const report = await simulate(options);
+  assertKept(report, replay);
+  assert.equal(report.faults.get("blackout"), 1);
+  const again = await simulate(options);
+  assert.equal(again.digest, report.digest, `${replay} runs another way the second time`);
+});
+
 for (const { seed, scenario, durationMs, workloads, clients = "nodes", about } of REGRESSIONS) {
   test(`seed ${seed} of ${scenario} does not come back: ${about}`, async () => {
     const fixed = { seed, durationMs, clients, ...(workloads === undefined ? {} : { workloads }) };
