@@ -1,5 +1,6 @@
 /** All mutants, by what they change. */
 import { CLIENT_MUTANTS } from "./client-mutants.js";
+import { EVENTUAL_MUTANTS } from "./eventual-mutants.js";
 import type { Mutant } from "./mutant.js";
 import { NODE_MUTANTS } from "./node-mutants.js";
 import { RAFT_MUTANTS } from "./raft-mutants.js";
@@ -12,4 +13,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...NODE_MUTANTS,
   ...TRANSACTION_MUTANTS,
   ...CLIENT_MUTANTS,
+  ...EVENTUAL_MUTANTS,
 ];
