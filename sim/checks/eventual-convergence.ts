@@ -259,6 +259,9 @@ async function ask(
 ): Promise<unknown> {
   const { world, submissions } = cluster;
   const answers: unknown[] = [];
+  // One that was told to stop may be on its way back.
+  await world.run(ANSWER_LIMIT_MS, () => sim.node?.isReady === true || isOver(cluster));
+  if (sim.node === undefined) return "not running";
   const context = newContext({ keyspace: id, readLevel: "one", writeLevel: "one" });
   submissions.submit(sim, words, context, (answer) => answers.push(answer));
   await world.run(ANSWER_LIMIT_MS, () => answers.length > 0 || isOver(cluster));

@@ -46,8 +46,11 @@ export const PAGE_SEGMENTS_MAX = 32;
 /** Of an answer: keys gone through here, and bytes of records. */
 export const ANSWER_KEYS_MAX = 1024;
 export const ANSWER_BYTES = 64 * 1024;
-/** A session in which nothing has happened for so long is over. */
-export const SILENCE_MS = 10_000;
+/**
+ * A session in which nothing has happened for so long is over: something was lost. Meanwhile neither replica compares
+ * with anybody else.
+ */
+export const SILENCE_MS = 3_000;
 
 /** What a session needs of its replica. */
 export interface TreeHost {

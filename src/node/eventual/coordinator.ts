@@ -227,6 +227,7 @@ export class EventualCoordinator {
     const command = new ForwardedCommand(parts, {
       group,
       isWrite: spec.access === "write",
+      level,
       run: encodeRun(level, spec.opcode, args),
       deadlineMs,
       done: onDone,

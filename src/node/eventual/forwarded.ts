@@ -11,7 +11,7 @@ import type { GroupId, NodeId } from "../../core/ids.js";
 import type { Done } from "../coordinator.js";
 import { nodeStopping } from "../refusal.js";
 import { BUSY, DONE, numberRun, RAN, readOutcome } from "./frames.js";
-import { tooFewReachable } from "./levels.js";
+import { type EventualLevel, tooFewReachable } from "./levels.js";
 import type { EventualHost } from "./parts.js";
 import type { Patience } from "./patience.js";
 import type { Asker, PeerRequests, Unanswered } from "./peer-requests.js";
@@ -30,6 +30,7 @@ export interface ForwardingParts {
 export interface Forwarding {
   readonly group: GroupId;
   readonly isWrite: boolean;
+  readonly level: EventualLevel;
   /** As `encodeRun` makes it. */
   readonly run: Bytes;
   readonly deadlineMs: number;
@@ -52,7 +53,7 @@ export class ForwardedCommand implements Asker {
   /** Asks the next replica that can be reached; when there is none, waits for one if that may help. */
   ask(): void {
     const { host, patience } = this.#parts;
-    const { group, deadlineMs, done, run, runHere } = this.#command;
+    const { group, level, deadlineMs, done, run, runHere } = this.#command;
     if (host.replica(group)?.isComplete === true) {
       runHere(run);
       return;
@@ -63,7 +64,7 @@ export class ForwardedCommand implements Asker {
     if (patience.wait(group, deadlineMs, () => this.ask())) return;
     if (patience.isClosed) done(nodeStopping());
     else if (this.#isBusy) done(new MinikeyError("OVERLOADED", "the key's replicas have too much to do"));
-    else done(tooFewReachable("one", holders.length, 0));
+    else done(tooFewReachable(level, holders.length, 0));
   }
 
   #mayAsk(node: NodeId): boolean {

@@ -7,7 +7,7 @@ import { allocBytes, asBytes, type Bytes, concatBytes, type Key } from "../../..
 import { NO_STAMP } from "../../../src/core/hybrid-clock.js";
 import { type ReplicaId, replicaId } from "../../../src/core/ids.js";
 import { FINGERPRINT_BYTES, LEAVES_PER_NODE, NODES } from "../../../src/eventual/fingerprints.js";
-import type { RecordCollector, TreeHost } from "../../../src/eventual/reconcile.js";
+import { type RecordCollector, SILENCE_MS, type TreeHost } from "../../../src/eventual/reconcile.js";
 import { AnsweringSession } from "../../../src/eventual/reconcile-answering.js";
 import { AskingSession } from "../../../src/eventual/reconcile-asking.js";
 import {
@@ -264,9 +264,9 @@ test("equal replicas adopt each other's vectors for a kilobyte", () => {
 test("a session in which nothing happens ends", () => {
   const pair = new Pair();
   pair.begin();
-  pair.asking?.tick(9_000);
+  pair.asking?.tick(SILENCE_MS - 1);
   assert.equal(pair.asking?.outcome, undefined);
-  pair.asking?.tick(11_000);
+  pair.asking?.tick(SILENCE_MS + 1);
   assert.equal(pair.asking?.outcome, "failed");
 });
 
