@@ -46,8 +46,13 @@ export async function awaitConvergence(cluster: SimCluster): Promise<void> {
     const text = deletionsLeft(cluster, eventual).join("; ");
     throw new Violation("deletions end", `left ${ENDED_LIMIT_MS} ms after all replicas were equal: ${text}`);
   }
+  // A command that was long on its way to a node may still come.
+  const wrong = everyFewMs(world, () => contentProblems(cluster, eventual));
+  if (!(await world.run(EQUAL_LIMIT_MS, () => isOver(cluster) || wrong().length === 0))) {
+    throw new Violation("what was written is there", contentProblems(cluster, eventual).join("; "));
+  }
   if (isOver(cluster)) return;
-  checkContents(cluster, eventual);
+  checkStates(cluster, eventual);
   await checkAnswers(cluster, eventual);
 }
 
@@ -156,16 +161,23 @@ function medianMs({ nodes, world }: SimCluster): number {
 }
 
 /** Every replica has what the writes that are on disks come to, by their definition. */
-function checkContents(cluster: SimCluster, eventual: EventualKeyspace): void {
+function contentProblems(cluster: SimCluster, eventual: EventualKeyspace): string[] {
   const nowMs = medianMs(cluster);
-  for (const group of eventual.groups) {
+  return eventual.groups.flatMap((group) => {
     const expected = cluster.eventualSafety.joined(group);
-    for (const { node, records, standing, group: open } of replicasOf(cluster, eventual, group)) {
-      for (const key of new Set([...records.keys(), ...expected.keys()])) {
+    return replicasOf(cluster, eventual, group).flatMap(({ node, records }) =>
+      [...new Set([...records.keys(), ...expected.keys()])].flatMap((key) => {
         const problem = contentProblem(records.get(key), expected.get(key), nowMs);
-        if (problem === undefined) continue;
-        throw new Violation("what was written is there", `group ${group}: ${node}: ${key} ${problem}`);
-      }
+        return problem === undefined ? [] : [`group ${group}: ${node}: ${key} ${problem}`];
+      }),
+    );
+  });
+}
+
+/** Vectors are true, and the tables beside the records agree with these. */
+function checkStates(cluster: SimCluster, eventual: EventualKeyspace): void {
+  for (const group of eventual.groups) {
+    for (const { node, standing, group: open } of replicasOf(cluster, eventual, group)) {
       cluster.eventualSafety.checkVector(node, group, standing.vector);
       const problem = tableProblem(open.captureTables(), standing);
       if (problem === undefined) continue;

@@ -35,6 +35,8 @@ interface Write {
   readonly part: Part;
   /** Of a base: what it wrote; undefined for a deletion. */
   readonly text: string | undefined;
+  /** It went with the disks that had it. */
+  isLost: boolean;
 }
 
 /** One partition on one disk. */
@@ -45,6 +47,8 @@ class Disk {
   /** By origin: what of the vector has been looked at, in memory and in what was told. */
   readonly checked = new Map<number, number>();
   store: GroupStore | undefined;
+  /** By key: when its record was written last. */
+  readonly storedMs = new Map<string, number>();
   /** It is being opened: what the log holds is merged again, from an earlier state on. */
   isOpening = true;
 }
@@ -80,6 +84,7 @@ interface Reserved {
 export interface EventualSettings {
   readonly report: Report;
   readonly trace: Trace;
+  nowMs(): number;
   isEventual(group: GroupId): boolean;
   /** The nodes that are to hold it. */
   placementOf(group: GroupId): readonly NodeId[];
@@ -103,7 +108,12 @@ export class EventualSafety {
   // --- Disks ---
 
   onDiskLost(node: NodeId): void {
-    for (const seen of this.#groups.values()) seen.disks.delete(node);
+    for (const seen of this.#groups.values()) {
+      seen.disks.delete(node);
+      for (const writes of seen.writesOf.values()) {
+        for (const write of writes) write.isLost ||= isNowhere(seen, write);
+      }
+    }
   }
 
   /** A process has opened its log. */
@@ -180,7 +190,7 @@ export class EventualSafety {
       if (ofDot.some((known) => known.part.kind === part.kind)) continue;
       const isValue = part.kind === "base" && record.type !== "none" && record.type !== "expired";
       const text = isValue ? record.bytes.latin1Slice(record.start, record.end) : undefined;
-      const write: Write = { key, part, text };
+      const write: Write = { key, part, text, isLost: false };
       ofDot.push(write);
       const ofKey = seen.writesOf.get(key);
       if (ofKey === undefined) seen.writesOf.set(key, [write]);
@@ -190,7 +200,9 @@ export class EventualSafety {
 
   /** What is new in what a node is about to log is its own: nobody else's leaves before it is durable. */
   #checkDominance(node: NodeId, group: GroupId, seen: Seen, key: string, record: EventualRecord): void {
-    const { store } = seen.diskOf(node);
+    const { store, storedMs } = seen.diskOf(node);
+    // What is merged in a turn, when its commands have been carried out, they have not seen.
+    if (storedMs.get(key) === this.#settings.nowMs()) return;
     const isNew = ({ origin, number }: Part) => seen.writes.get(origin)?.get(number) === undefined;
     const stored = store?.get("data", key);
     const before = stored === undefined ? undefined : readStored(stored);
@@ -258,6 +270,7 @@ export class EventualSafety {
     if (trace.isWritten) trace.say(node, `merges    ${group}: ${key}: ${recordText(after)}`);
     const seen = this.#seenOf(group);
     const disk = seen.diskOf(node);
+    disk.storedMs.set(key, this.#settings.nowMs());
     if (disk.isOpening) return;
     const now = KnownKey.of(after);
     const dropped = seen.dropped.get(key);
@@ -336,8 +349,9 @@ export class EventualSafety {
       disk.checked.set(origin, upTo);
       for (const [number, parts] of seen.writes.get(origin) ?? []) {
         if (number <= from || number > upTo) continue;
-        for (const { key, part } of parts) {
-          if (disk.known.get(key)?.covers(part) === true || isOver(seen, key, part)) continue;
+        for (const write of parts) {
+          const { key, part } = write;
+          if (disk.known.get(key)?.covers(part) === true || isOver(seen, write)) continue;
           const text = `says that it has ${origin} up to ${upTo}, and lacks ${partText(part)} to ${key}`;
           this.#report(property, `${node}: group ${group} ${text}`);
         }
@@ -419,11 +433,14 @@ export class EventualSafety {
 }
 
 /** Deleted everywhere, or lost with all disks that had it, or an addition that somebody knows was written over. */
-function isOver({ dropped, disks }: Seen, key: string, part: Part): boolean {
-  if (dropped.get(key)?.covers(part) === true) return true;
+function isOver(seen: Seen, { key, part, isLost }: Write): boolean {
+  if (isLost || seen.dropped.get(key)?.covers(part) === true) return true;
   const isWrittenOver = ({ known }: Disk) =>
     (known.get(key)?.writtenOver.get(part.origin)?.number ?? 0) >= part.number;
-  if (part.kind === "slot" && [...disks.values()].some(isWrittenOver)) return true;
+  return part.kind === "slot" && [...seen.disks.values()].some(isWrittenOver);
+}
+
+function isNowhere({ disks }: Seen, { key, part }: Write): boolean {
   return [...disks.values()].every(({ known }) => known.get(key)?.covers(part) !== true);
 }
 

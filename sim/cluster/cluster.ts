@@ -110,6 +110,7 @@ export class SimCluster {
     this.eventualSafety = new EventualSafety({
       report,
       trace: this.world.trace,
+      nowMs: () => this.world.nowMs,
       isEventual: (group) => this.isEventual(group),
       placementOf: (group) => this.eventual?.placementOf(group) ?? [],
     });
