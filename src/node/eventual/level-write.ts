@@ -37,16 +37,21 @@ export class LevelWrite {
   /** `args` may be reused as soon as this returns. */
   start(spec: CommandSpec, args: Args): void {
     const { patience } = this.#parts;
-    // In the order in which they came, whichever of them had to wait.
-    if (patience.isWaiting(this.#group)) this.#wait(spec, copyArgs(args));
-    else this.#try(spec, args, false);
+    if (!patience.isWaiting(this.#group)) {
+      this.#try(spec, args, false);
+      return;
+    }
+    // In the order in which they came; what others wait for this one may not need.
+    const kept = copyArgs(args);
+    patience.follow(this.#group, () => this.#try(spec, kept, true));
   }
 
   #try(spec: CommandSpec, args: Args, isKept: boolean): void {
     const { host, patience } = this.#parts;
     const replica = host.replica(this.#group);
     if (replica?.isComplete === true && this.#reachable() >= this.#needed()) {
-      patience.onMet(this.#group);
+      // That there is one replica says nothing to those that need more.
+      if (this.#needed() > 1) patience.onMet(this.#group);
       this.#write(replica, spec, args);
     } else {
       this.#wait(spec, isKept ? args : copyArgs(args));

@@ -60,9 +60,23 @@ export class Patience {
     shortage.metMs = nowMs;
     const isOver = nowMs - shortage.sinceMs > PATIENCE_MS || nowMs + RETRY_MS > deadlineMs;
     if (this.#isClosed || isOver) return false;
+    this.#add(group, retry);
+    return true;
+  }
+
+  /**
+   * Waits for no replicas, only for those commands that wait already: `retry` is called after theirs. False when nobody
+   * waits.
+   */
+  follow(group: GroupId, retry: () => void): boolean {
+    if (!this.isWaiting(group)) return false;
+    this.#add(group, retry);
+    return true;
+  }
+
+  #add(group: GroupId, retry: () => void): void {
     this.#waitingFor.set(group, (this.#waitingFor.get(group) ?? 0) + 1);
     if (this.#waiting.push({ group, retry }) === 1) this.#clock.after(RETRY_MS, () => this.#retry());
-    return true;
   }
 
   /** Whoever waits tries for the last time. */

@@ -28,3 +28,19 @@ test("a write that waits for replicas in vain is refused, and nothing is written
   await peers.pass(500);
   assert.equal(await n1.ask(["GET", "k"]), null);
 });
+
+test("a write at one is taken while others wait in vain for replicas", async () => {
+  const peers = await Peers.start([{}, {}, {}]);
+  const [n1, n2, n3] = peers.nodes;
+  for (const other of [n2, n3]) other.isDown = true;
+  n1.submit(["SET", "k", "never"], { writeLevel: "quorum" });
+  const taken = [];
+  // All along, and when those that wait are refused.
+  for (let i = 0; i < 150; i += 1) {
+    taken.push(n1.submit(["SET", "k", `${i}`], { writeLevel: "one" }));
+    await peers.pass(10);
+  }
+  await peers.pass(100);
+  assert.deepEqual([...new Set(taken.flatMap(({ answers }) => answers))], ["OK"]);
+  assert(taken.every(({ answers }) => answers.length === 1));
+});
