@@ -206,6 +206,7 @@ async function checkAnswers(cluster: SimCluster, eventual: EventualKeyspace): Pr
   for (const sim of cluster.nodes) {
     const before = contentOf(cluster, eventual);
     const answer = await ask(cluster, eventual, sim, ["KEYS", "*"]);
+    if (isOver(cluster)) return;
     if (!Array.isArray(answer)) throw new Violation("scans", `${sim.id} answers KEYS with ${String(answer)}`);
     const keys = new Set(answer as string[]);
     // What the library sent twice may still arrive.
@@ -245,6 +246,7 @@ export async function checkLastWrites(cluster: SimCluster): Promise<void> {
     const value = `last of ${key}`;
     const words = isSet ? ["SET", key, value] : ["DEL", key];
     const answer = await ask(cluster, eventual, world.random.pick(cluster.nodes), words);
+    if (isOver(cluster)) return;
     if (answer === "OK" || typeof answer === "number") last.set(key, isSet ? value : null);
     else throw new Violation("liveness", `${words.join(" ")}: ${String(answer)}`);
   }
@@ -256,7 +258,7 @@ export async function checkLastWrites(cluster: SimCluster): Promise<void> {
         await world.run(LOOK_EVERY_MS, () => false);
         answer = await ask(cluster, eventual, sim, ["GET", key]);
       }
-      if (answer === value) continue;
+      if (answer === value || isOver(cluster)) continue;
       const was = value === null ? "was deleted" : `was set to ${value}`;
       throw new Violation("the last write wins", `${key} ${was}, and ${sim.id} says ${String(answer)}`);
     }

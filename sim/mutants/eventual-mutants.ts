@@ -3,6 +3,7 @@ import type { Attack, Mutant } from "./mutant.js";
 
 const EVENTUAL: Attack = { scenario: "eventual", seedsMax: 100 };
 const AWAY: Attack = { scenario: "eventual-away", seedsMax: 100 };
+const FAR: Attack = { scenario: "eventual-far", seedsMax: 100 };
 const CLOCKS: Attack = { scenario: "eventual-clocks", seedsMax: 100 };
 
 const REPLICAS: readonly Mutant[] = [
@@ -94,7 +95,7 @@ const MERGING: readonly Mutant[] = [
     file: "src/eventual/merge.ts",
     text: "const seen = mergeSeen(a.seen, b.seen);",
     replacement: "const seen = based.seen;",
-    attack: EVENTUAL,
+    attack: FAR,
   },
   {
     name: "eventual-deletion-forgets-slots",
@@ -117,22 +118,6 @@ const MERGING: readonly Mutant[] = [
 ];
 
 const TELLING: readonly Mutant[] = [
-  {
-    name: "eventual-range-over-a-gap",
-    mistake: "A range of another replica's writes is taken, also when the one before it is missing.",
-    file: "src/eventual/peer-progress.ts",
-    text: 'return after <= received ? "take" : "gap";',
-    replacement: 'return after <= upTo ? "take" : "gap";',
-    attack: EVENTUAL,
-  },
-  {
-    name: "eventual-vector-over-a-gap",
-    mistake: "A batch's advances are taken for true, whatever was there before.",
-    file: "src/node/eventual/state.ts",
-    text: "if (this.vector.get(batch.origin(i)) >= batch.after(i))",
-    replacement: "if (batch.upTo(i) >= batch.after(i))",
-    attack: EVENTUAL,
-  },
   {
     name: "eventual-sent-is-had",
     mistake: "What has been sent to a replica counts for a level as if it had said that it has it.",
@@ -158,7 +143,7 @@ const DELETIONS: readonly Mutant[] = [
     file: "src/node/eventual/state.ts",
     text: "      if (numberOf(incoming) <= this.vector.get(originOf(incoming))) return;\n",
     replacement: "",
-    attack: AWAY,
+    attack: FAR,
   },
   {
     name: "eventual-dropped-unasked",
@@ -174,7 +159,7 @@ const DELETIONS: readonly Mutant[] = [
     file: "src/node/eventual/state.ts",
     text: "    if (!isSettled(record, noted)) return;\n",
     replacement: "",
-    attack: AWAY,
+    attack: FAR,
   },
 ];
 

@@ -123,5 +123,14 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       hintsMax: 5,
     },
   },
+  "eventual-far": {
+    about: "the same, with nodes far from each other: most of what is done at the same time is",
+    options: {
+      workloads: namesOf(EVENTUAL),
+      faults: ["late", "pause", "delay", "split", "islands", "crash", "lose-disk"],
+      reads: "quorum",
+      isFar: true,
+    },
+  },
   documents: { about: "documents and queries", options: { workloads: ["documents", "queries", "formulas"] } },
 };
