@@ -360,11 +360,14 @@ export class PartitionLinks implements Peers {
   }
 
   #isTellingDue(peer: Peer, nowMs: number): boolean {
+    const { told } = peer;
+    // Others count on whoever is complete, and wait for it before they drop what is deleted.
+    if (told === undefined || told.isComplete !== this.replica.isComplete) return true;
     const silentMs = nowMs - peer.toldMs;
-    if (silentMs < TELL_CHANGED_MS || peer.told === undefined) return peer.told === undefined;
+    if (silentMs < TELL_CHANGED_MS) return false;
     if (silentMs >= TELL_MS) return true;
     const { vector } = this.replica.state;
-    const isChanged = !vector.equals(peer.told.vector) || peer.told.members !== this.#membersMark;
+    const isChanged = !vector.equals(told.vector) || told.members !== this.#membersMark;
     return isChanged || peer.standing === undefined || !vector.equals(peer.standing.vector);
   }
 

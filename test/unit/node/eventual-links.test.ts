@@ -126,6 +126,18 @@ test("a replica with an empty disk answers once it has compared with the others,
   await partition.until(() => partition.isEqual, 5_000, "equal, and of one mind of who is gone");
 });
 
+test("a replica that has become complete counts for the others a moment later", async () => {
+  const partition = await new EventualPartition(new World(7), { nodes: 5 }).start();
+  const [a, b, c] = partition.nodes;
+  await partition.pass(100);
+  for (let i = 0; i < 100; i += 1) await put(partition.nodes[i % 5], "SET", `k${i}`, `v${i}`);
+  // Of the others one cannot be compared with: nothing but its being complete is news.
+  partition.crash(b);
+  await partition.wipe(c);
+  await partition.until(() => c.replica.isComplete, 10_000, "complete");
+  await partition.until(() => a.links.reachable(a.replica.group) === 4, 200, "reachable");
+});
+
 test("when all others are as empty as it is, an empty replica has nothing to wait for", async () => {
   const partition = await new EventualPartition(new World(8)).start();
   await partition.pass(100);
