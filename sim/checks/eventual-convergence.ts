@@ -5,7 +5,7 @@
 import { msOf } from "../../src/core/hybrid-clock.js";
 import type { GroupId, NodeId } from "../../src/core/ids.js";
 import type { EventualRecord } from "../../src/eventual/types.js";
-import { newContext } from "../cluster/client.js";
+import { isKnown, newContext } from "../cluster/client.js";
 import type { SimCluster, SimNode } from "../cluster/cluster.js";
 import type { EventualKeyspace } from "../cluster/eventual-keyspace.js";
 import type { InspectedGroup } from "../disk/slow-disk.js";
@@ -100,7 +100,7 @@ function differencesOf(cluster: SimCluster, eventual: EventualKeyspace): string[
     if (missing > 0) return [`group ${group}: ${missing} replicas are not there`];
     const [first, ...others] = replicas;
     const differ = others.flatMap((other) => {
-      const difference = differenceOf(first, other);
+      const difference = differenceOf(first, other, latestMs(cluster));
       return difference === undefined
         ? []
         : [`group ${group}, ${first.node} and ${other.node}: ${difference}`];
@@ -110,23 +110,25 @@ function differencesOf(cluster: SimCluster, eventual: EventualKeyspace): string[
   });
 }
 
-function differenceOf(a: Replica, b: Replica): string | undefined {
+function differenceOf(a: Replica, b: Replica, overMs: number): string | undefined {
   const [ours, theirs] = [a.standing.vector, b.standing.vector].map((vector) => JSON.stringify(vector));
   if (ours !== theirs) return `vectors ${ours} and ${theirs}`;
   for (const key of new Set([...a.records.keys(), ...b.records.keys()])) {
     const [one, other] = [a.records.get(key), b.records.get(key)];
-    if (isGone(one) && isGone(other)) continue;
+    if (isGone(one, overMs) && isGone(other, overMs)) continue;
     const [here, there] = [comparedText(one), comparedText(other)];
     if (here !== there) return `${key} is ${here} and ${there}`;
   }
   const isSame = a.standing.fingerprints.sameRoot(b.standing.fingerprints);
+  const isGoing = [...a.records.values(), ...b.records.values()].some((record) => isGone(record, overMs));
   const tombstones = a.standing.tombstones + b.standing.tombstones;
-  return isSame || tombstones > 0 ? undefined : "other fingerprints of the same records";
+  return isSame || isGoing || tombstones > 0 ? undefined : "other fingerprints of the same records";
 }
 
-/** Deletions go on each replica by itself. */
-function isGone(record: EventualRecord | undefined): boolean {
-  return record === undefined || KnownKey.of(record).text === undefined;
+/** Deletions go on each replica by itself, and so does what expires by `overMs`. */
+function isGone(record: EventualRecord | undefined, overMs = 0): boolean {
+  if (record === undefined || KnownKey.of(record).text === undefined) return true;
+  return record.expiresAtMs !== 0 && record.expiresAtMs <= overMs;
 }
 
 /** All that the replicas must agree on; an expired value is the value that it was. */
@@ -160,14 +162,19 @@ function medianMs({ nodes, world }: SimCluster): number {
   return EPOCH_MS + world.nowMs + skews[(skews.length - 1) >> 1];
 }
 
+/** What expires later than this, no node can have seen as expired, whatever its clock said. */
+function latestMs({ world, skewMs }: SimCluster): number {
+  return EPOCH_MS + world.nowMs + skewMs + CLOCKS_APART_MS;
+}
+
 /** Every replica has what the writes that are on disks come to, by their definition. */
 function contentProblems(cluster: SimCluster, eventual: EventualKeyspace): string[] {
-  const nowMs = medianMs(cluster);
+  const overMs = latestMs(cluster);
   return eventual.groups.flatMap((group) => {
     const expected = cluster.eventualSafety.joined(group);
     return replicasOf(cluster, eventual, group).flatMap(({ node, records }) =>
       [...new Set([...records.keys(), ...expected.keys()])].flatMap((key) => {
-        const problem = contentProblem(records.get(key), expected.get(key), nowMs);
+        const problem = contentProblem(records.get(key), expected.get(key), overMs);
         return problem === undefined ? [] : [`group ${group}: ${node}: ${key} ${problem}`];
       }),
     );
@@ -189,12 +196,12 @@ function checkStates(cluster: SimCluster, eventual: EventualKeyspace): void {
 function contentProblem(
   record: EventualRecord | undefined,
   expected: KnownKey | undefined,
-  nowMs: number,
+  overMs: number,
 ): string | undefined {
   if (expected === undefined) return "was never written";
   const { expiresAtMs } = expected;
   // Whether it is gone already is each node's own clock's to say.
-  if (expiresAtMs !== 0 && expiresAtMs < nowMs + CLOCKS_APART_MS) return undefined;
+  if (expiresAtMs !== 0 && expiresAtMs <= overMs) return undefined;
   const is = record === undefined ? undefined : KnownKey.of(record);
   if (is?.text !== expected.text) return `is ${String(is?.text)}, and not ${String(expected.text)}`;
   if (is === undefined || is.text === undefined || is.expiresAtMs === expiresAtMs) return undefined;
@@ -272,12 +279,20 @@ async function ask(
   words: readonly string[],
 ): Promise<unknown> {
   const { world, submissions } = cluster;
-  const answers: unknown[] = [];
-  // One that was told to stop may be on its way back.
-  await world.run(ANSWER_LIMIT_MS, () => sim.node?.isReady === true || isOver(cluster));
-  if (sim.node === undefined) return "not running";
   const context = newContext({ keyspace: id, readLevel: "one", writeLevel: "one" });
-  submissions.submit(sim, words, context, (answer) => answers.push(answer));
-  await world.run(ANSWER_LIMIT_MS, () => answers.length > 0 || isOver(cluster));
-  return answers.at(0);
+  const untilMs = world.nowMs + ANSWER_LIMIT_MS;
+  for (;;) {
+    // One that was told to stop may be on its way back.
+    await world.run(untilMs - world.nowMs, () => sim.node?.isReady === true || isOver(cluster));
+    if (sim.node === undefined) return "not running";
+    const answers: unknown[] = [];
+    submissions.submit(sim, words, context, (answer) => answers.push(answer));
+    await world.run(
+      untilMs - world.nowMs,
+      () => answers.length > 0 || sim.node === undefined || isOver(cluster),
+    );
+    const isDone = answers.length > 0 && isKnown(answers[0]);
+    if (isDone || world.nowMs >= untilMs || isOver(cluster)) return answers.at(0);
+    await world.run(LOOK_EVERY_MS, () => false);
+  }
 }

@@ -70,6 +70,7 @@ export interface SimNode extends NodeDisk {
 
 const LOG_BYTES_KEPT = 4 * 1024;
 const UNSAVED_BYTES_MAX = 64 * 1024 * 1024;
+const SKEW_MS = 100;
 const RESTART_MS = 300;
 const VALUE_BYTES_MAX = 1 << 20;
 export const RESP_PORT = 6_380;
@@ -158,6 +159,11 @@ export class SimCluster {
     return this.#options.partitions ?? 3;
   }
 
+  /** Wall clocks are off by up to so much. */
+  get skewMs(): number {
+    return this.#options.skewMs ?? SKEW_MS;
+  }
+
   get storage(): StorageKind {
     return this.#options.storage ?? "model";
   }
@@ -205,7 +211,7 @@ export class SimCluster {
   /** With `rebuild`, as by `minikey start --rebuild`: resolves only once the cluster can do without its data. */
   async start(sim: SimNode, { rebuild = false, isSlow = false } = {}): Promise<void> {
     const { world } = this;
-    const { skewMs = 100 } = this.#options;
+    const { skewMs } = this;
     const process = new SimProcess(world, world.random.below(2 * skewMs + 1) - skewMs);
     sim.process = process;
     world.trace.tell(sim.id, rebuild ? "starts, to be rebuilt" : "starts");

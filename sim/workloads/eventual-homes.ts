@@ -52,7 +52,8 @@ export class EventualHomes implements SimWorkload {
     const invokedMs = world.nowMs;
     const watched = new Watched(load, home);
     if (world.random.chance(0.5)) {
-      const least = own.get(key);
+      // A node that is starting asks others until its replica is open.
+      const least = home.node?.isReady === true ? own.get(key) : undefined;
       client.send(["GET", key], (answer) => {
         watched.check("GET", answer);
         if (isKnown(answer) && least !== undefined && cluster.wipedMs < least.invokedMs) {
