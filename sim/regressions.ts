@@ -149,4 +149,25 @@ export const REGRESSIONS: readonly Regression[] = [
     workloads: ["repeats", "formulas", "documents", "expiring"],
     about: "the simulator took an answer that came while it read for one from before (sim/workloads/repeats)",
   },
+  {
+    seed: 77,
+    scenario: "eventual",
+    durationMs: 5_000,
+    clients: "library",
+    about: "a comparison of trees whose messages were lost held up all others for 10 s (eventual/reconcile)",
+  },
+  {
+    seed: 8,
+    scenario: "eventual-away",
+    durationMs: 12_000,
+    clients: "library",
+    about: "writes at one were refused while others waited in vain for replicas (node/eventual/level-write)",
+  },
+  {
+    seed: 68,
+    scenario: "eventual-far",
+    durationMs: 20_000,
+    clients: "library",
+    about: "a replica that had become complete did not say so (node/eventual/partition-links)",
+  },
 ];

@@ -138,28 +138,12 @@ const TELLING: readonly Mutant[] = [
 
 const DELETIONS: readonly Mutant[] = [
   {
-    name: "eventual-late-record-is-news",
-    mistake: "A record that comes late is merged like any other, though its write was here and is gone.",
-    file: "src/node/eventual/state.ts",
-    text: "      if (numberOf(incoming) <= this.vector.get(originOf(incoming))) return;\n",
-    replacement: "",
-    attack: FAR,
-  },
-  {
     name: "eventual-dropped-unasked",
     mistake: "A round does not wait for replicas that have said nothing.",
     file: "src/eventual/drop-round.ts",
     text: "return told !== undefined && vector.covers(told);",
     replacement: "return told === undefined || vector.covers(told);",
     attack: AWAY,
-  },
-  {
-    name: "eventual-dropped-beside-the-vector",
-    mistake: "A round drops all deletions from before it, also those that came by a repair.",
-    file: "src/node/eventual/state.ts",
-    text: "    if (!isSettled(record, noted)) return;\n",
-    replacement: "",
-    attack: FAR,
   },
 ];
 
