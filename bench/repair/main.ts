@@ -74,6 +74,10 @@ class Replica implements LinkedReplica {
     return this.state.isComplete;
   }
 
+  get given(): number {
+    return this.state.vector.get(this.self);
+  }
+
   apply(kind: "command" | "noop", data: Bytes): void {
     this.#index += 1;
     this.state.apply({ index: logIndex(this.#index), term: term(1), kind, data });

@@ -141,8 +141,8 @@ const DELETIONS: readonly Mutant[] = [
     name: "eventual-dropped-unasked",
     mistake: "A round does not wait for replicas that have said nothing.",
     file: "src/eventual/drop-round.ts",
-    text: "return told !== undefined && vector.covers(told);",
-    replacement: "return told === undefined || vector.covers(told);",
+    text: "return told !== undefined && vector.covers(told.vector) && vector.get(other) >= told.given;",
+    replacement: "return told === undefined || vector.covers(told.vector);",
     attack: AWAY,
   },
 ];

@@ -29,7 +29,7 @@ const STAMPS_PER_MS = 4096;
 /** The latest that there may be. */
 export const STAMP_MAX = (2 ** 53 - 2 ** 40) as Stamp;
 /** The latest that a wall clock gives: as many writes can still be stamped after it. */
-const WALL_STAMP_MAX = STAMP_MAX - 2 ** 40;
+export const WALL_STAMP_MAX = (STAMP_MAX - 2 ** 40) as Stamp;
 
 /** Stamps from further ahead than this do not carry a clock along. */
 export const AHEAD_MAX_MS = 1000;

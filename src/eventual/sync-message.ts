@@ -17,7 +17,7 @@
  *   9 finish   session u48, gives u32
  *  10 end      session u48, reason u8
  *
- *   standing   flags u8 (1 complete, 2 an answer is wanted, 4 resend), members u32, floor f64, vector
+ *   standing   flags u8 (1 complete, 2 an answer is wanted, 4 resend), members u32, floor f64, given u48, vector
  *   segment    leaf u16, after key, through key, count varint, entries: key, fingerprint 8 bytes
  *   key        length varint, bytes
  * ```
@@ -29,7 +29,7 @@ import type { ByteReader } from "../codec/byte-reader.js";
 import { ByteWriter } from "../codec/byte-writer.js";
 import { unreachable } from "../core/assert.js";
 import { type Bytes, KEY_BYTES_MAX, type Key } from "../core/bytes.js";
-import type { Stamp } from "../core/hybrid-clock.js";
+import { isStamp, type Stamp, WALL_STAMP_MAX } from "../core/hybrid-clock.js";
 import { type ReplicaId, replicaId } from "../core/ids.js";
 import { FINGERPRINT_BYTES, LEAVES, LEAVES_PER_NODE, NODES } from "./fingerprints.js";
 import { VersionVector } from "./version-vector.js";
@@ -44,6 +44,8 @@ export interface Standing {
   readonly members: number;
   /** The latest stamp of what it has dropped: nothing is to be written with an earlier one. */
   readonly floor: Stamp;
+  /** The number that its own writes have come to, those included that are not on its disk yet. */
+  readonly given: number;
 }
 
 /** A stretch of one leaf's keys, in their order, as the sender has them: all after `after`, up to `through`. */
@@ -249,6 +251,7 @@ function writeStanding(writer: ByteWriter, standing: Standing, flags: number): v
   writer.u8(flags | (standing.isComplete ? COMPLETE : 0));
   writer.u32(standing.members);
   writer.f64(standing.floor);
+  writer.u48(standing.given);
   standing.vector.encode(writer);
 }
 
@@ -256,9 +259,10 @@ function readStanding(reader: ByteReader): [Standing, number] {
   const flags = reader.u8();
   const members = reader.u32();
   const floor = reader.f64();
-  if (!Number.isSafeInteger(floor) || floor < 0) throw reader.error("a stamp that cannot be");
+  if (!isStamp(floor) || floor > WALL_STAMP_MAX) throw reader.error("a stamp that cannot be");
+  const given = reader.u48();
   const vector = VersionVector.decode(reader);
-  return [{ vector, isComplete: (flags & COMPLETE) !== 0, members, floor: floor as Stamp }, flags];
+  return [{ vector, isComplete: (flags & COMPLETE) !== 0, members, floor, given }, flags];
 }
 
 function writeSegment(writer: ByteWriter, segment: Segment): void {

@@ -204,7 +204,7 @@ export class EventualCoordinator {
 
   /** `ONCE session number command …` */
   #writeOnce(args: Args, group: GroupId, level: EventualLevel, done: Done): void {
-    const first = this.#once.begin(args.key(1), args.key(2), done);
+    const first = this.#once.begin(group, args.key(1), args.key(2), done);
     if (first === undefined) return;
     const inner = innerArgs(args);
     const spec = COMMANDS.lookup(inner.bytes, inner.start(0), inner.end(0));

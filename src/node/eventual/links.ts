@@ -155,7 +155,8 @@ export class EventualLinks implements LinkHost, Copies {
     this.#awake = [];
     for (const links of awake) {
       links.isAwake = false;
-      links.flush();
+      // Of a keyspace that was dropped in this turn nothing is read any more.
+      if (this.#parts.replica(links.replica.group) === links.replica) links.flush();
     }
   }
 

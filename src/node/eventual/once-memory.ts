@@ -1,10 +1,11 @@
 /**
- * The answers to numbered writes (`ONCE`) of this node's own clients. In an eventual keyspace a repeat is known as one
+ * The answers to numbered writes (`ONCE`) of this node's own clients, by partition as in strong keyspaces. In an eventual keyspace a repeat is known as one
  * only by the node that the write came to first, while it runs, and for as long as it remembers: any other would carry
  * it out again.
  */
 import { type Reply, Slice } from "../../commands/reply.js";
 import { MinikeyError } from "../../core/errors.js";
+import type { GroupId } from "../../core/ids.js";
 import type { Done } from "../coordinator.js";
 import { retainReply } from "../retain-reply.js";
 
@@ -16,15 +17,16 @@ const REPLY_BYTES_MAX = 512;
 type Remembered = { readonly reply: Reply } | { readonly waiting: Done[] };
 
 export class OnceMemory {
-  /** By session, then by number; the oldest first. */
+  /** By partition and session, then by number; the oldest first. */
   readonly #sessions = new Map<string, Map<string, Remembered>>();
 
   /**
    * Answers a repeat, now or with the first. For a write that is not known, gives what is to be told its answer, and
    * tells `done`.
    */
-  begin(session: string, number: string, done: Done): Done | undefined {
-    const answers = this.#sessions.get(session) ?? this.#newSession(session);
+  begin(group: GroupId, session: string, number: string, done: Done): Done | undefined {
+    const id = `${group} ${session}`;
+    const answers = this.#sessions.get(id) ?? this.#newSession(id);
     const known = answers.get(number);
     if (known !== undefined) {
       if ("reply" in known) done(known.reply);
@@ -43,9 +45,9 @@ export class OnceMemory {
     };
   }
 
-  #newSession(session: string): Map<string, Remembered> {
+  #newSession(id: string): Map<string, Remembered> {
     const answers = new Map<string, Remembered>();
-    this.#sessions.set(session, answers);
+    this.#sessions.set(id, answers);
     forgetOldest(this.#sessions, SESSIONS_MAX);
     return answers;
   }

@@ -72,6 +72,7 @@ export class PartitionLinks implements Peers {
   readonly comparisons = new Comparisons();
   /** Set while the node has this partition in its list of those with something to send. */
   isAwake = false;
+  #isClosed = false;
   readonly #host: LinkHost;
   readonly #copies = new WriteCopies();
   readonly #round = new DropRound();
@@ -169,7 +170,9 @@ export class PartitionLinks implements Peers {
     this.trees.onDown(id);
   }
 
+  /** The replica is closed: its store is not to be asked any more. */
   close(): void {
+    this.#isClosed = true;
     this.trees.close();
     this.#copies.close();
   }
@@ -291,6 +294,7 @@ export class PartitionLinks implements Peers {
 
   /** Sends what is due: one range, and one vector, a peer. */
   flush(): void {
+    if (this.#isClosed) return;
     const own = this.replica.state.vector.get(this.replica.self);
     const nowMs = this.#host.clock.monotonicMs();
     for (const peer of this.#peers.values()) {
@@ -325,8 +329,8 @@ export class PartitionLinks implements Peers {
   }
 
   standing(): Standing {
-    const { state, isComplete } = this.replica;
-    return { vector: state.vector.copy(), isComplete, members: this.#membersMark, floor: state.floor };
+    const { state, isComplete, given } = this.replica;
+    return { vector: state.vector.copy(), isComplete, members: this.#membersMark, floor: state.floor, given };
   }
 
   #sendVector(peer: Peer): void {
@@ -401,8 +405,9 @@ export class PartitionLinks implements Peers {
   }
 
   #beginRound(): void {
-    this.#mark = this.replica.state.markTombstones();
-    this.#round.begin(this.replica.state.vector, this.#membersMark, this.others);
+    const { state, self, given } = this.replica;
+    this.#mark = state.markTombstones();
+    this.#round.begin(state.vector, { origin: self, number: given }, this.#membersMark, this.others);
     for (const { id, standing } of this.#peers.values()) {
       if (standing !== undefined) this.#round.onStanding(id, standing);
     }

@@ -46,6 +46,8 @@ export interface LinkedReplica {
   readonly self: ReplicaId;
   readonly isComplete: boolean;
   readonly state: LinkedState;
+  /** The number that own writes have come to, those included that are not on the disk yet. */
+  readonly given: number;
   /** In the order taken. False: not taken, the disk is too far behind. */
   take(batch: Bytes, onMerged: () => void): boolean;
   becomeComplete(): void;

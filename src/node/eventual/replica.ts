@@ -149,6 +149,11 @@ export class EventualReplica implements CommandReplica {
     store.onCheckpoint(() => this.state.capture(host.stamps.last));
   }
 
+  /** The number that own writes have come to, those included that are not on the disk yet. */
+  get given(): number {
+    return this.#writeView.number;
+  }
+
   /** May answer, and counts for levels. */
   get isComplete(): boolean {
     return this.state.isComplete;

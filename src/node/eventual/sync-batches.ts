@@ -4,13 +4,14 @@ import type { Bytes, Key } from "../../core/bytes.js";
 import { MinikeyError } from "../../core/errors.js";
 import type { ReplicaId } from "../../core/ids.js";
 import { BatchReader, BatchWriter, checkBatch } from "../../eventual/batch.js";
+import { LAST_NUMBER } from "../../eventual/version-vector.js";
 import type { LinkedState } from "./partition-parts.js";
 
 /** Which writes of its sender a batch holds. Throws `MinikeyError` `PROTOCOL` unless it is a batch of just these. */
 export function rangeOf(batch: Bytes, sender: ReplicaId): { readonly after: number; readonly upTo: number } {
   checkBatch(batch);
   const reader = new BatchReader(batch);
-  if (reader.advances !== 1 || reader.origin(0) !== sender) {
+  if (reader.advances !== 1 || reader.origin(0) !== sender || reader.upTo(0) >= LAST_NUMBER) {
     throw new MinikeyError("PROTOCOL", "malformed batch of records: not a range of the sender's writes");
   }
   return { after: reader.after(0), upTo: reader.upTo(0) };

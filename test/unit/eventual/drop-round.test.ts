@@ -20,12 +20,13 @@ const standing = (vector: VersionVector, changes: Partial<Standing> = {}): Stand
   isComplete: true,
   members: MEMBERS,
   floor: NO_STAMP,
+  given: 0,
   ...changes,
 });
 
 function begun(vector: VersionVector, others: readonly ReplicaId[] = [SECOND, THIRD]): DropRound {
   const round = new DropRound();
-  round.begin(vector, MEMBERS, others);
+  round.begin(vector, { origin: SELF, number: vector.get(SELF) }, MEMBERS, others);
   return round;
 }
 
@@ -68,9 +69,26 @@ test("what an incomplete replica says does not count, nor what one says that kno
 test("what was told in one round does not count in the next", () => {
   const round = begun(vectorOf(5), [SECOND]);
   round.onStanding(SECOND, standing(vectorOf(9)));
-  round.begin(vectorOf(6), MEMBERS, [SECOND]);
+  round.begin(vectorOf(6), { origin: SELF, number: 6 }, MEMBERS, [SECOND]);
   assert.equal(round.isSettled(vectorOf(9)), false);
   round.end();
   assert.equal(round.noted, undefined);
   assert.equal(round.isSettled(vectorOf(9)), false);
+});
+
+test("a round waits for what had got a number, and was not on the disk, when it was told and when it began", () => {
+  const round = new DropRound();
+  round.begin(vectorOf(5, 5), { origin: SELF, number: 7 }, MEMBERS, [SECOND]);
+  round.onStanding(SECOND, standing(vectorOf(5, 5), { given: 8 }));
+  assert.equal(round.isSettled(vectorOf(7, 7)), false, "the second had given 8");
+  assert.equal(round.isSettled(vectorOf(6, 8)), false, "this one had given 7");
+  assert.equal(round.isSettled(vectorOf(7, 8)), true);
+});
+
+test("what a replica had given, and lost with its process, is not waited for", () => {
+  const round = begun(vectorOf(5, 5), [SECOND]);
+  round.onStanding(SECOND, standing(vectorOf(5, 5), { given: 9 }));
+  assert.equal(round.isSettled(vectorOf(5, 6)), false);
+  round.onStanding(SECOND, standing(vectorOf(5, 6), { given: 6 }));
+  assert.equal(round.isSettled(vectorOf(5, 6)), true);
 });

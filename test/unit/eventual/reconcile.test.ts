@@ -45,7 +45,7 @@ class ToyReplica implements TreeHost {
   }
 
   standing(): Standing {
-    return { vector: this.vector.copy(), isComplete: true, members: 1, floor: NO_STAMP };
+    return { vector: this.vector.copy(), isComplete: true, members: 1, floor: NO_STAMP, given: 0 };
   }
 
   nextSession(): number {

@@ -38,6 +38,7 @@ const standing: fc.Arbitrary<Standing> = fc.record({
   isComplete: fc.boolean(),
   members: u32,
   floor: fc.integer({ min: 0, max: 2 ** 52 }).map((stamp) => stamp as Stamp),
+  given: fc.nat(),
 });
 
 const segment = fc

@@ -7,9 +7,11 @@ import { DurableState } from "../../../sim/disk/durable.js";
 import { World } from "../../../sim/world/world.js";
 import { copyBytes } from "../../../src/core/bytes.js";
 import { MinikeyError } from "../../../src/core/errors.js";
+import { NO_STAMP } from "../../../src/core/hybrid-clock.js";
 import { logIndex, type ReplicaId, replicaId, replicaOf } from "../../../src/core/ids.js";
 import { BatchReader, BatchWriter } from "../../../src/eventual/batch.js";
 import { DROPPED_AFTER_MS } from "../../../src/eventual/counter.js";
+import { DropRound } from "../../../src/eventual/drop-round.js";
 import { VersionVector } from "../../../src/eventual/version-vector.js";
 import { makeArgs } from "../../../src/node/node-commands.js";
 import { GROUP, LoneEventual, type LoneOptions, recordsOf, specOf } from "./eventual-fixture.js";
@@ -486,6 +488,29 @@ test("a state of a later version, one that is damaged, and a gap in the log are 
   logged.snapshot = { ...logged.snapshot, index: logIndex(2) };
   durable.stores.disk.set(GROUP, stored);
   await assert.rejects(started(A, new World(1), { durable }), /the log starts after entry 2/);
+});
+
+test("a deletion stays while a write that knew nothing of it is on its way to the disk of another", async () => {
+  const world = new World(1);
+  const [a, b] = [await started(A, world), await started(B, world, { aheadMs: 300 })];
+  await b.run("DEL", "k");
+  const { state } = b.replica;
+  const round = new DropRound();
+  round.begin(state.vector, { origin: B, number: b.replica.given }, 1, [A]);
+  a.replica.take(b.written[0].batch, () => {
+    const { given } = a.replica;
+    const vector = a.replica.state.vector.copy();
+    round.onStanding(A, { vector, given, isComplete: true, members: 1, floor: NO_STAMP });
+  });
+  // Stamped before the deletion by the clock of its replica, which has not merged that yet.
+  await world.run(0.05, () => false);
+  const write = a.write("SET", "k", "old");
+  await a.pass();
+  assert.deepEqual([write.answer?.reply, a.read("GET", "k")], ["OK", null]);
+  assert.equal(round.isSettled(state.vector), false, "the write may still come");
+  await sync(a, b);
+  assert.equal(b.read("GET", "k"), null);
+  assert.equal(round.isSettled(state.vector), true);
 });
 
 test("a log that was lost behind its store begins anew where the store is", async () => {

@@ -84,9 +84,9 @@ describe("Patience with a partition that has too few replicas", () => {
 });
 
 describe("The memory of numbered writes", () => {
-  const answersOf = (memory: OnceMemory, number: string) => {
+  const answersOf = (memory: OnceMemory, number: string, group = GROUP) => {
     const answers: Reply[] = [];
-    const tell = memory.begin("1_a", number, (reply) => answers.push(reply));
+    const tell = memory.begin(group, "1_a", number, (reply) => answers.push(reply));
     return { answers, tell };
   };
 
@@ -124,6 +124,12 @@ describe("The memory of numbered writes", () => {
     assert(first.answers[0] instanceof Slice);
     const [repeated] = answersOf(memory, "2").answers;
     assert(repeated instanceof MinikeyError && repeated.outcome === "unknown");
+  });
+
+  it("knows a number in its own partition only", () => {
+    const memory = new OnceMemory();
+    answersOf(memory, "1").tell?.(5);
+    assert.notEqual(answersOf(memory, "1", groupId(8)).tell, undefined, "it is another write");
   });
 
   it("forgets the oldest, and stays small", () => {
